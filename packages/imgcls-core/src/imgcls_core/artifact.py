@@ -1,0 +1,200 @@
+"""The metadata inside an artifact: its schema, how it is read from and written to `metadata_props`.
+
+Every value is JSON under a key `imgcls.*`. Reading checks all of it; nothing here opens a file or runs a model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Final, Literal, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from imgcls_core.errors import ArtifactMetadataError, ArtifactSchemaError
+
+SCHEMA: Final = 1
+KEY_PREFIX: Final = "imgcls."
+INPUT_NAME: Final = "images"
+OUTPUT_NAME: Final = "probabilities"
+MAX_GOLDEN_CASES: Final = 16
+MAX_GOLDEN_BYTES: Final = 2_000_000
+
+Precision = Literal["fp32", "fp16", "int8"]
+
+# How far a provider may be from PyTorch on a golden case. Wider than the converter's own gate, because other
+# processors add in another order; fp16 and int8 as measured on ImageNet networks.
+GOLDEN_TOLERANCE: Final[Mapping[Precision, float]] = {"fp32": 1e-4, "fp16": 0.05, "int8": 0.3}
+
+_T = TypeVar("_T")
+_Side = Annotated[int, Meta(ge=1, le=16_384)]
+_Probability = Annotated[float, Meta(ge=0.0, le=1.0)]
+_ClassId = Annotated[int, Meta(ge=0)]
+_Text = Annotated[str, Meta(min_length=1)]
+_Sha256 = Annotated[str, Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class ClassInfo(Struct, frozen=True, omit_defaults=True):
+    """One class: its id is its place in the output, `wnid` the WordNet id where there is one."""
+
+    id: _ClassId
+    label: _Text
+    wnid: str | None = None
+
+
+class Preprocessing(Struct, frozen=True):
+    """From an RGB image of any size to the network's input, as torchvision does it on a PIL image.
+
+    Args:
+        size: height and width of the network's input, in pixels.
+        resize_mode: "squash" resizes to `size` whatever the aspect; "shortest_edge" resizes the shorter edge to
+            `resize_size` and then takes the centre crop of `size`.
+        resize_size: the shorter edge after the resize, in pixels; None with "squash".
+        crop: "center" with "shortest_edge", else None.
+        interpolation: filter of the antialiased resize.
+        mean: per channel R, G, B, in the 0 to 1 range.
+        std: per channel R, G, B, in the 0 to 1 range.
+        pillow: the Pillow version whose pixels the graph reproduces.
+    """
+
+    size: tuple[_Side, _Side]
+    resize_mode: Literal["squash", "shortest_edge"]
+    resize_size: _Side | None
+    crop: Literal["center"] | None
+    interpolation: Literal["bilinear", "bicubic"]
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    pillow: str
+
+    def __post_init__(self) -> None:
+        if min(self.std) <= 0:
+            raise ValueError(f"std is {self.std}; every channel must be above 0")
+        if self.resize_mode == "squash":
+            if self.resize_size is not None or self.crop is not None:
+                raise ValueError("resize_mode 'squash' takes neither resize_size nor crop")
+        elif self.resize_size is None or self.crop is None or self.resize_size < max(self.size):
+            raise ValueError(
+                f"resize_mode 'shortest_edge' needs crop 'center' and a resize_size of at least {max(self.size)} px, "
+                f"found {self.resize_size}"
+            )
+
+    @property
+    def native_size(self) -> tuple[int, int]:
+        """Height and width in pixels of images that pass the graph's resize unchanged.
+
+        The network's size when squashing. With a shortest edge it is the square of `resize_size`, which the graph
+        crops to the network's size: an original that happens to have the network's size is still enlarged first,
+        as torchvision does.
+        """
+        return (self.resize_size, self.resize_size) if self.resize_size is not None else self.size
+
+
+class Source(Struct, frozen=True):
+    """Where the artifact comes from; `weights_sha256` is the hash of the checkpoint file."""
+
+    architecture: _Text
+    weights_sha256: _Sha256 | None
+    precision: Precision
+    torch: str
+    torchvision: str
+    onnx: str
+    onnxruntime: str
+    imgcls_convert: str
+    weights: str | None = None
+
+
+class Parity(Struct, frozen=True):
+    """What the converter measured against PyTorch before it wrote the file."""
+
+    images: Annotated[int, Meta(ge=1)]
+    max_abs_diff: Annotated[float, Meta(ge=0)]
+    top1_agreement: _Probability
+    tolerance: Annotated[float, Meta(ge=0)]
+
+
+class GoldenAnswer(Struct, frozen=True):
+    """One of PyTorch's five most probable classes."""
+
+    class_id: _ClassId
+    probability: _Probability
+
+
+class GoldenCase(Struct, frozen=True):
+    """An encoded image and what PyTorch says of it; `expected_class_id` is the human label where there is one."""
+
+    name: _Text
+    image_base64: _Text
+    top: Annotated[tuple[GoldenAnswer, ...], Meta(min_length=1, max_length=5)]
+    expected_class_id: _ClassId | None = None
+
+
+class ArtifactMetadata(Struct, frozen=True):
+    """Everything an artifact says of itself."""
+
+    name: Annotated[str, Meta(min_length=1, max_length=200)]
+    classes: Annotated[tuple[ClassInfo, ...], Meta(min_length=1)]
+    preprocessing: Preprocessing
+    source: Source
+    parity: Parity | None
+    golden: Annotated[tuple[GoldenCase, ...], Meta(max_length=MAX_GOLDEN_CASES)]
+    schema: int = SCHEMA
+
+    def __post_init__(self) -> None:
+        ids = [entry.id for entry in self.classes]
+        if ids != list(range(len(ids))):
+            raise ValueError("classes must be numbered 0, 1, 2, … in order")
+        for case in self.golden:
+            known = [answer.class_id for answer in case.top]
+            known += [] if case.expected_class_id is None else [case.expected_class_id]
+            if max(known) >= len(ids):
+                raise ValueError(f"golden case {case.name!r} names class {max(known)}, beyond the {len(ids)} classes")
+        if (size := sum(len(case.image_base64) * 3 // 4 for case in self.golden)) > MAX_GOLDEN_BYTES:
+            raise ValueError(f"the golden images hold {size:,} bytes; at most {MAX_GOLDEN_BYTES:,} are allowed")
+
+    @property
+    def golden_tolerance(self) -> float:
+        """Largest |Δp| against PyTorch that a golden case may show on any provider."""
+        return GOLDEN_TOLERANCE[self.source.precision]
+
+    def to_props(self) -> dict[str, str]:
+        """Gives the metadata as `metadata_props`: key → JSON text."""
+        return {f"{KEY_PREFIX}{name}": msgspec.json.encode(getattr(self, name)).decode() for name in _FIELDS}
+
+    @classmethod
+    def from_props(cls, props: Mapping[str, str], *, path: str) -> ArtifactMetadata:
+        """Reads and checks the metadata.
+
+        Args:
+            props: the model's `metadata_props`; keys outside `imgcls.` are ignored.
+            path: the file, for the error text.
+
+        Returns:
+            The metadata, every field checked.
+
+        Raises:
+            ArtifactMetadataError: a key is missing, is not JSON or has a wrong value; the error names it.
+            ArtifactSchemaError: the schema is not the one that this version reads.
+        """
+        raw = {key.removeprefix(KEY_PREFIX): text for key, text in props.items() if key.startswith(KEY_PREFIX)}
+        if not raw:
+            raise ArtifactMetadataError(path, "it carries no imgcls.* metadata")
+        schema = _value(raw, "schema", int, path)
+        if schema != SCHEMA:
+            raise ArtifactSchemaError(path, found=schema, supported=SCHEMA)
+        fields = {name: _value(raw, name, object, path) for name in _FIELDS}
+        try:
+            return msgspec.convert(fields, cls)
+        except msgspec.ValidationError as error:
+            raise ArtifactMetadataError(path, f"its metadata is wrong: {error}") from error
+
+
+_FIELDS: Final = ArtifactMetadata.__struct_fields__
+
+
+def _value(raw: Mapping[str, str], name: str, kind: type[_T], path: str) -> _T:
+    if name not in raw:
+        raise ArtifactMetadataError(path, f"its metadata lacks {KEY_PREFIX}{name}")
+    try:
+        return msgspec.json.decode(raw[name], type=kind)
+    except msgspec.DecodeError as error:
+        raise ArtifactMetadataError(path, f"its metadata {KEY_PREFIX}{name} is not what it must be: {error}") from error

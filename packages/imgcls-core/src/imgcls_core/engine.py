@@ -1,0 +1,37 @@
+"""The small interface behind which an inference runtime stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class InferenceEngine(Protocol):
+    """Runs one loaded artifact. Thread-safe: `run` may be called from several threads at once."""
+
+    @property
+    def provider(self) -> str:
+        """The execution provider that really runs the graph: "cuda" or "cpu"."""
+        ...
+
+    @property
+    def provider_reason(self) -> str:
+        """One clause that says why this provider was taken."""
+        ...
+
+    @property
+    def classes(self) -> int:
+        """Length of the output vector."""
+        ...
+
+    @property
+    def props(self) -> Mapping[str, str]:
+        """The model's `metadata_props`."""
+        ...
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Answers a batch: RGB uint8 [N, H, W, 3] → probabilities float32 [N, classes]."""
+        ...

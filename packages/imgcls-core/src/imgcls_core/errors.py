@@ -1,0 +1,175 @@
+"""What can go wrong in core, as one tree; knows nothing of HTTP or exit codes.
+
+ImgclsError
+├── ImageError (ValueError)            the image that was handed in
+│   ├── ImageUndecodableError          not an image, corrupt, truncated, empty
+│   └── ImageTooLargeError             more bytes or pixels than allowed
+├── ArtifactError                      the .onnx file
+│   ├── ArtifactNotFoundError (FileNotFoundError)
+│   ├── ArtifactUnreadableError        ONNX Runtime cannot load it
+│   ├── ArtifactMetadataError          the imgcls.* keys are missing or wrong
+│   ├── ArtifactSchemaError            written for a newer schema
+│   └── ArtifactSignatureError         inputs or outputs differ from the contract
+├── GoldenMismatchError                the provider does not reproduce the golden answers
+├── ProviderUnavailableError           the execution provider asked for cannot be used
+└── InferenceError (RuntimeError)      ONNX Runtime failed on a valid batch
+"""
+
+from typing import ClassVar
+
+
+class ImgclsError(Exception):
+    """Base of every error that imgcls raises on purpose; `code` is stable, the wording is not."""
+
+    code: ClassVar[str] = "internal_error"
+
+
+class ImageError(ImgclsError, ValueError):
+    """The image that was handed in cannot be used."""
+
+    code = "image_error"
+
+
+class ImageUndecodableError(ImageError):
+    """The bytes are not an image that can be decoded.
+
+    Args:
+        reason: what was found, as the end of the sentence "The image cannot be decoded: …".
+    """
+
+    code = "image_undecodable"
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"The image cannot be decoded: {reason}.")
+
+
+class ImageTooLargeError(ImageError):
+    """The image has more bytes or pixels than the limits allow.
+
+    Args:
+        found: what the image has.
+        limit: what is allowed, in the same unit.
+        unit: "bytes" or "pixels".
+    """
+
+    code = "image_too_large"
+
+    def __init__(self, *, found: int, limit: int, unit: str) -> None:
+        self.found, self.limit, self.unit = found, limit, unit
+        super().__init__(f"The image has {found:,} {unit}; at most {limit:,} are allowed. Send a smaller image.")
+
+
+class ArtifactError(ImgclsError):
+    """The .onnx file cannot be used as an imgcls artifact."""
+
+    code = "artifact_error"
+
+
+class ArtifactNotFoundError(ArtifactError, FileNotFoundError):
+    """There is no file at the given path."""
+
+    code = "artifact_not_found"
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        super().__init__(f"There is no artifact at {path!r}. Make one with `imgcls-convert --output {path}`.")
+
+    def __str__(self) -> str:
+        # FileNotFoundError formats (errno, text) pairs; this error is one sentence.
+        return str(self.args[0])
+
+
+class ArtifactUnreadableError(ArtifactError):
+    """ONNX Runtime cannot load the file."""
+
+    code = "artifact_unreadable"
+
+    def __init__(self, path: str, cause: str) -> None:
+        self.path = path
+        super().__init__(f"{path!r} is not a model that ONNX Runtime can load: {cause}")
+
+
+class ArtifactMetadataError(ArtifactError):
+    """The imgcls.* metadata is missing or does not say what it must."""
+
+    code = "artifact_metadata"
+
+    def __init__(self, path: str, found: str) -> None:
+        self.path = path
+        super().__init__(f"{path!r} is not an imgcls artifact: {found}. Write one with `imgcls-convert`.")
+
+
+class ArtifactSchemaError(ArtifactError):
+    """The artifact was written for another schema of the metadata."""
+
+    code = "artifact_schema"
+
+    def __init__(self, path: str, *, found: int, supported: int) -> None:
+        self.path, self.found, self.supported = path, found, supported
+        super().__init__(
+            f"{path!r} has artifact schema {found}; this imgcls-core reads schema {supported}. "
+            "Upgrade imgcls-core, or convert the model again with the installed `imgcls-convert`."
+        )
+
+
+class ArtifactSignatureError(ArtifactError):
+    """Inputs or outputs of the graph differ from the contract."""
+
+    code = "artifact_signature"
+
+    def __init__(self, path: str, *, found: str, needed: str) -> None:
+        self.path = path
+        super().__init__(f"{path!r} has {found}; an artifact has {needed}. Convert it again with `imgcls-convert`.")
+
+
+class GoldenMismatchError(ImgclsError):
+    """The golden answers are not reproduced on this provider.
+
+    Args:
+        case: name of the golden case that differs most.
+        max_abs_diff: its largest |Δp| against PyTorch.
+        tolerance: what is allowed.
+        expected_class_id: PyTorch's top-1.
+        found_class_id: top-1 found here.
+        provider: the execution provider that answered.
+    """
+
+    code = "golden_mismatch"
+
+    def __init__(
+        self,
+        *,
+        case: str,
+        max_abs_diff: float,
+        tolerance: float,
+        expected_class_id: int,
+        found_class_id: int,
+        provider: str,
+    ) -> None:
+        self.case, self.max_abs_diff, self.tolerance = case, max_abs_diff, tolerance
+        self.expected_class_id, self.found_class_id = expected_class_id, found_class_id
+        super().__init__(
+            f"Golden case {case!r} differs from PyTorch on provider {provider!r}: max |Δp| = {max_abs_diff:.1e}, "
+            f"tolerance {tolerance:.1e}; top-1 is class {found_class_id}, PyTorch says {expected_class_id}. "
+            "Serve the artifact on another provider or convert it again."
+        )
+
+
+class ProviderUnavailableError(ImgclsError):
+    """The execution provider that was asked for cannot be used here."""
+
+    code = "provider_unavailable"
+
+    def __init__(self, requested: str, reason: str) -> None:
+        self.requested, self.reason = requested, reason
+        super().__init__(f"Provider {requested!r} was asked for and cannot be used: {reason}.")
+
+
+class InferenceError(ImgclsError, RuntimeError):
+    """ONNX Runtime failed on a batch that has the right shape and type."""
+
+    code = "inference_failed"
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"Inference failed: {cause}")

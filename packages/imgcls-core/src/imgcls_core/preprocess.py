@@ -1,0 +1,85 @@
+"""One image → RGB pixels, and the exact shrink to the size at which images of any origin share a batch.
+
+The arithmetic after the resize (÷255, mean, std) is inside the artifact's graph and nowhere else.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from imgcls_core.artifact import Preprocessing
+from imgcls_core.errors import ImageTooLargeError
+from imgcls_core.image_decode import DecodeLimits, ImageSource, decode_image
+
+_FILTERS: Final = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+class ImagePreprocessor:
+    """Decodes images and shrinks them to an artifact's native size, bit for bit as its graph would.
+
+    Args:
+        preprocessing: the artifact's own, from `OnnxClassifier.metadata.preprocessing`.
+        limits: bytes and pixels that are accepted.
+    """
+
+    def __init__(self, preprocessing: Preprocessing, limits: DecodeLimits | None = None) -> None:
+        self.preprocessing = preprocessing
+        self.limits = limits or DecodeLimits()
+
+    def __call__(self, source: ImageSource) -> NDArray[np.uint8]:
+        """Decodes and shrinks one image.
+
+        Args:
+            source: encoded bytes, a path, a binary file, a PIL image, or RGB pixels uint8 [H, W, 3].
+
+        Returns:
+            RGB uint8 [native_height, native_width, 3]; the graph answers for these pixels exactly as for the
+            original ones, so they can share a batch with others.
+
+        Raises:
+            ImageUndecodableError: not an image, corrupt, truncated, empty.
+            ImageTooLargeError: more bytes or pixels than the limits allow.
+        """
+        return np.asarray(self._shrink(decode_image(source, self.limits)))
+
+    def decode(self, source: ImageSource) -> NDArray[np.uint8]:
+        """Decodes one image at its own size: RGB uint8 [H, W, 3], upright. Raises as `__call__`."""
+        return np.asarray(decode_image(source, self.limits))
+
+    def shrink(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resizes (and pre-crops) RGB uint8 [H, W, 3] to the native size. Raises as `__call__`."""
+        return self(pixels)
+
+    def _shrink(self, image: Image.Image) -> Image.Image:
+        spec = self.preprocessing
+        filter_ = _FILTERS[spec.interpolation]
+        if spec.resize_size is None:
+            height, width = spec.size
+            return image.resize((width, height), filter_)
+        width, height = shortest_edge_size(image.size, spec.resize_size)
+        if width * height > self.limits.max_pixels:
+            # A thin strip grows without bound when its shorter edge is enlarged.
+            raise ImageTooLargeError(found=width * height, limit=self.limits.max_pixels, unit="pixels after the resize")
+        resized = image.resize((width, height), filter_)
+        # The graph crops the native square to the network's size. This crop leaves it the same pixels that
+        # torchvision's CenterCrop takes from the whole resized image, odd remainders included.
+        left = crop_start(width, spec.size[1]) - crop_start(spec.resize_size, spec.size[1])
+        top = crop_start(height, spec.size[0]) - crop_start(spec.resize_size, spec.size[0])
+        return resized.crop((left, top, left + spec.resize_size, top + spec.resize_size))
+
+
+def shortest_edge_size(size: tuple[int, int], resize_size: int) -> tuple[int, int]:
+    """Gives (width, height) after torchvision's `Resize(resize_size)`: the longer edge is truncated, not rounded."""
+    width, height = size
+    if width <= height:
+        return resize_size, int(resize_size * height / width)
+    return int(resize_size * width / height), resize_size
+
+
+def crop_start(length: int, crop: int) -> int:
+    """Gives the first pixel of torchvision's `CenterCrop`: Python's round, halves to the even number."""
+    return round((length - crop) / 2.0)

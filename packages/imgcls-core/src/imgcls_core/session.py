@@ -1,0 +1,120 @@
+"""The only module that imports ONNX Runtime: loads an artifact and runs batches."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, Final, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from imgcls_core.artifact import INPUT_NAME, OUTPUT_NAME
+from imgcls_core.cpus import allotted_cpus
+from imgcls_core.errors import (
+    ArtifactNotFoundError,
+    ArtifactSignatureError,
+    ArtifactUnreadableError,
+    InferenceError,
+    ProviderUnavailableError,
+)
+from imgcls_core.providers import RUNTIME_NAME, ProviderChoice, choose_provider, find_gpu
+
+_INPUT_SHAPE: Final = "uint8 [N, H, W, 3]"
+
+
+def import_runtime() -> ModuleType:
+    """Imports ONNX Runtime with its telemetry off.
+
+    Since 1.29 a bare import on Linux writes a device id under the home folder and may report use; the variable
+    must be set before the import.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime  # noqa: PLC0415 - costs 150 ms and must come after the variable
+
+    return onnxruntime
+
+
+class OnnxRuntimeEngine:
+    """One ONNX Runtime session over one artifact.
+
+    Args:
+        path: the .onnx file.
+        provider: "auto", "cuda" or "cpu".
+        threads: processors for one call on the CPU; None takes all that this process may use.
+
+    Raises:
+        ArtifactNotFoundError: no such file.
+        ArtifactUnreadableError: ONNX Runtime cannot load it.
+        ArtifactSignatureError: inputs or outputs are not those of an artifact.
+        ProviderUnavailableError: the provider that was asked for cannot be used.
+    """
+
+    def __init__(self, path: Path, *, provider: str = "auto", threads: int | None = None) -> None:
+        if not path.is_file():
+            raise ArtifactNotFoundError(str(path))
+        runtime = import_runtime()
+        choice = choose_provider(provider, available=runtime.get_available_providers(), gpu=find_gpu())
+        self._session = _create_session(runtime, path, choice, threads or allotted_cpus())
+        self.provider: str = "cuda" if RUNTIME_NAME["cuda"] in self._session.get_providers() else "cpu"
+        self.provider_reason = choice.reason
+        if self.provider != choice.name:
+            reason = "its libraries cannot be loaded (install the extra `imgcls-core[cuda]`)"
+            if provider != "auto":
+                raise ProviderUnavailableError(choice.name, reason)
+            self.provider_reason = f"{choice.name}: {reason}"
+        self.props: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+        self.classes = _check_signature(self._session, path)
+
+    def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Answers a batch.
+
+        Args:
+            images: RGB uint8 [N, H, W, 3], N at least 1.
+
+        Returns:
+            Probabilities float32 [N, classes]; rows sum to 1.
+
+        Raises:
+            InferenceError: the runtime failed.
+        """
+        try:
+            (probabilities,) = self._session.run([OUTPUT_NAME], {INPUT_NAME: images})
+        except Exception as error:
+            raise InferenceError(" ".join(str(error).split())[:500]) from error
+        return cast("NDArray[np.float32]", probabilities)
+
+
+def _create_session(runtime: ModuleType, path: Path, choice: ProviderChoice, threads: int) -> Any:  # noqa: ANN401
+    options = runtime.SessionOptions()
+    options.log_severity_level = 3  # errors: what matters is raised, and fallbacks are checked by us
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    providers: list[Any] = [RUNTIME_NAME["cpu"]]
+    if choice.name == "cuda":
+        runtime.preload_dlls()
+        # TF32 keeps 10 bits of mantissa: that can move fp32 answers past the golden tolerance.
+        providers.insert(0, (RUNTIME_NAME["cuda"], {"use_tf32": "0"}))
+    try:
+        return runtime.InferenceSession(str(path), sess_options=options, providers=providers)
+    except Exception as error:
+        raise ArtifactUnreadableError(str(path), " ".join(str(error).split())[:300]) from error
+
+
+def _check_signature(session: Any, path: Path) -> int:  # noqa: ANN401 - onnxruntime is untyped
+    inputs = [(i.name, i.type, len(i.shape), i.shape[-1:]) for i in session.get_inputs()]
+    if inputs != [(INPUT_NAME, "tensor(uint8)", 4, [3])]:
+        found = ", ".join(f"{i.name!r} {i.type} {i.shape}" for i in session.get_inputs())
+        raise ArtifactSignatureError(
+            str(path), found=f"inputs {found}", needed=f"one input {INPUT_NAME!r}, {_INPUT_SHAPE}"
+        )
+    outputs = session.get_outputs()
+    shape = outputs[0].shape
+    if len(outputs) != 1 or outputs[0].name != OUTPUT_NAME or len(shape) != 2 or not isinstance(shape[1], int):
+        found = ", ".join(f"{o.name!r} {o.type} {o.shape}" for o in outputs)
+        raise ArtifactSignatureError(
+            str(path), found=f"outputs {found}", needed=f"one output {OUTPUT_NAME!r}, float32 [N, classes]"
+        )
+    return shape[1]
