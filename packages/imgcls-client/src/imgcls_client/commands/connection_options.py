@@ -1,0 +1,60 @@
+"""The options that every command has for reaching a deployment, and the client they make."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from imgcls_client.client import ImgclsClient
+from imgcls_client.retry_policy import RetryPolicy, Timeouts
+from imgcls_client.settings import SETTINGS, Settings, resolve_settings
+
+__all__ = ["client_from", "connection_options", "settings_of"]
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def connection_options(command: Command) -> Command:
+    """Give a command the options for reaching a deployment; they arrive as one `Settings` named `settings`."""
+
+    def take(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        flags = context.meta.setdefault("imgcls.flags", {})
+        flags[parameter.name] = value
+
+    for setting in reversed(SETTINGS):
+        default = "" if setting.default is None else f"  [default: {default_text(setting.default)}]"
+        command = click.option(
+            setting.flag,
+            setting.name,
+            expose_value=False,
+            callback=take,
+            help=f"{setting.says} Also {setting.variable}.{default}",
+        )(command)
+    return click.option(
+        "--profile", expose_value=False, callback=take, help="Profile of the config file. Also IMGCLS_PROFILE."
+    )(command)
+
+
+def default_text(value: str | float) -> str:
+    """Show a default."""
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def settings_of(context: click.Context) -> Settings:
+    """Resolve the settings of the command that is running."""
+    return resolve_settings(context.meta.get("imgcls.flags", {}))
+
+
+def client_from(settings: Settings, *, retry: RetryPolicy | None = None, max_connections: int = 64) -> ImgclsClient:
+    """Make the client that the settings describe."""
+    return ImgclsClient(
+        settings.text("url") or "",
+        api_key=settings.text("api_key"),
+        timeouts=Timeouts(
+            connect_s=settings.number("connect_timeout_s"),
+            cold_start_s=settings.number("cold_start_timeout_s"),
+            warm_s=settings.number("timeout_s"),
+        ),
+        retry=retry or RetryPolicy(attempts=int(settings.number("retries")) + 1),
+        max_connections=max_connections,
+    )

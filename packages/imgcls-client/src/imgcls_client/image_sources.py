@@ -1,0 +1,125 @@
+"""From what a user names to pictures: files, folders, globs, addresses and standard input."""
+
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from glob import glob, has_magic
+from pathlib import Path
+
+import httpx
+
+from imgcls_client.errors import ImageSourceError
+
+__all__ = ["IMAGE_SUFFIXES", "ImageSource", "find_images"]
+
+# The formats that the service decodes; only folders and globs are filtered, a file named by itself is always sent.
+IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+# A picture of the service's largest size is 20 MB; what is far larger is not a picture.
+LONGEST_FETCH_BYTES = 64 * 2**20
+
+
+@dataclass(frozen=True, slots=True)
+class ImageSource:
+    """One picture that has not been read yet.
+
+    Attributes:
+        name: As the user will recognise it: path, address or `-`.
+        read: Gives the encoded bytes, or raises `ImageSourceError`.
+    """
+
+    name: str
+    read: Callable[[], bytes] = field(repr=False, compare=False)
+
+
+def find_images(arguments: Iterable[str], *, fetch: Callable[[str], bytes] | None = None) -> Iterator[ImageSource]:
+    """Find the pictures that the arguments name, in order; folders are walked recursively and sorted.
+
+    Nothing is read here, and what does not exist is found out on reading, so that one wrong name costs one line.
+
+    Args:
+        arguments: Paths, folders, globs, http(s) addresses, or `-` for one picture on standard input.
+        fetch: Instead of getting addresses from the network.
+    """
+    for argument in arguments:
+        if argument == "-":
+            yield ImageSource("-", read_standard_input)
+        elif argument.startswith(("http://", "https://")):
+            yield address_source(argument, fetch or fetch_image)
+        elif Path(argument).is_dir():
+            yield from folder_sources(Path(argument))
+        elif has_magic(argument) and not Path(argument).exists():
+            yield from glob_sources(argument)
+        else:
+            yield file_source(Path(argument))
+
+
+def file_source(path: Path) -> ImageSource:
+    """Name a file."""
+
+    def read() -> bytes:
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise ImageSourceError(str(path), error.strerror or str(error)) from error
+
+    return ImageSource(str(path), read)
+
+
+def folder_sources(folder: Path) -> Iterator[ImageSource]:
+    """Name the pictures in a folder and below."""
+    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    if not found:
+        yield missing(str(folder), f"no pictures in this folder or below ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    yield from map(file_source, found)
+
+
+def glob_sources(pattern: str) -> Iterator[ImageSource]:
+    """Name the files that a pattern matches, for shells that leave patterns alone."""
+    # `glob` and not `Path.glob`: the pattern may be absolute and is the user's own spelling.
+    matches = map(Path, glob(pattern, recursive=True))  # noqa: PTH207
+    found = sorted(path for path in matches if path.is_file())
+    if not found:
+        yield missing(pattern, "no file matches this pattern")
+    yield from map(file_source, found)
+
+
+def address_source(address: str, fetch: Callable[[str], bytes]) -> ImageSource:
+    """Name a picture on the web."""
+    return ImageSource(address, lambda: fetch(address))
+
+
+def missing(name: str, reason: str) -> ImageSource:
+    """Name something that has no picture."""
+
+    def read() -> bytes:
+        raise ImageSourceError(name, reason)
+
+    return ImageSource(name, read)
+
+
+def read_standard_input() -> bytes:
+    """Read one picture from standard input."""
+    image = sys.stdin.buffer.read()
+    if not image:
+        raise ImageSourceError("-", "standard input was empty")
+    return image
+
+
+def fetch_image(address: str) -> bytes:
+    """Fetch a picture from this machine, without any key of the service.
+
+    Raises:
+        ImageSourceError: It cannot be fetched or is far too large.
+    """
+    try:
+        with httpx.stream("GET", address, follow_redirects=True, timeout=30) as response:
+            if response.status_code >= 400:
+                raise ImageSourceError(address, f"the server there answered {response.status_code}")
+            image = bytearray()
+            for part in response.iter_bytes():
+                image += part
+                if len(image) > LONGEST_FETCH_BYTES:
+                    raise ImageSourceError(address, f"larger than {LONGEST_FETCH_BYTES >> 20} MiB")
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise ImageSourceError(address, f"could not be fetched: {error}") from error
+    return bytes(image)

@@ -1,0 +1,83 @@
+"""One picture's outcome in each of the forms that `predict` prints."""
+
+from imgcls_client.classification import Outcome
+from imgcls_client.errors import ImageSourceError, RefusedError
+
+__all__ = ["csv_row", "human_row", "json_row"]
+
+
+def json_row(outcome: Outcome) -> dict[str, object]:
+    """Give the outcome as a JSON object: the service's fields, or `error` with code and detail."""
+    prediction, error = outcome.prediction, outcome.error
+    if prediction is None:
+        return {"file": outcome.source, "error": error_object(error)}
+    return {
+        "file": outcome.source,
+        "class_id": prediction.class_id,
+        "label": prediction.label,
+        "probability": prediction.probability,
+        "top": [
+            {"class_id": score.class_id, "label": score.label, "probability": score.probability}
+            for score in prediction.top
+        ],
+        "model": {"name": prediction.model.name, "sha256": prediction.model.sha256},
+        "call_ms": round(prediction.call_ms, 3),
+        "timing_ms": dict(prediction.timing_ms),
+        "batch_size": prediction.batch_size,
+        "request_id": prediction.request_id,
+    }
+
+
+def error_object(error: Exception | None) -> dict[str, object]:
+    """Give an error as a JSON object."""
+    if isinstance(error, RefusedError):
+        return {
+            "code": error.code,
+            "detail": error.detail,
+            "status": error.status,
+            "request_id": error.request_id,
+        }
+    if isinstance(error, ImageSourceError):
+        return {"code": error.code, "detail": error.reason}
+    return {"code": getattr(error, "code", "client_error"), "detail": str(error)}
+
+
+def short_reason(error: Exception | None) -> str:
+    """Say what went wrong with one picture, without repeating its name."""
+    fields = error_object(error)
+    return f"{fields['code']}: {fields['detail']}"
+
+
+def human_row(outcome: Outcome, *, name_width: int, top_k: int) -> str:
+    """Give the outcome as text for reading: name, id, label, probability, time of the call.
+
+    Args:
+        outcome: What became of the picture.
+        name_width: Characters for the name; 0 leaves it out, as for a single picture.
+        top_k: How many classes to show, one line each.
+    """
+    name = f"{outcome.source:<{name_width}}  " if name_width else ""
+    prediction = outcome.prediction
+    if prediction is None:
+        return f"{name or outcome.source + '  '}ERROR  {short_reason(outcome.error)}"
+    lines: list[str] = []
+    for rank, score in enumerate(prediction.top[:top_k]):
+        start = name if rank == 0 else " " * len(name)
+        call = f"  {prediction.call_ms:7.1f} ms" if rank == 0 else ""
+        lines.append(f"{start}{score.class_id:>4}  {score.label:<30}  {score.probability:7.2%}{call}")
+    return "\n".join(lines)
+
+
+def csv_row(outcome: Outcome) -> list[str]:
+    """Give the outcome as cells: file, class_id, label, probability, call_ms, error."""
+    prediction = outcome.prediction
+    if prediction is None:
+        return [outcome.source, "", "", "", "", short_reason(outcome.error)]
+    return [
+        outcome.source,
+        str(prediction.class_id),
+        prediction.label,
+        repr(prediction.probability),
+        f"{prediction.call_ms:.3f}",
+        "",
+    ]

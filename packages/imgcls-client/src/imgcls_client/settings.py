@@ -1,0 +1,184 @@
+"""Where a command's settings come from: flag, then environment, then profile in the config file, then default.
+
+The only module that reads the environment.
+"""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgcls_client.errors import SettingsError
+from imgcls_client.json_fields import FieldError, as_object
+
+__all__ = ["SETTINGS", "Origin", "Setting", "Settings", "config_path", "resolve_settings"]
+
+MASK = "••••"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One setting.
+
+    Attributes:
+        name: In the config file; the flag is `--` with dashes, the variable `IMGCLS_` in capitals.
+        default: Used when nothing else names a value; None means unset.
+        kind: `text` or `number` (seconds or a count, 0 or more).
+        secret: Never shown.
+        other_variable: A variable of another tool that is honoured too.
+        says: What it is.
+    """
+
+    name: str
+    says: str
+    default: str | float | None = None
+    kind: str = "text"
+    secret: bool = False
+    other_variable: str | None = None
+
+    @property
+    def variable(self) -> str:
+        """The environment variable."""
+        return f"IMGCLS_{self.name.upper()}"
+
+    @property
+    def flag(self) -> str:
+        """The command-line flag."""
+        return f"--{self.name.replace('_', '-')}"
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting("url", "Base address of the service.", default="http://127.0.0.1:8192"),
+    Setting("api_key", "Key of the service, sent as a bearer token.", secret=True),
+    Setting("timeout_s", "Longest wait for an answer of a warm service, in seconds.", default=30.0, kind="number"),
+    Setting("cold_start_timeout_s", "Longest wait for the first answer, in seconds.", default=120.0, kind="number"),
+    Setting("connect_timeout_s", "Longest wait for a connection, in seconds.", default=5.0, kind="number"),
+    Setting("retries", "How often a passing failure is tried again.", default=3.0, kind="number"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A value and where it came from, for showing."""
+
+    value: str | float | None
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one command, each with its origin."""
+
+    origins: Mapping[str, Origin]
+    profile: str | None
+
+    def text(self, name: str) -> str | None:
+        """Give a text setting."""
+        value = self.origins[name].value
+        return None if value is None else str(value)
+
+    def number(self, name: str) -> float:
+        """Give a numeric setting."""
+        value = self.origins[name].value
+        if not isinstance(value, int | float):
+            raise SettingsError(f"`{name}` has no value.")
+        return float(value)
+
+    def shown(self, setting: Setting) -> str:
+        """Give a value as it may be shown."""
+        value = self.origins[setting.name].value
+        if value is None:
+            return "not set"
+        return MASK if setting.secret else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def config_path(environment: Mapping[str, str] | None = None) -> Path:
+    """Say where the config file is: `IMGCLS_CONFIG`, or `imgcls/config.toml` in the XDG config folder."""
+    environment = os.environ if environment is None else environment
+    if named := environment.get("IMGCLS_CONFIG"):
+        return Path(named)
+    return Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "imgcls" / "config.toml"
+
+
+def resolve_settings(
+    flags: Mapping[str, str | float | None], *, environment: Mapping[str, str] | None = None
+) -> Settings:
+    """Find each setting's value and where it comes from.
+
+    Args:
+        flags: What the command line said, by setting name, and `profile`; None where it said nothing.
+        environment: Instead of the process's own.
+
+    Raises:
+        SettingsError: A value is not of its kind, or the config file or profile cannot be used.
+    """
+    environment = os.environ if environment is None else environment
+    chosen = flags.get("profile") or environment.get("IMGCLS_PROFILE")
+    profile_name, profile = read_profile(config_path(environment), None if chosen is None else str(chosen))
+    origins: dict[str, Origin] = {}
+    for setting in SETTINGS:
+        value: object = None
+        source = "default"
+        flag = flags.get(setting.name)
+        variable = first_set(environment, setting)
+        if flag is not None:
+            value, source = flag, setting.flag
+        elif variable is not None:
+            value, source = environment[variable], variable
+        elif setting.name in profile:
+            value, source = profile[setting.name], f"profile {profile_name!r}"
+        else:
+            value = setting.default
+        origins[setting.name] = Origin(checked(setting, value, source), source)
+    return Settings(origins, profile_name)
+
+
+def first_set(environment: Mapping[str, str], setting: Setting) -> str | None:
+    """Name the variable that sets a setting; an empty one counts as unset."""
+    names = (setting.variable, *([setting.other_variable] if setting.other_variable else []))
+    return next((name for name in names if environment.get(name)), None)
+
+
+def checked(setting: Setting, value: object, source: str) -> str | float | None:
+    """Check a value's kind.
+
+    Raises:
+        SettingsError: It is of another kind.
+    """
+    if value is None or setting.kind == "text":
+        return None if value is None else str(value)
+    try:
+        number = float(str(value))
+    except ValueError:
+        number = -1.0
+    if not 0 <= number < float("inf"):
+        raise SettingsError(f"{source} says `{setting.name}` is {value!r}; it takes a number of 0 or more.")
+    return number
+
+
+def read_profile(path: Path, name: str | None) -> tuple[str | None, dict[str, object]]:
+    """Read a profile of the config file: the one named, or the file's `default_profile`, or none.
+
+    Raises:
+        SettingsError: The file is not TOML, has no such profile, or the profile has a key that is no setting.
+    """
+    try:
+        document = as_object(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
+        profiles = as_object(document.get("profiles", {}), "profiles")
+        name = name or (str(document["default_profile"]) if "default_profile" in document else None)
+        profile = as_object(profiles[name], f"profiles.{name}") if name in profiles else None
+    except FileNotFoundError:
+        profiles, profile = {}, None
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, FieldError) as error:
+        raise SettingsError(f"The config file {path} cannot be used: {error}.") from error
+    if name is None:
+        return None, {}
+    if profile is None:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise SettingsError(f"There is no profile {name!r} in {path}; it has: {known}.")
+    known_names = [setting.name for setting in SETTINGS]
+    for key in profile:
+        if key not in known_names:
+            raise SettingsError(f"Profile {name!r} in {path} sets {key!r}; it can set: {', '.join(known_names)}.")
+    return name, profile

@@ -1,0 +1,1 @@
+"""Preset tests of a deployment, in groups, each with what it proves."""

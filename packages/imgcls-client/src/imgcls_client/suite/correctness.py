@@ -1,0 +1,253 @@
+"""Does the deployment answer as PyTorch did, whichever way a picture reaches it?"""
+
+from collections.abc import Callable, Iterator
+
+from imgcls_client.calls import SentAs
+from imgcls_client.classification import classify
+from imgcls_client.image_sources import find_images
+from imgcls_client.replies import GoldenCase, Prediction
+from imgcls_client.suite.check import Check, CheckFailedError, CheckSkippedError, require
+from imgcls_client.suite.deployment import Deployment, packaged_image
+
+__all__ = ["CHECKS", "largest_difference"]
+
+GROUP = "correctness"
+# Same pixels, so only batching and the provider's arithmetic may differ; int8's wide tolerance to PyTorch is no excuse.
+SAME_PIXELS_TOLERANCE = 0.01
+# Encoded with loss: one or two levels of 255 apart.
+NEARLY_SAME_PIXELS_TOLERANCE = 0.05
+# Below this a model cannot tell the two pictures apart, so nothing can be concluded from them.
+TELLS_APART = 0.02
+# Rounding of a float32 vector of 21,000 classes stays far below.
+SUM_TOLERANCE = 1e-3
+CALLS_AT_ONCE = 8
+
+
+def largest_difference(one: Prediction, other: Prediction) -> float:
+    """Give the largest difference between two whole vectors (0 to 1)."""
+    if one.probabilities is None or other.probabilities is None:
+        raise CheckFailedError("the answer has no `probabilities` although they were asked for")
+    require(
+        len(one.probabilities) == len(other.probabilities),
+        f"one answer has {len(one.probabilities)} probabilities, another {len(other.probabilities)}",
+    )
+    return max((abs(a - b) for a, b in zip(one.probabilities, other.probabilities, strict=True)), default=0.0)
+
+
+def golden_difference(case: GoldenCase, answer: Prediction) -> float:
+    """Give the largest difference to PyTorch's recorded probabilities (0 to 1)."""
+    if answer.probabilities is None:
+        raise CheckFailedError("the answer has no `probabilities` although they were asked for")
+    vector = answer.probabilities
+    return max(
+        abs(vector[score.class_id] - score.probability) if score.class_id < len(vector) else score.probability
+        for score in case.top
+    )
+
+
+def golden_answers(deployment: Deployment) -> Iterator[tuple[GoldenCase, Prediction]]:
+    """Ask every golden case.
+
+    Raises:
+        CheckSkippedError: The model has none.
+    """
+    if not deployment.golden.cases:
+        raise CheckSkippedError("the model carries no golden cases")
+    for case in deployment.golden.cases:
+        yield case, deployment.vector(case.image)
+
+
+def golden_classes(deployment: Deployment) -> str:
+    """Compare the best class of every golden case."""
+    wrong = [
+        f"{case.name}: {answer.class_id} instead of {case.top[0].class_id}"
+        for case, answer in golden_answers(deployment)
+        if answer.class_id != case.top[0].class_id
+    ]
+    count = len(deployment.golden.cases)
+    require(not wrong, f"{len(wrong)} of {count} golden cases get another class than from PyTorch: {shorten(wrong)}")
+    return f"{count} of {count} golden cases get PyTorch's class"
+
+
+def golden_probabilities(deployment: Deployment) -> str:
+    """Compare the probabilities of every golden case."""
+    tolerance = deployment.golden.tolerance
+    differences = {case.name: golden_difference(case, answer) for case, answer in golden_answers(deployment)}
+    wrong = [f"{name}: {found:.2g}" for name, found in differences.items() if found > tolerance]
+    require(
+        not wrong, f"max |Δp| to PyTorch is above {tolerance:g} on {len(wrong)} of {len(differences)}: {shorten(wrong)}"
+    )
+    return (
+        f"max |Δp| to PyTorch {max(differences.values()):.2g}, tolerance {tolerance:g} ({deployment.golden.precision})"
+    )
+
+
+def golden_labels(deployment: Deployment) -> str:
+    """Compare the names of the classes that golden cases record."""
+    wrong: list[str] = []
+    compared = 0
+    for case in deployment.golden.cases:
+        answer = deployment.client.predict(case.image, top_k=len(case.top))
+        named = {score.class_id: score.label for score in answer.top}
+        for score in case.top:
+            if score.class_id in named:
+                compared += 1
+                if named[score.class_id] != score.label:
+                    wrong.append(f"{score.class_id} is {named[score.class_id]!r} instead of {score.label!r}")
+    if not compared:
+        raise CheckSkippedError("no golden class came back to compare")
+    require(not wrong, f"{len(wrong)} of {compared} labels differ from the artifact's: {shorten(wrong)}")
+    return f"{compared} labels are the artifact's"
+
+
+def labelled_cases(deployment: Deployment) -> str:
+    """Ask the user's labelled pictures."""
+    if not deployment.cases:
+        raise CheckSkippedError("no --cases given")
+    expected = {str(case.path): case.class_id for case in deployment.cases}
+    wrong: list[str] = []
+    for outcome in classify(deployment.client, find_images(expected), in_flight=CALLS_AT_ONCE):
+        if outcome.prediction is None:
+            wrong.append(f"{outcome.source}: {outcome.error}")
+        elif outcome.prediction.class_id != expected[outcome.source]:
+            found = outcome.prediction
+            wrong.append(f"{outcome.source}: {found.class_id} {found.label!r} instead of {expected[outcome.source]}")
+    right, count = len(expected) - len(wrong), len(expected)
+    summary = (
+        f"{right} of {count} right ({right / count:.1%}), asked for {deployment.min_accuracy:.1%} (--min-accuracy)"
+    )
+    require(right / count >= deployment.min_accuracy, f"{summary}; wrong: {shorten(wrong)}")
+    return summary
+
+
+def probabilities_sum_to_one(deployment: Deployment) -> str:
+    """Add up a whole vector."""
+    vector = deployment.vector(packaged_image("picture.png")).probabilities or ()
+    require(bool(vector), "the answer has no `probabilities` although they were asked for")
+    require(all(0 <= p <= 1 for p in vector), f"probabilities from {min(vector):g} to {max(vector):g}, not 0 to 1")
+    require(abs(sum(vector) - 1) <= SUM_TOLERANCE, f"the probabilities sum to {sum(vector):.6f}")
+    return f"{len(vector)} probabilities sum to {sum(vector):.6f}"
+
+
+def whole_vector(deployment: Deployment) -> str:
+    """Compare a whole vector with the model's number of classes and with the answer's own top."""
+    answer = deployment.vector(packaged_image("picture.png"))
+    vector = answer.probabilities or ()
+    expected = deployment.class_count
+    require(
+        expected is None or len(vector) == expected, f"{len(vector)} probabilities, but /health says {expected} classes"
+    )
+    require(bool(vector), "the answer has no `probabilities` although they were asked for")
+    require(
+        vector[answer.class_id] == max(vector), f"class_id {answer.class_id} is not the most probable of the vector"
+    )
+    scores = [score.probability for score in answer.top]
+    require(scores == sorted(scores, reverse=True), "`top` is not sorted, best first")
+    require(answer.top[0].class_id == answer.class_id, "`class_id` is not the first of `top`")
+    return f"{len(vector)} classes, the best is class_id {answer.class_id}"
+
+
+def same_pixels(*pairs: tuple[str, str], tolerance: float) -> Callable[[Deployment], str]:
+    """Make a check that pairs of the suite's pictures get the same answer."""
+
+    def run(deployment: Deployment) -> str:
+        found: list[str] = []
+        for name, reference in pairs:
+            answer, expected = (deployment.vector(packaged_image(each)) for each in (name, reference))
+            difference = largest_difference(answer, expected)
+            require(
+                difference <= tolerance, f"{name} is {difference:.2g} away from {reference}, allowed is {tolerance:g}"
+            )
+            found.append(f"{name} {difference:.1g}")
+        return f"max |Δp|: {', '.join(found)}"
+
+    return run
+
+
+def three_ways(deployment: Deployment) -> str:
+    """Send one picture raw, as multipart and as base64."""
+    image = packaged_image("picture.png")
+    ways: tuple[SentAs, ...] = ("raw", "multipart", "base64")
+    raw, *others = (deployment.vector(image, sent_as=way) for way in ways)
+    for way, answer in zip(ways[1:], others, strict=True):
+        difference = largest_difference(raw, answer)
+        require(difference <= SAME_PIXELS_TOLERANCE, f"{way} is {difference:.2g} away from raw")
+    return "raw, multipart and base64 get the same answer"
+
+
+def orientation(deployment: Deployment) -> str:
+    """Send a picture upright, turned with the EXIF tag that says so, and turned without it."""
+    upright, tagged, untagged = (
+        deployment.vector(packaged_image(name)) for name in ("upright.jpg", "turned.jpg", "turned_untagged.jpg")
+    )
+    to_upright, effect = largest_difference(tagged, upright), largest_difference(untagged, upright)
+    if effect < TELLS_APART:
+        raise CheckSkippedError(f"this model hardly sees a turned picture differently (max |Δp| {effect:.2g})")
+    require(
+        to_upright < effect / 2,
+        f"a photo with an EXIF turn is answered as lying on its side (max |Δp| to the upright one {to_upright:.2g})",
+    )
+    return f"max |Δp| to the upright picture {to_upright:.1g}, when turned {effect:.2g}"
+
+
+def top_k(deployment: Deployment) -> str:
+    """Ask for one and for two classes."""
+    image = packaged_image("picture.png")
+    for asked in (1, 2):
+        got = len(deployment.client.predict(image, top_k=asked).top)
+        require(got == asked, f"top_k={asked} gave {got} classes")
+    return "top_k is honoured"
+
+
+def shorten(items: list[str], most: int = 3) -> str:
+    """List a few and count the rest."""
+    rest = f" and {len(items) - most} more" if len(items) > most else ""
+    return "; ".join(items[:most]) + rest
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(GROUP, "golden_classes", "Every golden case gets the class that PyTorch gave it.", golden_classes),
+    Check(GROUP, "golden_probabilities", "Every golden case is within tolerance of PyTorch.", golden_probabilities),
+    Check(GROUP, "golden_labels", "Class ids carry the artifact's names.", golden_labels),
+    Check(GROUP, "labelled_cases", "The user's labelled pictures get their classes.", labelled_cases),
+    Check(GROUP, "probabilities_sum_to_one", "An answer is a distribution.", probabilities_sum_to_one),
+    Check(GROUP, "whole_vector", "The whole vector has the model's length and order.", whole_vector),
+    Check(GROUP, "top_k", "As many classes come as were asked for.", top_k),
+    Check(GROUP, "three_ways", "Raw, multipart and base64 mean the same.", three_ways),
+    Check(
+        GROUP,
+        "lossless_formats",
+        "The same pixels as PNG, WebP, BMP and TIFF get the same answer.",
+        same_pixels(
+            ("picture.webp", "picture.png"),
+            ("picture.bmp", "picture.png"),
+            ("picture.tiff", "picture.png"),
+            tolerance=SAME_PIXELS_TOLERANCE,
+        ),
+    ),
+    Check(
+        GROUP,
+        "jpeg",
+        "A good JPEG gets nearly the answer of its pixels.",
+        same_pixels(("picture.jpg", "picture.png"), tolerance=NEARLY_SAME_PIXELS_TOLERANCE),
+    ),
+    Check(GROUP, "orientation", "A phone's photo is seen upright.", orientation),
+    Check(
+        GROUP,
+        "colour_modes",
+        "Grayscale, 16 bits, transparency and animations become the RGB that they look like.",
+        same_pixels(
+            ("gray.png", "gray_as_rgb.png"),
+            ("gray_16_bit.png", "gray_as_rgb.png"),
+            ("transparent.png", "transparent_over_white.png"),
+            ("animated.gif", "first_frame.png"),
+            tolerance=SAME_PIXELS_TOLERANCE,
+        ),
+    ),
+    Check(
+        GROUP,
+        "cmyk",
+        "A CMYK JPEG is not seen as a negative.",
+        same_pixels(("cmyk.jpg", "cmyk_as_rgb.png"), tolerance=NEARLY_SAME_PIXELS_TOLERANCE),
+    ),
+)

@@ -1,0 +1,30 @@
+"""All checks there are, and choosing among them."""
+
+from collections.abc import Iterable
+
+from imgcls_client.errors import SettingsError
+from imgcls_client.suite import correctness, robustness
+from imgcls_client.suite.check import Check
+
+__all__ = ["ALL_CHECKS", "choose"]
+
+ALL_CHECKS: tuple[Check, ...] = (*correctness.CHECKS, *robustness.CHECKS)
+
+
+def choose(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
+    """Choose checks by the names of groups and checks, in the suite's order.
+
+    Raises:
+        SettingsError: A name is neither a group nor a check.
+    """
+    only, skip = tuple(only), tuple(skip)
+    known = {check.group for check in ALL_CHECKS} | {check.name for check in ALL_CHECKS}
+    for name in (*only, *skip):
+        if name not in known:
+            groups = ", ".join(dict.fromkeys(check.group for check in ALL_CHECKS))
+            raise SettingsError(f"There is no check or group {name!r}; groups are {groups}, `suite --list` names all.")
+    return tuple(
+        check
+        for check in ALL_CHECKS
+        if (not only or {check.group, check.name} & set(only)) and not {check.group, check.name} & set(skip)
+    )

@@ -1,0 +1,347 @@
+"""A real, tiny classifier behind real HTTP on loopback, and the ways in which it can be broken."""
+
+import base64
+import io
+import json
+import math
+import random
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from email.parser import BytesParser
+from email.policy import HTTP
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
+
+LABELS = ["tench", "goldfish", "axolotl", "mud turtle", "zebra", "teapot", "yurt", "daisy", "hook", "barn"]
+SIDE_PX = 8
+MAX_PIXELS = 50_000_000
+MAX_BYTES = 20 * 2**20
+NOISE = random.Random(5)  # noqa: S311 - the same network every time
+WEIGHTS = [[NOISE.gauss(0, 0.35) for _ in range(3 * SIDE_PX * SIDE_PX)] for _ in LABELS]
+
+
+class Refusal(Exception):  # noqa: N818 - an answer, not an error of the stand-in
+    def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.headers = status, code, detail, headers or {}
+
+
+@dataclass
+class Faults:
+    """How the stand-in differs from a healthy service."""
+
+    resize: Callable[[Image.Image], Image.Image] | None = None
+    pixels: Callable[[bytes], bytes] | None = None
+    labels: list[str] = field(default_factory=lambda: LABELS)
+    mean: float = 0.5
+    answer_before: Callable[["StandIn", "Request"], None] | None = None
+    accepts_garbage: bool = False
+    is_ready: bool = True
+    api_key: str | None = None
+
+
+@dataclass(frozen=True)
+class Request:
+    method: str
+    path: str
+    query: dict[str, str]
+    headers: dict[str, str]
+    body: bytes
+
+
+def upright_rgb(encoded: bytes) -> Image.Image:
+    """Decode as the design says: upright, alpha over white, 16 bits narrowed."""
+    try:
+        image = Image.open(io.BytesIO(encoded))
+        if image.width * image.height > MAX_PIXELS:
+            raise Refusal(413, "image_too_large", f"{image.width}×{image.height} px")
+        image.load()
+        image = ImageOps.exif_transpose(image)
+    except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(error, Image.DecompressionBombError):
+            raise Refusal(413, "image_too_large", "too many pixels") from error
+        raise Refusal(400, "image_undecodable", "The body is no picture that can be decoded.") from error
+    if image.mode == "I;16":
+        image = Image.frombytes("L", image.size, image.tobytes()[1::2])
+    if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
+        flat = Image.new("RGBA", image.size, (255, 255, 255, 255))
+        flat.alpha_composite(image.convert("RGBA"))
+        image = flat
+    return image.convert("RGB")
+
+
+def classify(encoded: bytes, faults: Faults) -> list[float]:
+    image = upright_rgb(encoded)
+    small = faults.resize(image) if faults.resize else image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
+    pixels = faults.pixels(small.tobytes()) if faults.pixels else small.tobytes()
+    features = [(value / 255 - faults.mean) / 0.5 for value in pixels]
+    logits = [sum(w * x for w, x in zip(row, features, strict=True)) for row in WEIGHTS]
+    powers = [math.exp(logit - max(logits)) for logit in logits]
+    return [power / sum(powers) for power in powers]
+
+
+def scores(vector: list[float], labels: list[str], top_k: int) -> list[dict[str, object]]:
+    order = sorted(range(len(vector)), key=lambda index: -vector[index])[:top_k]
+    return [{"class_id": index, "label": labels[index], "probability": vector[index]} for index in order]
+
+
+def golden_picture(seed: int) -> bytes:
+    """Blocks, a gradient and fine stripes in every colour, different for each seed."""
+    noise = random.Random(seed)  # noqa: S311 - the same picture every time
+    image = Image.linear_gradient("L").resize((96, 72)).convert("RGB")
+    draw = ImageDraw.Draw(image)
+    for _ in range(6):
+        x, y = noise.randrange(80), noise.randrange(60)
+        colour = tuple(noise.randrange(256) for _ in range(3))
+        draw.rectangle((x, y, x + noise.randrange(8, 40), y + noise.randrange(8, 40)), fill=colour)
+    for x in range(noise.randrange(40), 96, 3):
+        draw.line((x, 0, x, 71), fill=tuple(noise.randrange(256) for _ in range(3)))
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+GOLDEN = {f"golden-{seed}.png": golden_picture(seed) for seed in range(4)}
+MODEL = {"name": "stand-in", "sha256": "5" * 64}
+
+
+class StandIn:
+    """A service on a free port of loopback that speaks imgcls' HTTP contract."""
+
+    def __init__(self, faults: Faults) -> None:
+        self.faults = faults
+        self.requests: list[Request] = []
+        self.lock = threading.Lock()
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+
+    def __enter__(self) -> "StandIn":
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
+
+    def paths(self) -> list[str]:
+        return [request.path for request in self.requests]
+
+    def handler(self) -> type[BaseHTTPRequestHandler]:
+        service = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+            # Nagle's algorithm and delayed acknowledgements would add 40 ms to each small answer.
+            disable_nagle_algorithm = True
+            wbufsize = 1 << 16
+
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+            def answer(self) -> None:
+                length = int(self.headers.get("content-length") or 0)
+                split = urlsplit(self.path)
+                request = Request(
+                    method=self.command,
+                    path=split.path,
+                    query={name: values[0] for name, values in parse_qs(split.query).items()},
+                    headers={name.lower(): value for name, value in self.headers.items()},
+                    body=self.rfile.read(length),
+                )
+                request_id = request.headers.get("x-request-id", "id-0001")
+                with service.lock:
+                    service.requests.append(request)
+                headers: dict[str, str] = {}
+                try:
+                    status, document, media = 200, service.answer(request, request_id), "application/json"
+                except Refusal as refusal:
+                    status, media, headers = refusal.status, "application/problem+json", refusal.headers
+                    document = {
+                        "type": f"urn:imgcls:{refusal.code}",
+                        "title": refusal.code,
+                        "status": status,
+                        "detail": refusal.detail,
+                        "code": refusal.code,
+                        "request_id": request_id,
+                    }
+                body = json.dumps(document).encode()
+                self.send_response(status)
+                for name, value in {"content-type": media, "x-request-id": request_id, **headers}.items():
+                    self.send_header(name, value)
+                self.send_header("content-length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_POST = answer  # noqa: N815 - names of the standard library
+
+        return Handler
+
+    def answer(self, request: Request, request_id: str) -> dict[str, object]:
+        if self.faults.api_key and request.headers.get("authorization") != f"Bearer {self.faults.api_key}":
+            raise Refusal(401, "unauthorized", "The key is missing or wrong.")
+        if self.faults.answer_before:
+            self.faults.answer_before(self, request)
+        routes: dict[tuple[str, str], Callable[[], dict[str, object]]] = {
+            ("POST", "/predict"): lambda: self.predict(request, request_id),
+            ("GET", "/health"): self.health,
+            ("GET", "/ready"): self.ready,
+            ("GET", "/golden"): self.golden,
+            ("GET", "/models"): lambda: {"models": [{**MODEL, "default": True}]},
+        }
+        route = routes.get((request.method, request.path))
+        if route is None:
+            raise Refusal(404, "not_found", f"There is no route {request.path}.")
+        return route()
+
+    def health(self) -> dict[str, object]:
+        return {
+            "status": "ok",
+            "model": {**MODEL, "classes": len(LABELS)},
+            "provider": "cpu",
+            "gpu": {"present": False},
+            "memory": {},
+            "disk": {},
+            "uptime_s": 12.5,
+            "versions": {"imgcls-serve": "0.1.0"},
+        }
+
+    def ready(self) -> dict[str, object]:
+        if not self.faults.is_ready:
+            raise Refusal(503, "not_ready", "The model is still loading.")
+        return {"ready": True}
+
+    def golden(self) -> dict[str, object]:
+        cases: list[dict[str, object]] = []
+        for name, image in GOLDEN.items():
+            top = scores(classify(image, Faults()), LABELS, 5)
+            encoded = base64.b64encode(image).decode()
+            cases.append({"name": name, "image_base64": encoded, "top": top, "expected_class_id": None})
+        return {"model": MODEL, "precision": "fp32", "tolerance": 1e-4, "cases": cases}
+
+    def predict(self, request: Request, request_id: str) -> dict[str, object]:
+        if len(request.body) > MAX_BYTES:
+            raise Refusal(413, "body_too_large", "The body is above 20 MB.")
+        top_k = int(request.query.get("top_k", "5"))
+        if not 1 <= top_k <= len(LABELS):
+            raise Refusal(422, "invalid_parameter", f"top_k is {top_k}; it can be 1 to {len(LABELS)}.")
+        if request.query.get("model", MODEL["name"]) != MODEL["name"]:
+            raise Refusal(404, "unknown_model", "There is no such model.")
+        try:
+            vector = classify(self.picture_of(request), self.faults)
+        except Refusal:
+            if not self.faults.accepts_garbage:
+                raise
+            vector = [1 / len(LABELS)] * len(LABELS)
+        top = scores(vector, self.faults.labels, top_k)
+        document: dict[str, object] = {**top[0], "top": top, "model": MODEL, "batch_size": 1, "request_id": request_id}
+        document["timing_ms"] = {"decode": 0.5, "queue": 0.1, "inference": 0.2, "total": 0.8}
+        if request.query.get("probabilities") == "true":
+            document["probabilities"] = vector
+        return document
+
+    def picture_of(self, request: Request) -> bytes:
+        media = request.headers.get("content-type", "")
+        if media.startswith("multipart/form-data"):
+            message = BytesParser(policy=HTTP).parsebytes(
+                b"Content-Type: " + media.encode() + b"\r\n\r\n" + request.body
+            )
+            for part in message.iter_parts():
+                if part.get_param("name", header="content-disposition") == "file":
+                    return bytes(part.get_content())
+            raise Refusal(422, "invalid_parameter", "The form has no field `file`.")
+        if media == "application/json":
+            try:
+                return base64.b64decode(json.loads(request.body)["image_base64"], validate=True)
+            except (ValueError, KeyError) as error:
+                raise Refusal(422, "invalid_base64", "image_base64 is not base64.") from error
+        if not media.startswith(("image/", "application/octet-stream")):
+            raise Refusal(415, "unsupported_media_type", f"{media} is no picture.")
+        return request.body
+
+
+Serve = Callable[..., StandIn]
+
+
+@pytest.fixture
+def serve() -> Iterator[Serve]:
+    """Start a stand-in with the faults named."""
+    running: list[StandIn] = []
+
+    def start(**faults: Any) -> StandIn:
+        service = StandIn(Faults(**faults)).__enter__()
+        running.append(service)
+        return service
+
+    yield start
+    for service in running:
+        service.__exit__()
+
+
+@pytest.fixture
+def service(serve: Serve) -> StandIn:
+    """Start a healthy stand-in."""
+    return serve()
+
+
+@pytest.fixture
+def refusal() -> type[Refusal]:
+    """Raise it from a fault to answer with a problem document."""
+    return Refusal
+
+
+@pytest.fixture
+def picture() -> bytes:
+    """Give one encoded picture."""
+    return GOLDEN["golden-0.png"]
+
+
+@pytest.fixture
+def golden_pictures() -> dict[str, bytes]:
+    """Give every golden picture of the stand-in by name."""
+    return GOLDEN
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
+
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def run(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """Run a command as a user would, in this process, with no settings but those given."""
+    from imgcls_client.cli import run as run_command
+
+    monkeypatch.setenv("IMGCLS_CONFIG", str(tmp_path_factory.mktemp("config") / "none.toml"))
+
+    def start(*arguments: object) -> Ended:
+        exit_code = run_command([str(argument) for argument in arguments])
+        captured = capsys.readouterr()
+        return Ended(exit_code, captured.out, captured.err)
+
+    return start
+
+
+@pytest.fixture
+def free_port() -> int:
+    """Give a port on which nobody listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,47 @@
+"""The command tree itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Run
+
+
+def test_help_loads_neither_httpx_nor_rich() -> None:
+    code = (
+        "import sys; from imgcls_client.cli import run; run(['--help']); "
+        "heavy = {'httpx', 'rich', 'asyncio', 'ssl', 'tomllib', 'sqlite3'} & set(sys.modules); "
+        "sys.exit(str(heavy) if heavy else 0)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    assert "predict" in ended.stdout
+
+
+@pytest.mark.parametrize("command", ["predict", "suite"])
+def test_every_command_explains_itself(run: Run, command: str) -> None:
+    ended = run(command, "--help")
+    assert ended.exit_code == 0
+    assert "--url" in ended.stdout
+
+
+def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
+    assert run("guess").exit_code == 2
+
+
+def test_a_bug_of_ours_is_one_line_and_70(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr("imgcls_client.commands.predict.find_images", broken)
+    ended = run("predict", tmp_path)
+    assert ended.exit_code == 70
+    assert "ZeroDivisionError: planted" in ended.stderr
+    assert "Traceback" not in ended.stderr
