@@ -1,0 +1,148 @@
+"""A state dict from a file, loaded so that it cannot run code, and put into a network with plain words on misfits."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import struct
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from imgcls_convert.errors import CheckpointError, RequestError
+
+# Where training scripts put the state dict inside a larger checkpoint.
+_WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "module")
+_PREFIX: Final = "module."  # DataParallel and DistributedDataParallel
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """A state dict and the SHA-256 of the file it came from."""
+
+    path: Path
+    sha256: str
+    tensors: Mapping[str, Tensor]
+
+
+def read_checkpoint(path: Path) -> Checkpoint:
+    """Reads a .pth, .pt or .safetensors state dict without running anything that is in it.
+
+    A state dict inside a training checkpoint (`state_dict`, `model_state_dict`, `model`) is found, and the
+    `module.` prefixes of DataParallel are stripped.
+
+    Raises:
+        RequestError: there is no such file.
+        CheckpointError: it is not a state dict, is damaged, or would run code.
+    """
+    if not path.is_file():
+        raise RequestError(f"There is no checkpoint at {str(path)!r}; `--weights` takes a file or a URL.")
+    with path.open("rb") as file:
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
+    return Checkpoint(path, sha256, _state_dict(content, path))
+
+
+def load_into(network: nn.Module, checkpoint: Checkpoint) -> None:
+    """Puts the weights into the network.
+
+    Raises:
+        CheckpointError: keys are missing or left over, shapes differ, or a weight is not finite.
+    """
+    own = network.state_dict()
+    given = checkpoint.tensors
+    missing = [key for key in own if key not in given and not key.endswith("num_batches_tracked")]
+    extra = [key for key in given if key not in own]
+    if missing or extra:
+        parts = [f"lacks {_some(missing)}"] * bool(missing) + [
+            f"has {_some(extra)} that the network does not know"
+        ] * bool(extra)
+        raise CheckpointError(
+            f"The checkpoint {checkpoint.path.name!r} does not fit {type(network).__name__}: it {' and '.join(parts)}. "
+            "Name the architecture that it was trained with."
+        )
+    wrong = [key for key in given if given[key].shape != own[key].shape]
+    if wrong:
+        raise CheckpointError(_shape_sentence(checkpoint, network, own, wrong))
+    broken = [key for key, tensor in given.items() if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
+    if broken:
+        raise CheckpointError(
+            f"The checkpoint {checkpoint.path.name!r} holds NaN or infinite values in {_some(broken)}; "
+            "its training has diverged. Use an earlier checkpoint."
+        )
+    network.load_state_dict(dict(given), strict=False)
+
+
+def _shape_sentence(checkpoint: Checkpoint, network: nn.Module, own: Mapping[str, Tensor], wrong: list[str]) -> str:
+    key = wrong[-1] if len(wrong) > 1 and wrong[-1].endswith("weight") else wrong[0]
+    found, needed = list(checkpoint.tensors[key].shape), list(own[key].shape)
+    sentence = (
+        f"The checkpoint {checkpoint.path.name!r} does not fit {type(network).__name__}: {key} is {found}, "
+        f"the network has {needed}"
+    )
+    if found[1:] == needed[1:] and len(wrong) <= 2:
+        return f"{sentence}. It has {found[0]} classes: say `--num-classes {found[0]}` with labels for them."
+    return f"{sentence} ({len(wrong)} tensors differ). Name the architecture that it was trained with."
+
+
+def _read_safetensors(path: Path) -> Any:  # noqa: ANN401
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(f"The checkpoint {path.name!r} is not a readable safetensors file: {error}.") from error
+
+
+def _read_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever was pickled
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        if not _is_pickle(path):
+            raise CheckpointError(f"The checkpoint {path.name!r} is not a PyTorch file or is damaged.") from error
+        raise CheckpointError(
+            f"The checkpoint {path.name!r} holds pickled Python objects, which could run code when loaded, and is "
+            "refused. Save only the weights: `torch.save(model.state_dict(), FILE)`, or use safetensors."
+        ) from error
+    except (RuntimeError, EOFError, OSError, ValueError, KeyError, struct.error) as error:
+        raise CheckpointError(f"The checkpoint {path.name!r} is not a PyTorch file or is damaged.") from error
+
+
+def _is_pickle(path: Path) -> bool:
+    if zipfile.is_zipfile(path):
+        return True
+    with path.open("rb") as file:
+        return file.read(2) in {b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"}
+
+
+def _state_dict(content: object, path: Path) -> Mapping[str, Tensor]:
+    for _ in range(2):  # a training checkpoint, perhaps around a wrapped module
+        if isinstance(content, Mapping):
+            inner = next((content[key] for key in _WRAPPERS if isinstance(content.get(key), Mapping)), None)
+            content = content if inner is None else inner
+    if not isinstance(content, Mapping) or not content:
+        raise CheckpointError(
+            f"The checkpoint {path.name!r} holds {_kind(content)}, not a state dict of named tensors."
+        )
+    strange = [str(key) for key, value in content.items() if not isinstance(value, Tensor)]
+    if strange:
+        raise CheckpointError(
+            f"The checkpoint {path.name!r} is no state dict: {_some(strange)} are not tensors. "
+            "Save only the weights: `torch.save(model.state_dict(), FILE)`."
+        )
+    prefixed = all(str(key).startswith(_PREFIX) for key in content)
+    return {str(key).removeprefix(_PREFIX) if prefixed else str(key): value for key, value in content.items()}
+
+
+def _kind(content: object) -> str:
+    return "nothing" if isinstance(content, Mapping) else f"a {type(content).__name__}"
+
+
+def _some(keys: list[str]) -> str:
+    shown = ", ".join(keys[:3])
+    return shown if len(keys) <= 3 else f"{shown} and {len(keys) - 3} more"

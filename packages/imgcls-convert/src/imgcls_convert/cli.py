@@ -1,0 +1,95 @@
+"""`imgcls-convert`: parses, calls one function, prints, exits. Importing it imports neither torch nor onnx."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+import traceback
+from pathlib import Path
+from typing import NoReturn
+
+import click
+
+_INTERRUPTED = 130
+_BUG = 70
+
+
+class _ImageSize(click.ParamType[tuple[int, int]]):
+    name = "PX|HxW"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, int]:
+        found = re.fullmatch(r"(\d{1,5})(?:x(\d{1,5}))?", str(value))
+        if not found or not all(1 <= int(side) <= 16_384 for side in found.groups(default="1")):
+            self.fail(f"{value!r} is not a size; write 224, or 192x256 for height x width (1 to 16384 px)", param, ctx)
+        height = int(found[1])
+        return height, int(found[2] or height)
+
+
+class _Resize(click.ParamType[str]):
+    name = "squash|PX"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = str(value)
+        if text != "squash" and not (text.isdecimal() and 1 <= int(text) <= 16_384):
+            self.fail(f"{value!r} is neither 'squash' nor a number of pixels (1 to 16384)", param, ctx)
+        return text
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+    epilog="Exit codes: 0 ok, 2 usage, 3 weights cannot be downloaded, 5 conversion failed, 70 a bug.",
+)
+@click.argument("model", required=False, default="resnet18")
+@click.option("--weights", metavar="PATH|URL", help="State dict: .pth, .pt or .safetensors. [default: the catalog's]")
+@click.option("--labels", metavar="NAME|FILE", help="Class names: imagenet1k, or a .txt, .csv or .json file.")
+@click.option("--image-size", type=_ImageSize(), help="Input of the network, in pixels.")
+@click.option("--resize", type=_Resize(), help="Squash to the size, or shorter edge before the centre crop.")
+@click.option("--crop", type=click.IntRange(1, 16_384), metavar="PX", help="Side of the centre crop.")
+@click.option("--mean", type=float, nargs=3, metavar="R G B", help="In the 0 to 1 range.")
+@click.option("--std", type=float, nargs=3, metavar="R G B", help="In the 0 to 1 range.")
+@click.option("--num-classes", type=click.IntRange(1), help="For architectures that can be built with any.")
+@click.option("--golden", type=click.Path(path_type=Path), help="Labelled images to record (CSV: file, class_id).")
+@click.option("--verify-images", type=click.Path(path_type=Path), help="Folder on which ONNX must equal PyTorch.")
+@click.option("--output", type=click.Path(path_type=Path), help="The artifact. [default: models/NAME.onnx]")
+@click.option("--skip-verify", is_flag=True, help="Write the artifact without proof that it equals PyTorch.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
+@click.option("--list", "list_models", is_flag=True, help="Show the models that can be converted by name.")
+@click.version_option(package_name="imgcls-convert")
+def convert_command(*, as_json: bool, list_models: bool, **options: object) -> None:
+    """Convert a PyTorch image classifier to one proven .onnx artifact.
+
+    MODEL is a name of the catalog (any torchvision classification architecture; see --list), or FILE.py:FACTORY for
+    a network of your own.
+    """
+    from imgcls_convert.commands import convert
+
+    if list_models:
+        convert.show_catalog(as_json=as_json)
+    else:
+        convert.run(options, as_json=as_json)
+
+
+def main() -> NoReturn:
+    """Runs the command and turns every outcome into an exit code."""
+    from imgcls_core.errors import ImgclsError
+
+    try:
+        sys.exit(convert_command.main(standalone_mode=False) or 0)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(2)
+    except ImgclsError as error:
+        click.echo(f"imgcls-convert: {error}", err=True)
+        sys.exit(getattr(error, "exit_code", 5))
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("imgcls-convert: interrupted; nothing was written.", err=True)
+        sys.exit(_INTERRUPTED)
+    except Exception as error:  # noqa: BLE001 - the one place where an unforeseen error becomes a sentence
+        if os.environ.get("IMGCLS_DEBUG"):
+            traceback.print_exc()
+        click.echo(
+            f"imgcls-convert: a bug of ours, {type(error).__name__}: {error}. Set IMGCLS_DEBUG=1 for the trace.",
+            err=True,
+        )
+        sys.exit(_BUG)

@@ -1,0 +1,1 @@
+"""The work behind the commands; imported only when a command runs."""

@@ -1,0 +1,24 @@
+"""`imgcls-convert [MODEL]` and `--list`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from imgcls_convert.catalog import read_catalog
+from imgcls_convert.console import ConsoleNarrator, print_catalog, print_report
+from imgcls_convert.request import ConvertRequest
+
+
+def run(options: Mapping[str, Any], *, as_json: bool) -> None:
+    """Converts and prints the report."""
+    narrator = ConsoleNarrator()
+    narrator.step("Starting PyTorch")
+    from imgcls_convert.conversion import convert
+
+    print_report(convert(ConvertRequest(**options), narrator), as_json=as_json)
+
+
+def show_catalog(*, as_json: bool) -> None:
+    """Prints the catalog."""
+    print_catalog(read_catalog(), as_json=as_json)

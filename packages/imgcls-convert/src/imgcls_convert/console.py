@@ -1,0 +1,147 @@
+"""Shows a conversion to a person: steps, notes and progress on stderr, the table on stdout."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Generator, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Final
+
+from imgcls_core.artifact import Parity
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+    track,
+)
+
+from imgcls_convert.catalog import CatalogEntry
+from imgcls_convert.narrator import DownloadProgress, T
+from imgcls_convert.report import ConversionReport
+
+_CATALOG_LINE: Final = "{:<20} {:<12} {:>7} {:>8} {:>8} {:>6}  {:<12} {}\n"
+
+
+class ConsoleNarrator:
+    """Writes to stderr; progress bars appear on a terminal only."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def step(self, text: str) -> None:
+        """Shows a stage."""
+        self._console.print(f"{text} …", markup=False)
+
+    def note(self, text: str) -> None:
+        """Shows a note."""
+        self._console.print(f"note: {text}", markup=False, style="yellow")
+
+    def track(self, items: Iterable[T], text: str, total: int) -> Iterator[T]:
+        """Shows a bar while the items are worked on."""
+        return iter(
+            track(
+                items,
+                description=text,
+                total=total,
+                console=self._console,
+                transient=True,
+                disable=not self._console.is_terminal,
+            )
+        )
+
+    @contextmanager
+    def download(self, text: str) -> Generator[DownloadProgress]:
+        """Shows a bar with speed and time left."""
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as progress:
+            yield _Download(progress, text)
+
+
+class _Download:
+    def __init__(self, progress: Progress, text: str) -> None:
+        self._progress = progress
+        self._task = progress.add_task(f"Downloading {text}", total=None)
+
+    def update(self, done_bytes: int, total_bytes: int | None) -> None:
+        """Moves the bar."""
+        self._progress.update(self._task, completed=done_bytes, total=total_bytes)
+
+
+def print_report(report: ConversionReport, *, as_json: bool) -> None:
+    """Prints the report: a short table, or the whole JSON document."""
+    if as_json:
+        sys.stdout.write(report.to_json().decode())
+        return
+    meta = report.metadata
+    rows = {
+        "artifact": f"{report.artifact} ({report.size_bytes / 1e6:.1f} MB)",
+        "sha256": report.sha256,
+        "network": f"{meta.source.architecture}, {len(meta.classes)} classes, {meta.source.precision}",
+        "input": _preprocessing_words(report),
+        "golden": f"{len(meta.golden)} cases",
+        "parity": _parity_words(meta.parity),
+    }
+    if report.accuracy:
+        both = f"PyTorch {report.accuracy.pytorch_top1:.1%}, ONNX {report.accuracy.onnx_top1:.1%}"
+        rows["top-1"] = f"{both} on {report.accuracy.images} labelled images"
+    rows["report"] = str(report.path)
+    # Plain lines and no table: a path or a hash must never be broken at the terminal's width.
+    sys.stdout.write("".join(f"{key:<9} {value}\n" for key, value in rows.items()))
+
+
+def _parity_words(parity: Parity | None) -> str:
+    if parity is None:
+        return "NOT VERIFIED"
+    agreed = f"top-1 identical on {parity.images} of {parity.images} images"
+    return f"{agreed}, max |Δp| {parity.max_abs_diff:.1e} (tolerance {parity.tolerance:.0e})"
+
+
+def _preprocessing_words(report: ConversionReport) -> str:
+    spec = report.metadata.preprocessing
+    height, width = spec.size
+    if spec.resize_size is None:
+        resize = f"resize to {width} × {height} px"
+    else:
+        resize = f"shorter edge to {spec.resize_size} px, centre crop {width} × {height} px"
+    return f"RGB, {resize} ({spec.interpolation}), mean {_channels(spec.mean)}, std {_channels(spec.std)}"
+
+
+def _channels(values: tuple[float, float, float]) -> str:
+    return " ".join(f"{value:g}" for value in values)
+
+
+def print_catalog(entries: Mapping[str, CatalogEntry], *, as_json: bool) -> None:
+    """Prints the catalog: a table, or a JSON list."""
+    if as_json:
+        rows = [
+            {
+                "name": e.name,
+                "dataset": e.dataset,
+                "classes": e.classes,
+                "top1_pct": e.top1_pct,
+                "top5_pct": e.top5_pct,
+                "megabytes": e.megabytes,
+                "licence": e.licence,
+                "sources": [source.url for source in e.sources],
+            }
+            for e in entries.values()
+        ]
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    heading = ("name", "dataset", "classes", "top-1 %", "top-5 %", "MB", "licence", "source")
+    sys.stdout.write(_CATALOG_LINE.format(*heading))
+    for e in entries.values():
+        figures = (str(e.classes), f"{e.top1_pct:.1f}", f"{e.top5_pct:.1f}", f"{e.megabytes:.0f}")
+        licence = e.licence if "/" not in e.licence else "see " + e.licence
+        sys.stdout.write(_CATALOG_LINE.format(e.name, e.dataset, *figures, licence, e.sources[0].url))

@@ -1,0 +1,136 @@
+"""Fetches a file once: cached, resumed after a break, checked against its SHA-256, with progress."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from imgcls_convert.errors import DownloadError
+from imgcls_convert.narrator import Narrator
+
+_TRIES_PER_SOURCE: Final = 3
+_OK, _PARTIAL_CONTENT, _RANGE_NOT_SATISFIABLE = 200, 206, 416
+_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)  # seconds; the 30 are the longest silence while reading
+
+
+@dataclass(frozen=True)
+class WeightsSource:
+    """Where a file can be had.
+
+    Args:
+        url: http or https.
+        sha256: of the file, whole or its first hex digits as torchvision writes them into file names; None when
+            nobody has pinned it.
+    """
+
+    url: str
+    sha256: str | None = None
+
+    @classmethod
+    def parse(cls, url: str) -> WeightsSource:
+        """Reads `URL` or `URL#sha256=HEX`, the form that pip uses."""
+        address, _, fragment = url.partition("#")
+        return cls(address, fragment.removeprefix("sha256=").lower() if fragment.startswith("sha256=") else None)
+
+
+def cache_folder() -> Path:
+    """`$IMGCLS_CACHE_DIR`, else `$XDG_CACHE_HOME/imgcls`, else `~/.cache/imgcls`."""
+    if named := os.environ.get("IMGCLS_CACHE_DIR"):
+        return Path(named)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imgcls"
+
+
+def fetch(sources: Sequence[WeightsSource], *, what: str, narrator: Narrator, folder: Path | None = None) -> Path:
+    """Gives the local copy of a file, downloading it when it is not there yet.
+
+    Args:
+        sources: tried in order; any that gives the right bytes will do.
+        what: the file, as a person calls it.
+        narrator: shown the progress.
+        folder: where files are kept; None means `cache_folder() / "weights"`.
+
+    Returns:
+        A path whose content has the SHA-256 that its source names.
+
+    Raises:
+        DownloadError: no source gave it; it says what each one did.
+    """
+    folder = folder or cache_folder() / "weights"
+    attempts: list[str] = []
+    for source in sources:
+        target = folder / _file_name(source)
+        if target.is_file() and _matches(target, source):
+            return target
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            failure = _download(source, target, what, narrator)
+        except OSError as error:
+            failure = f"the file cannot be kept in {folder} ({error.strerror or error})"
+        if failure is None:
+            return target
+        attempts.append(f"{source.url} ({failure})")
+    raise DownloadError(what, attempts)
+
+
+def _download(source: WeightsSource, target: Path, what: str, narrator: Narrator) -> str | None:
+    """Downloads one source into `target`; gives the reason when it cannot."""
+    part = target.with_name(f"{target.name}.part")
+    failure = "no try was made"
+    with narrator.download(what) as progress, httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
+        for _ in range(_TRIES_PER_SOURCE):
+            have = part.stat().st_size if part.exists() else 0
+            headers = {"Range": f"bytes={have}-"} if have else {}
+            try:
+                with client.stream("GET", source.url, headers=headers) as response:
+                    if response.status_code == _RANGE_NOT_SATISFIABLE:
+                        part.unlink(missing_ok=True)  # longer than the file: not ours, start again
+                        failure = "the server refused to resume"
+                        continue
+                    if response.status_code not in {_OK, _PARTIAL_CONTENT}:
+                        return f"HTTP {response.status_code} {response.reason_phrase}".strip()
+                    resumed = response.status_code == _PARTIAL_CONTENT
+                    done = have if resumed else 0
+                    length = response.headers.get("Content-Length")
+                    total = done + int(length) if length else None
+                    with part.open("ab" if resumed else "wb") as file:
+                        for chunk in response.iter_bytes():
+                            file.write(chunk)
+                            done += len(chunk)
+                            progress.update(done, total)
+            except (httpx.HTTPError, httpx.InvalidURL) as error:
+                failure = _reason(error)
+                continue
+            if _matches(part, source):
+                part.replace(target)
+                return None
+            found = _sha256(part)
+            part.unlink()
+            return f"it served another file: SHA-256 {found[:16]}…, expected {(source.sha256 or '')[:16]}…"
+    return failure
+
+
+def _reason(error: Exception) -> str:
+    text = " ".join(str(error).split())
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _file_name(source: WeightsSource) -> str:
+    """Name in the cache: the URL's own, after a hash of what identifies the content."""
+    name = Path(httpx.URL(source.url).path).name or "weights"
+    identity = source.sha256 or hashlib.sha256(source.url.encode()).hexdigest()
+    return f"{identity[:8]}-{name}"
+
+
+def _matches(path: Path, source: WeightsSource) -> bool:
+    return source.sha256 is None or _sha256(path).startswith(source.sha256)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,102 @@
+"""What can go wrong in a conversion, as one tree; each error carries the exit code of the command.
+
+ImgclsError
+├── RequestError          2  what was asked for cannot be done as asked
+├── DownloadError         3  no source of the weights could be reached
+└── ConversionError       5  the conversion failed
+    ├── CheckpointError      the checkpoint does not fit the network, or is not safe to load
+    ├── ExportError          PyTorch cannot express the network as ONNX, or as one with a free batch size
+    └── ParityError          the artifact does not answer as PyTorch does
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from imgcls_core.errors import ImgclsError
+
+
+class ConvertError(ImgclsError):
+    """Base of the errors of this package."""
+
+    exit_code: ClassVar[int] = 5
+
+
+class RequestError(ConvertError):
+    """What was asked for cannot be done as asked: an unknown model, a wrong file, values that contradict."""
+
+    code = "request"
+    exit_code = 2
+
+
+class DownloadError(ConvertError):
+    """None of the sources gave the file.
+
+    Args:
+        what: the file, as a person calls it.
+        attempts: one clause per source: where, and what happened.
+    """
+
+    code = "download"
+    exit_code = 3
+
+    def __init__(self, what: str, attempts: Sequence[str]) -> None:
+        self.attempts = tuple(attempts)
+        tried = "; ".join(self.attempts)
+        super().__init__(
+            f"The weights of {what} cannot be downloaded. Tried {tried}. "
+            "Either pass a checkpoint that you have with `--weights FILE`, or name another MODEL "
+            "(`imgcls-convert --list`)."
+        )
+
+
+class ConversionError(ConvertError):
+    """The conversion failed; nothing was written."""
+
+    code = "conversion"
+
+
+class CheckpointError(ConversionError):
+    """The checkpoint cannot be loaded into the network."""
+
+    code = "checkpoint"
+
+
+class ExportError(ConversionError):
+    """The network cannot become an artifact."""
+
+    code = "export"
+
+
+class ParityError(ConversionError):
+    """The artifact does not answer as PyTorch does.
+
+    Args:
+        image: the image that differs most.
+        max_abs_diff: its largest |Δp|.
+        tolerance: what is allowed.
+        pytorch_class_id: PyTorch's top-1 on that image.
+        onnx_class_id: the artifact's.
+        disagreeing: how many images have another top-1.
+        images: how many were compared.
+    """
+
+    code = "parity"
+
+    def __init__(
+        self,
+        *,
+        image: str,
+        max_abs_diff: float,
+        tolerance: float,
+        pytorch_class_id: int,
+        onnx_class_id: int,
+        disagreeing: int,
+        images: int,
+    ) -> None:
+        self.image, self.max_abs_diff, self.tolerance = image, max_abs_diff, tolerance
+        self.disagreeing, self.images = disagreeing, images
+        super().__init__(
+            f"ONNX and PyTorch disagree: {disagreeing} of {images} images have another top-1, and {image!r} differs "
+            f"most with max |Δp| = {max_abs_diff:.1e} (tolerance {tolerance:.1e}; PyTorch says class "
+            f"{pytorch_class_id}, ONNX {onnx_class_id}). Nothing was written; `--skip-verify` writes it unproven."
+        )

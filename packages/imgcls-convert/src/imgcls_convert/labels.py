@@ -1,0 +1,117 @@
+"""Names of the classes, from a list that is known by name or from a person's file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from imgcls_core.artifact import ClassInfo
+
+from imgcls_convert.errors import RequestError
+
+# Standard order of ILSVRC 2012: sorted WordNet ids (tench 0, common newt 26, axolotl 29, mud turtle 35). Labels as
+# torchvision spells them.
+KNOWN_LISTS: Final = {"imagenet1k": "imagenet1k.csv"}
+
+
+def read_labels(name_or_file: str) -> tuple[ClassInfo, ...]:
+    """Reads class names.
+
+    Args:
+        name_or_file: `imagenet1k`, or a file: one name a line (.txt), `class_id,label[,wnid]` (.csv), or JSON, a
+            list of names or an object from id to name.
+
+    Raises:
+        RequestError: an unknown list, an unreadable file, gaps in the ids, empty or repeated names.
+    """
+    if name_or_file in KNOWN_LISTS:
+        text = (resources.files("imgcls_convert") / "data" / KNOWN_LISTS[name_or_file]).read_text(encoding="utf-8")
+        return _checked(_from_csv(text, name_or_file), name_or_file)
+    path = Path(name_or_file)
+    if not path.is_file():
+        raise RequestError(
+            f"There are no labels {name_or_file!r}: it is neither a known list ({', '.join(KNOWN_LISTS)}) nor a file."
+        )
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"The label file {name_or_file!r} cannot be read as UTF-8 text: {error}.") from error
+    readers = {".csv": _from_csv, ".json": _from_json}
+    return _checked(readers.get(path.suffix.lower(), _from_lines)(text, name_or_file), name_or_file)
+
+
+def numbered_labels(count: int) -> tuple[ClassInfo, ...]:
+    """Gives `class_0`, `class_1`, … for a network whose names nobody gave."""
+    return tuple(ClassInfo(i, f"class_{i}") for i in range(count))
+
+
+def _from_lines(text: str, _: str) -> dict[int, ClassInfo]:
+    lines = text.rstrip().splitlines()
+    return {i: ClassInfo(i, line.strip()) for i, line in enumerate(lines)}
+
+
+def _from_csv(text: str, source: str) -> dict[int, ClassInfo]:
+    rows = csv.DictReader(io.StringIO(text))
+    if not {"class_id", "label"} <= set(rows.fieldnames or ()):
+        raise RequestError(
+            f"The label file {source!r} has the columns {rows.fieldnames}; "
+            "it needs class_id and label (wnid may follow)."
+        )
+    classes: dict[int, ClassInfo] = {}
+    for row in rows:
+        number = _class_id(row["class_id"], source)
+        if number in classes:
+            raise RequestError(f"The label file {source!r} names class {number} twice.")
+        classes[number] = ClassInfo(number, (row["label"] or "").strip(), row.get("wnid") or None)
+    return classes
+
+
+def _from_json(text: str, source: str) -> dict[int, ClassInfo]:
+    try:
+        content: Any = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise RequestError(f"The label file {source!r} is not JSON: {error}.") from error
+    pairs: list[tuple[Any, Any]]
+    if isinstance(content, list):
+        pairs = list(enumerate(content))
+    elif isinstance(content, dict):
+        pairs = list(content.items())
+    else:
+        raise RequestError(f"The label file {source!r} must hold a JSON list of names or an object from id to name.")
+    classes: dict[int, ClassInfo] = {}
+    for key, value in pairs:
+        number = _class_id(key, source)
+        if isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value):
+            classes[number] = ClassInfo(number, value[1], value[0])  # Keras' {"0": ["n01440764", "tench"]}
+        elif isinstance(value, str):
+            classes[number] = ClassInfo(number, value.strip())
+        else:
+            raise RequestError(f"The label file {source!r} has {value!r} for class {number}; it must be a name.")
+    return classes
+
+
+def _class_id(text: object, source: str) -> int:
+    try:
+        return int(str(text))
+    except ValueError:
+        raise RequestError(f"The label file {source!r} has the class id {text!r}; it must be a number.") from None
+
+
+def _checked(classes: dict[int, ClassInfo], source: str) -> tuple[ClassInfo, ...]:
+    if sorted(classes) != list(range(len(classes))) or not classes:
+        raise RequestError(
+            f"The labels {source!r} must number the classes 0, 1, 2, … without gaps; found {len(classes)} classes, "
+            f"from {min(classes, default=0)} to {max(classes, default=0)}."
+        )
+    ordered = tuple(classes[i] for i in range(len(classes)))
+    if empty := [entry.id for entry in ordered if not entry.label]:
+        raise RequestError(f"The labels {source!r} have no name for class {empty[0]}.")
+    counts = Counter(entry.label for entry in ordered)
+    if twice := [label for label, count in counts.items() if count > 1]:
+        raise RequestError(f"The labels {source!r} use the name {twice[0]!r} for {counts[twice[0]]} classes.")
+    return ordered

@@ -1,0 +1,121 @@
+"""The gate: does the artifact answer as PyTorch does, on every image, both ways that it will be asked?"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+from imgcls_core.artifact import Parity
+from imgcls_core.classifier import OnnxClassifier
+from imgcls_core.errors import ImageError
+from imgcls_core.preprocess import ImagePreprocessor
+from numpy.typing import NDArray
+
+from imgcls_convert.errors import ParityError, RequestError
+from imgcls_convert.narrator import Narrator
+from imgcls_convert.reference import ReferenceClassifier
+
+FP32_TOLERANCE: Final = 1e-5  # max |Δp|; the sample networks stay below 5e-6
+
+
+@dataclass(frozen=True)
+class ParityImage:
+    """One image to compare on; `class_id` is the person's label where there is one."""
+
+    name: str
+    encoded: bytes
+    class_id: int | None = None
+
+
+@dataclass(frozen=True)
+class ImageComparison:
+    """Both answers to one image; `max_abs_diff` is the largest |Δp| over all classes, the worse of the two ways."""
+
+    name: str
+    class_id: int | None
+    pytorch_class_id: int
+    pytorch_probability: float
+    onnx_class_id: int
+    onnx_probability: float
+    max_abs_diff: float
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both name the same class."""
+        return self.pytorch_class_id == self.onnx_class_id
+
+
+def pytorch_answers(
+    images: Sequence[ParityImage], reference: ReferenceClassifier, narrator: Narrator
+) -> list[NDArray[np.float32]]:
+    """Asks PyTorch: float32 [classes] per image.
+
+    Raises:
+        RequestError: an image that cannot be read.
+    """
+    answers: list[NDArray[np.float32]] = []
+    for image in narrator.track(images, "PyTorch", len(images)):
+        try:
+            answers.append(reference.probabilities(image.encoded))
+        except (OSError, SyntaxError, ValueError) as error:
+            raise RequestError(f"The image {image.name!r} cannot be read: {error}.") from error
+    return answers
+
+
+def compare(
+    images: Sequence[ParityImage], expected: Sequence[NDArray[np.float32]], artifact: Path, narrator: Narrator
+) -> list[ImageComparison]:
+    """Asks the artifact, with the original pixels and with those that core has shrunk, and compares with PyTorch."""
+    classifier = OnnxClassifier(artifact, provider="cpu")
+    preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
+    comparisons: list[ImageComparison] = []
+    for image, wanted in narrator.track(zip(images, expected, strict=True), "ONNX", len(images)):
+        try:
+            pixels = preprocess.decode(image.encoded)
+        except ImageError as error:
+            raise RequestError(f"{image.name!r}: {error}") from error
+        graph = classifier.predict(pixels)[0]
+        served = classifier.predict(preprocess.shrink(pixels))[0]
+        found = max((graph, served), key=lambda answer: float(np.abs(answer - wanted).max()))
+        top, found_top = int(wanted.argmax()), int(found.argmax())
+        comparisons.append(
+            ImageComparison(
+                name=image.name,
+                class_id=image.class_id,
+                pytorch_class_id=top,
+                pytorch_probability=float(wanted[top]),
+                onnx_class_id=found_top,
+                onnx_probability=float(found[found_top]),
+                max_abs_diff=float(np.abs(found - wanted).max()),
+            )
+        )
+    return comparisons
+
+
+def check(comparisons: Sequence[ImageComparison]) -> Parity:
+    """Sums up, and refuses an artifact that differs.
+
+    Raises:
+        ParityError: |Δp| above the tolerance, or another top-1, on any image; a NaN counts as a difference.
+    """
+    differing = [row for row in comparisons if not row.agrees]
+    worst = max(comparisons, key=lambda row: (not row.agrees, np.nan_to_num(row.max_abs_diff, nan=np.inf)))
+    if differing or not worst.max_abs_diff <= FP32_TOLERANCE:
+        raise ParityError(
+            image=worst.name,
+            max_abs_diff=worst.max_abs_diff,
+            tolerance=FP32_TOLERANCE,
+            pytorch_class_id=worst.pytorch_class_id,
+            onnx_class_id=worst.onnx_class_id,
+            disagreeing=len(differing),
+            images=len(comparisons),
+        )
+    return Parity(
+        images=len(comparisons),
+        max_abs_diff=worst.max_abs_diff,
+        top1_agreement=1.0,
+        tolerance=FP32_TOLERANCE,
+    )

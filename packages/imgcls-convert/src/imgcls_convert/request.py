@@ -1,0 +1,41 @@
+"""What a person asks of one conversion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class ConvertRequest:
+    """One conversion; None means "as the model itself says, else the default".
+
+    Args:
+        model: a catalog name, a torchvision architecture or FILE.py:FACTORY.
+        weights: a path or URL of a state dict.
+        labels: a known list (`imagenet1k`) or a file.
+        image_size: height and width of the network's input, in pixels.
+        resize: "squash", or the shorter edge in pixels before a centre crop.
+        crop: side of the centre crop in pixels; it is the network's input then.
+        mean: per channel R, G, B, in the 0 to 1 range.
+        std: per channel R, G, B, in the 0 to 1 range.
+        num_classes: length of the output, for architectures that can be built with any.
+        golden: a CSV file or folder of images to record; None generates them.
+        verify_images: a folder on which the artifact must also equal PyTorch.
+        output: the .onnx file; None means models/NAME.onnx.
+        skip_verify: write the artifact without proof.
+    """
+
+    model: str = "resnet18"
+    weights: str | None = None
+    labels: str | None = None
+    image_size: tuple[int, int] | None = None
+    resize: str | None = None
+    crop: int | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    num_classes: int | None = None
+    golden: Path | None = None
+    verify_images: Path | None = None
+    output: Path | None = None
+    skip_verify: bool = False
