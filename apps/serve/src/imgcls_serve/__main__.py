@@ -1,0 +1,5 @@
+"""`python -m imgcls_serve` is `imgcls-serve`."""
+
+from imgcls_serve.cli import main
+
+main()

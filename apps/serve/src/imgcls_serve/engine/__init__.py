@@ -1,0 +1,1 @@
+"""Admission, decoding, batching and inference on worker threads; knows nothing of HTTP."""

@@ -1,0 +1,105 @@
+"""What can go wrong in the service besides core's errors; knows nothing of HTTP (`problems.py` does).
+
+ServiceError (ImgclsError)
+├── QueueFullError            as much is waiting as may wait
+├── NotReadyError             no model yet, a failed start, a dead worker, draining
+├── DeadlineExceededError     the answer would come too late (TimeoutError)
+├── UnknownModelError         no model of that name (LookupError)
+├── BodyTooLargeError         more bytes than a request may have
+├── UnsupportedMediaTypeError a body of a kind that is not taken
+├── InvalidParameterError     a parameter or field that is wrong (ValueError)
+└── InvalidBase64Error        text that should be base64 (ValueError)
+"""
+
+from collections.abc import Iterable
+
+from imgcls_core import ImgclsError
+
+
+class ServiceError(ImgclsError):
+    """Base of the service's own errors."""
+
+
+class QueueFullError(ServiceError):
+    """As much is waiting as may wait; nothing was done for this request.
+
+    Args:
+        waiting: what is in the way, as the middle of the sentence.
+        retry_after_s: when a place is likely to be free, in whole seconds.
+    """
+
+    code = "queue_full"
+
+    def __init__(self, waiting: str, *, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"The service is full: {waiting}. Try again in {retry_after_s} s.")
+
+
+class NotReadyError(ServiceError):
+    """The service cannot answer now; the reason is one whole sentence."""
+
+    code = "not_ready"
+    retry_after_s = 1
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(reason)
+
+
+class DeadlineExceededError(ServiceError, TimeoutError):
+    """The time for this request is over."""
+
+    code = "deadline_exceeded"
+
+    def __init__(self, timeout_ms: int) -> None:
+        self.timeout_ms = timeout_ms
+        super().__init__(
+            f"No answer within {timeout_ms} ms. Try again, or allow more time with the header `X-Request-Timeout-Ms`."
+        )
+
+
+class UnknownModelError(ServiceError, LookupError):
+    """There is no model of that name."""
+
+    code = "unknown_model"
+
+    def __init__(self, name: str, *, known: Iterable[str]) -> None:
+        self.name = name
+        names = ", ".join(repr(one) for one in sorted(known)) or "none"
+        super().__init__(f"There is no model {name!r}; loaded: {names}.")
+
+
+class BodyTooLargeError(ServiceError):
+    """The body has more bytes than a request of its kind may have."""
+
+    code = "body_too_large"
+
+    def __init__(self, *, limit: int) -> None:
+        self.limit = limit
+        super().__init__(f"The body has more than the {limit:,} bytes that are allowed here. Send a smaller image.")
+
+
+class UnsupportedMediaTypeError(ServiceError):
+    """The body is of a kind that is not taken."""
+
+    code = "unsupported_media_type"
+
+    def __init__(self, found: str, *, allowed: str) -> None:
+        super().__init__(f"The body has the media type {found!r}; allowed: {allowed}.")
+
+
+class InvalidParameterError(ServiceError, ValueError):
+    """A parameter, header or field is wrong; the message is one sentence that says what is allowed."""
+
+    code = "invalid_parameter"
+
+
+class InvalidBase64Error(ServiceError, ValueError):
+    """A field that should hold base64 does not."""
+
+    code = "invalid_base64"
+
+    def __init__(self, field: str) -> None:
+        super().__init__(
+            f"`{field}` is not base64 (standard alphabet, padded, without line breaks). `base64 -w0 FILE` makes it."
+        )

@@ -1,0 +1,160 @@
+"""The only place where an error becomes an HTTP status and a problem document (RFC 9457)."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any, Final, NamedTuple, cast
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from imgcls_core import ImgclsError
+from imgcls_core.errors import (
+    ArtifactError,
+    GoldenMismatchError,
+    ImageError,
+    ImageTooLargeError,
+    InferenceError,
+    ProviderUnavailableError,
+)
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from imgcls_serve.errors import (
+    BodyTooLargeError,
+    DeadlineExceededError,
+    InvalidBase64Error,
+    InvalidParameterError,
+    NotReadyError,
+    QueueFullError,
+    UnknownModelError,
+    UnsupportedMediaTypeError,
+)
+from imgcls_serve.request_context import context_of
+
+logger = logging.getLogger(__name__)
+
+MEDIA_TYPE: Final = "application/problem+json"
+
+
+class Problem(NamedTuple):
+    """What a problem document says besides its detail."""
+
+    status: int
+    code: str
+    title: str
+
+
+INTERNAL: Final = Problem(500, "internal_error", "The service failed")
+
+# The most special class of an error that is listed here decides.
+PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
+    ImageError: Problem(400, "image_undecodable", "The image cannot be decoded"),
+    ImageTooLargeError: Problem(413, "image_too_large", "The image is too large"),
+    BodyTooLargeError: Problem(413, "body_too_large", "The body is too large"),
+    UnsupportedMediaTypeError: Problem(415, "unsupported_media_type", "This media type is not taken"),
+    InvalidParameterError: Problem(422, "invalid_parameter", "A parameter is wrong"),
+    InvalidBase64Error: Problem(422, "invalid_base64", "A field is not base64"),
+    UnknownModelError: Problem(404, "unknown_model", "There is no such model"),
+    QueueFullError: Problem(503, "queue_full", "The service is full"),
+    NotReadyError: Problem(503, "not_ready", "The service is not ready"),
+    DeadlineExceededError: Problem(504, "deadline_exceeded", "The deadline has passed"),
+    InferenceError: INTERNAL,
+    ArtifactError: INTERNAL,
+    GoldenMismatchError: INTERNAL,
+    ProviderUnavailableError: INTERNAL,
+    ImgclsError: INTERNAL,
+}
+
+# Errors that the framework raises by status alone.
+_BY_STATUS: Final = {
+    400: Problem(400, "bad_request", "The request cannot be read"),
+    404: Problem(404, "not_found", "There is nothing at this address"),
+    405: Problem(405, "method_not_allowed", "This method is not allowed here"),
+}
+
+
+def problem_of(error: Exception) -> Problem:
+    """Gives the table's entry for an error; a bug of ours where it has none."""
+    for kind in type(error).__mro__:
+        if (problem := PROBLEMS.get(cast("type[Exception]", kind))) is not None:
+            return problem
+    return INTERNAL
+
+
+def problem_document(problem: Problem, detail: str, request_id: str) -> dict[str, str | int]:
+    """Gives the members of a problem document."""
+    return {
+        "type": f"urn:imgcls:problem:{problem.code}",
+        "title": problem.title,
+        "status": problem.status,
+        "detail": detail,
+        "code": problem.code,
+        "request_id": request_id,
+    }
+
+
+def problem_response(
+    problem: Problem, detail: str, request_id: str, headers: Mapping[str, str] | None = None
+) -> Response:
+    """Gives the answer for a problem."""
+    body = json.dumps(problem_document(problem, detail, request_id), ensure_ascii=False)
+    return Response(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def respond_to(request: Request, error: Exception) -> Response:
+    """Answers any error: what the caller can mend is said, a fault of ours is logged and only named."""
+    context = context_of(request.scope)
+    problem = problem_of(error)
+    context.code = problem.code
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("Request %s failed", context.request_id, exc_info=error)
+        detail = "The service failed on this request; its log tells more under this request id."
+        return problem_response(problem, detail, context.request_id)
+    headers: dict[str, str] = {}
+    if isinstance(error, QueueFullError | NotReadyError):
+        headers["Retry-After"] = str(error.retry_after_s)
+    return problem_response(problem, str(error), context.request_id, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Makes every error of the application a problem document, the framework's own too."""
+
+    async def on_imgcls_error(request: Request, error: Exception) -> Response:
+        return respond_to(request, error)
+
+    async def on_validation_error(request: Request, error: Exception) -> Response:
+        faults = cast("RequestValidationError", error).errors()
+        return respond_to(request, InvalidParameterError(" ".join(_sentence(fault) for fault in faults[:3])))
+
+    async def on_http_exception(request: Request, error: Exception) -> Response:
+        fault = cast("HTTPException", error)
+        context = context_of(request.scope)
+        problem = _BY_STATUS.get(fault.status_code)
+        if problem is None:
+            phrase = HTTPStatus(fault.status_code).phrase
+            problem = Problem(fault.status_code, phrase.lower().replace(" ", "_"), phrase)
+        context.code = problem.code
+        detail = {
+            404: f"There is nothing at {request.url.path!r}; `/docs` lists what there is.",
+            405: f"{request.method} is not allowed for {request.url.path!r}; `/docs` lists what is.",
+        }.get(fault.status_code, f"{fault.detail}.")
+        return problem_response(problem, detail, context.request_id, fault.headers)
+
+    app.add_exception_handler(ImgclsError, on_imgcls_error)
+    app.add_exception_handler(RequestValidationError, on_validation_error)
+    app.add_exception_handler(HTTPException, on_http_exception)
+
+
+def _sentence(fault: Mapping[str, Any]) -> str:
+    place: Sequence[Any] = fault["loc"]
+    kind, name = str(place[0]), ".".join(str(part) for part in place[1:])
+    found = (
+        f" is {str(fault['input'])[:80]!r}"
+        if kind in {"query", "header", "path"} and fault["input"] is not None
+        else ""
+    )
+    return f"`{name}`{found}: {fault['msg']} ({kind})."

@@ -1,0 +1,45 @@
+"""What OpenAPI cannot derive: bodies that are read by hand, and problems."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from imgcls_serve.problems import MEDIA_TYPE
+from imgcls_serve.schemas import PredictJson, ProblemReply
+
+_BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
+
+IMAGE_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "image/*": _BINARY,
+        "application/octet-stream": _BINARY,
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {"file": {"type": "string", "format": "binary", "description": "The encoded image."}},
+            }
+        },
+        "application/json": {"schema": PredictJson.model_json_schema()},
+    },
+}
+
+_MEANING: Final = {
+    400: "Not an image, corrupt or truncated (`image_undecodable`).",
+    401: "No key (`unauthorized`).",
+    403: "A wrong key (`forbidden`).",
+    404: "No such model (`unknown_model`).",
+    413: "Too many bytes or pixels (`body_too_large`, `image_too_large`).",
+    415: "A media type that is not taken (`unsupported_media_type`).",
+    422: "A wrong parameter or bad base64 (`invalid_parameter`, `invalid_base64`).",
+    500: "A fault of the service (`internal_error`).",
+    503: "Full or not ready (`queue_full`, `not_ready`); `Retry-After` says when to come again.",
+    504: "The deadline passed (`deadline_exceeded`).",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Gives the `responses` of a route for these statuses."""
+    schema = {"schema": {"$ref": f"#/components/schemas/{ProblemReply.__name__}"}}
+    return {status: {"description": _MEANING[status], "content": {MEDIA_TYPE: schema}} for status in statuses}

@@ -1,0 +1,99 @@
+"""`GET /health`, `/ready` and `/golden`: what a deployment says of itself."""
+
+from __future__ import annotations
+
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+
+import psutil
+from fastapi import APIRouter
+
+from imgcls_serve.errors import NotReadyError
+from imgcls_serve.routes.dependencies import ServiceDep
+from imgcls_serve.routes.documented import problems
+from imgcls_serve.routes.predict import ModelName
+from imgcls_serve.schemas import (
+    ClassProbability,
+    GoldenCaseReply,
+    GoldenReply,
+    Gpu,
+    HealthModel,
+    HealthReply,
+    ModelId,
+    ReadyReply,
+)
+
+router = APIRouter()
+
+_DISTRIBUTIONS = ("imgcls-serve", "imgcls-core", "onnxruntime", "onnxruntime-gpu", "pillow", "numpy")
+
+
+@router.get("/health")
+async def health(service: ServiceDep) -> HealthReply:
+    """Says that the process can answer, and how it is; never waits for inference."""
+    model = service.default_model
+    machine = psutil.virtual_memory()
+    disk = shutil.disk_usage("/")
+    gpu = service.gpu
+    return HealthReply(
+        status="ok",
+        model=HealthModel(name=model.name, sha256=model.sha256, classes=len(model.metadata.classes)) if model else None,
+        provider=model.provider if model else None,
+        gpu=Gpu(present=gpu.present, reason=gpu.reason) if gpu else Gpu(present=False, reason="not yet looked for"),
+        memory={
+            "process_rss": psutil.Process().memory_info().rss,
+            "machine_total": machine.total,
+            "machine_available": machine.available,
+        },
+        disk={"total": disk.total, "free": disk.free},
+        uptime_s=round(service.uptime_s, 3),
+        versions=_versions(),
+    )
+
+
+@router.get("/ready", responses=problems(503))
+async def ready(service: ServiceDep) -> ReadyReply:
+    """Says whether images are answered: the model is loaded, checked and warm, and the service is not ending."""
+    model = service.default_model
+    if (reason := service.not_ready_reason) is not None or model is None:
+        raise NotReadyError(reason or "No model is loaded.")
+    return ReadyReply(ready=True, model=ModelId(name=model.name, sha256=model.sha256), provider=model.provider)
+
+
+@router.get("/golden", responses=problems(404, 503))
+async def golden(service: ServiceDep, model: ModelName = None) -> GoldenReply:
+    """Gives the golden cases of the artifact, for clients that test a deployment."""
+    served = service.model(model)
+    metadata = served.metadata
+    return GoldenReply(
+        model=ModelId(name=served.name, sha256=served.sha256),
+        precision=metadata.source.precision,
+        tolerance=metadata.golden_tolerance,
+        cases=[
+            GoldenCaseReply(
+                name=case.name,
+                image_base64=case.image_base64,
+                top=[
+                    ClassProbability(
+                        class_id=one.class_id,
+                        label=metadata.classes[one.class_id].label,
+                        probability=one.probability,
+                    )
+                    for one in case.top
+                ],
+                expected_class_id=case.expected_class_id,
+            )
+            for case in metadata.golden
+        ],
+    )
+
+
+def _versions() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for name in _DISTRIBUTIONS:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:  # one of the two builds of ONNX Runtime is installed
+            continue
+    return found

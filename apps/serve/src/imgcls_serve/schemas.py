@@ -1,0 +1,122 @@
+"""Requests and replies as they are on the wire."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class Reply(BaseModel):
+    """Base of the replies."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ClassProbability(Reply):
+    """One class of an answer."""
+
+    class_id: Annotated[int, Field(ge=0, description="Place of the class in the network's output.")]
+    label: str
+    probability: Annotated[float, Field(ge=0, le=1)]
+
+
+class ModelId(Reply):
+    """Which artifact answered."""
+
+    name: Annotated[str, Field(description="What `model` in a request calls it.")]
+    sha256: Annotated[str, Field(description="Of the artifact, as hex.")]
+
+
+class TimingMs(Reply):
+    """Where the time went, in milliseconds."""
+
+    decode: Annotated[float, Field(description="Decoding and the exact shrink to the network's size.")]
+    queue: Annotated[float, Field(description="Waiting for a thread and for the batch.")]
+    inference: Annotated[float, Field(description="The batch in the network.")]
+    total: Annotated[float, Field(description="From the request's headers to this answer.")]
+
+
+class PredictReply(Reply):
+    """The answer for one image; `class_id`, `label` and `probability` are those of the most probable class."""
+
+    class_id: int
+    label: str
+    probability: float
+    top: Annotated[list[ClassProbability], Field(description="The `top_k` most probable classes, best first.")]
+    probabilities: Annotated[
+        list[float] | None, Field(description="Of every class in order, with `probabilities=true`.")
+    ] = None
+    model: ModelId
+    timing_ms: TimingMs
+    batch_size: Annotated[int, Field(ge=1, description="Images that shared the inference.")]
+    request_id: str
+
+
+class PredictJson(BaseModel):
+    """A request body as JSON."""
+
+    image_base64: Annotated[str, Field(description="The encoded image (JPEG, PNG, WebP, BMP, GIF or TIFF).")]
+
+
+class HealthModel(ModelId):
+    """The default model."""
+
+    classes: int
+
+
+class Gpu(Reply):
+    """What the NVIDIA driver says."""
+
+    present: bool
+    reason: str
+
+
+class HealthReply(Reply):
+    """The process and its machine."""
+
+    status: str
+    model: HealthModel | None
+    provider: str | None
+    gpu: Gpu
+    memory: Annotated[dict[str, int], Field(description="In bytes.")]
+    disk: Annotated[dict[str, int], Field(description="In bytes.")]
+    uptime_s: float
+    versions: dict[str, str]
+
+
+class ReadyReply(Reply):
+    """The service answers."""
+
+    ready: bool
+    model: ModelId
+    provider: str
+
+
+class GoldenCaseReply(Reply):
+    """One golden case: an image and PyTorch's answer."""
+
+    name: str
+    image_base64: str
+    top: list[ClassProbability]
+    expected_class_id: int | None
+
+
+class GoldenReply(Reply):
+    """The artifact's golden cases; answers on this deployment lie within `tolerance` of them."""
+
+    model: ModelId
+    precision: str
+    tolerance: Annotated[float, Field(description="Largest difference of a probability.")]
+    cases: list[GoldenCaseReply]
+
+
+class ProblemReply(BaseModel):
+    """A problem document (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: Annotated[str, Field(description="Stable; tells one kind of problem from another.")]
+    request_id: str

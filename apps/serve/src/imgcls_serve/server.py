@@ -1,0 +1,119 @@
+"""Runs the application in uvicorn, and ends it as orchestrators want it: drained, exit code 0."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import logging.config
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Generator
+from types import FrameType
+
+import uvicorn
+
+from imgcls_serve import __version__
+from imgcls_serve.app import create_app
+from imgcls_serve.log_lines import FIELDS, log_config
+from imgcls_serve.middleware import InFlight
+from imgcls_serve.service import Service
+from imgcls_serve.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+EXIT_OK = 0
+EXIT_USAGE = 2
+EXIT_CANNOT_LISTEN = 3
+
+
+class DrainingServer(uvicorn.Server):
+    """On SIGTERM or SIGINT goes on listening, lets what was accepted finish, and then ends.
+
+    While it drains, `/ready` and every new request are answered with 503, so that a load balancer sees it leave.
+    A second signal ends at once.
+    """
+
+    def __init__(self, config: uvicorn.Config, *, service: Service, in_flight: InFlight) -> None:
+        super().__init__(config)
+        self._service = service
+        self._in_flight = in_flight
+        self._drain_until_s: float | None = None
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Generator[None]:
+        """As uvicorn's, but does not raise the signal again: a drained end is a good one."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {kind: signal.signal(kind, self.handle_exit) for kind in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for kind, handler in before.items():
+                signal.signal(kind, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begins to drain; a second signal ends at once."""
+        del sig, frame
+        if self._drain_until_s is not None:
+            self.should_exit = self.force_exit = True
+            return
+        logger.info("Draining: %d requests in flight", self._in_flight.count)
+        self._drain_until_s = time.monotonic() + self._service.settings.drain_timeout_s
+        self._service.drain()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Begins to listen and says where."""
+        await super().startup(sockets)
+        host, port = self.servers[0].sockets[0].getsockname()[:2]
+        url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+        logger.info("Listening on %s", url, extra={FIELDS: {"url": url, "version": __version__}})
+
+    async def on_tick(self, counter: int) -> bool:
+        """Is asked ten times a second whether to end."""
+        if self._service.fatal is not None:
+            return True
+        if self._drain_until_s is not None:
+            is_late = time.monotonic() >= self._drain_until_s
+            if is_late or (self._in_flight.count == 0 and self._service.pending == 0):
+                return True
+        return await super().on_tick(counter)
+
+
+def serve(settings: Settings) -> int:
+    """Serves until told to end.
+
+    Returns:
+        The exit code: 0 drained, 2 the artifact cannot be used, 3 the port cannot be listened on.
+    """
+    logging.config.dictConfig(log_config(settings.log_level))
+    service = Service(settings)
+    in_flight = InFlight()
+    config = uvicorn.Config(
+        create_app(service, in_flight=in_flight),
+        host=settings.host,
+        port=settings.port,
+        loop="auto",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+    )
+    server = DrainingServer(config, service=service, in_flight=in_flight)
+    try:
+        server.run()
+    except SystemExit:
+        # uvicorn has logged why it cannot listen.
+        sys.stderr.write(f"imgcls-serve: cannot listen on {settings.host} port {settings.port}; is it taken?\n")
+        return EXIT_CANNOT_LISTEN
+    if service.fatal is not None:
+        sys.stderr.write(f"imgcls-serve: {service.fatal}\n")
+        return EXIT_USAGE
+    logger.info("Ended")
+    return EXIT_OK

@@ -1,0 +1,100 @@
+"""Every setting of the service; the only module that reads the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from imgcls_core.image_decode import PILLOW_MAX_PIXELS
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+PREFIX = "IMGCLS_"
+
+
+class SettingsError(ValueError):
+    """A setting has a value that is not allowed; the message is one line for each."""
+
+
+class Settings(BaseSettings):
+    """Settings, each from the environment as `IMGCLS_` and its name in capitals."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
+
+    model: Annotated[Path | None, Field(description="Artifact to serve.")] = None
+    host: Annotated[str, Field(min_length=1, description="Address to listen on; `0.0.0.0` for all (containers).")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8192
+    provider: Annotated[
+        Literal["auto", "cuda", "cpu"],
+        Field(description="Where the network runs. `auto` takes CUDA when it is usable; a named one never falls back."),
+    ] = "auto"
+
+    thread_layout: Annotated[
+        Literal["auto", "parallel", "wide"],
+        Field(
+            description="`parallel`: one single-threaded inference per core (best on CPUs); `wide`: one inference at a "
+            "time with all cores or the GPU, fed by decode threads; `auto` decides by provider."
+        ),
+    ] = "auto"
+    threads: Annotated[
+        int, Field(ge=0, le=1024, description="Processors to use; 0 counts those that the process may use.")
+    ] = 0
+    max_batch: Annotated[
+        int, Field(ge=0, le=1024, description="Most images in one inference; 0 takes 1 (`parallel`) or 32 (`wide`).")
+    ] = 0
+    max_wait_ms: Annotated[
+        float, Field(ge=0, le=1000, description="How long an inference may wait for its batch to fill, in ms.")
+    ] = 0.0
+
+    queue_size: Annotated[
+        int, Field(ge=1, le=100_000, description="Most images accepted and unanswered; beyond that: 503.")
+    ] = 128
+    max_image_bytes: Annotated[int, Field(ge=1, le=1_000_000_000, description="Largest encoded image, in bytes.")] = (
+        20_000_000
+    )
+    max_image_pixels: Annotated[
+        int, Field(ge=1, le=PILLOW_MAX_PIXELS, description="Largest image, width × height in pixels.")
+    ] = 50_000_000
+    request_timeout_ms: Annotated[
+        int, Field(ge=1, le=3_600_000, description="Deadline of a request without `X-Request-Timeout-Ms`, in ms.")
+    ] = 10_000
+    max_request_timeout_ms: Annotated[
+        int, Field(ge=1, le=3_600_000, description="Longest deadline that a request may ask for, in ms.")
+    ] = 60_000
+    drain_timeout_s: Annotated[
+        float, Field(ge=0, le=3600, description="How long SIGTERM waits for accepted requests, in s.")
+    ] = 30.0
+
+    log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level logged.")] = (
+        "info"
+    )
+
+    @model_validator(mode="after")
+    def _timeouts_agree(self) -> Settings:
+        if self.request_timeout_ms > self.max_request_timeout_ms:
+            raise ValueError(
+                f"{PREFIX}REQUEST_TIMEOUT_MS is {self.request_timeout_ms}, above "
+                f"{PREFIX}MAX_REQUEST_TIMEOUT_MS, {self.max_request_timeout_ms}"
+            )
+        return self
+
+
+def read_settings(**given: object) -> Settings:
+    """Reads the settings: `given` (from the command line) first, then the environment, then the defaults.
+
+    Raises:
+        SettingsError: one line for each wrong value; names the variable, what it holds and what is allowed.
+    """
+    try:
+        return Settings(**{name: value for name, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(fault) for fault in error.errors())) from None
+
+
+def _sentence(fault: ErrorDetails) -> str:
+    if not fault["loc"]:
+        return f"{fault['msg'].removeprefix('Value error, ')}."
+    return f"{PREFIX}{str(fault['loc'][0]).upper()} is {str(fault['input'])!r}: {fault['msg']}."

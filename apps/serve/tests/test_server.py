@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import httpx
+
+if TYPE_CHECKING:
+    from conftest import PictureOf, StartService
+
+PNG = {"content-type": "image/png"}
+
+
+def test_sigterm_on_an_idle_service_exits_with_0(start_service: StartService) -> None:
+    with start_service() as running:
+        running.sigterm()
+        assert running.process.wait(20) == 0
+
+
+def test_sigterm_answers_everything_accepted_and_takes_nothing_new(
+    start_service: StartService, picture_of: PictureOf
+) -> None:
+    """A sender that is half through its body when SIGTERM comes still gets its answer."""
+    picture = picture_of("cyan")
+    with start_service() as running:
+        host, port = running.url.removeprefix("http://").split(":")
+        with socket.create_connection((host, int(port)), 20) as sender:
+            sender.sendall(
+                b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
+                b"Content-Length: %d\r\n\r\n" % len(picture) + picture[:50]
+            )
+            # It was accepted once the service counts it; a request after it has then been read after it.
+            assert running.client.get("/health").status_code == 200
+            running.sigterm()
+            while (late := running.client.get("/ready")).status_code == 200:
+                pass
+            assert late.json()["code"] == "not_ready"
+            refused = running.client.post("/predict", content=picture, headers=PNG)
+            assert refused.status_code == 503
+            sender.sendall(picture[50:])
+            answer = b"".join(iter(lambda: sender.recv(10_000), b""))
+            assert answer.startswith(b"HTTP/1.1 200 ")
+            assert b'"label":"cyan"' in answer
+        assert running.process.wait(20) == 0
+
+
+def test_sigterm_with_many_in_flight_answers_all(start_service: StartService, picture_of: PictureOf) -> None:
+    picture = picture_of("yellow", size=(1500, 1500))
+
+    async def burst(url: str, sigterm: Callable[[], None]) -> list[int]:
+        limits = httpx.Limits(max_connections=100)
+        async with httpx.AsyncClient(base_url=url, limits=limits, timeout=20) as client:
+            tasks = [asyncio.create_task(client.post("/predict", content=picture, headers=PNG)) for _ in range(64)]
+            first, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            assert first
+            sigterm()
+            return [(await task).status_code for task in tasks]
+
+    with start_service() as running:
+        statuses = asyncio.run(burst(running.url, running.sigterm))
+        assert set(statuses) <= {200, 503}
+        assert running.process.wait(20) == 0
+        accepted = [entry for entry in running.log if entry.get("class_id") is not None]
+        assert statuses.count(200) == len(accepted) > 1

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conftest import RunningService, StartService
+
+
+def test_health_tells_of_the_process_and_the_machine(service: RunningService) -> None:
+    reply = service.client.get("/health")
+    body = reply.json()
+    assert reply.status_code == 200
+    assert body["status"] == "ok"
+    assert body["model"] == {"name": "colours", "sha256": body["model"]["sha256"], "classes": 8}
+    assert body["provider"] in {"cpu", "cuda"}
+    assert set(body["gpu"]) == {"present", "reason"}
+    assert body["memory"]["process_rss"] > 0
+    assert body["disk"]["free"] > 0
+    assert body["uptime_s"] > 0
+    assert {"python", "imgcls-serve", "imgcls-core"} <= set(body["versions"])
+
+
+def test_ready_names_the_model_and_the_provider(service: RunningService) -> None:
+    body = service.client.get("/ready").json()
+    assert body["ready"] is True
+    assert body["model"]["name"] == "colours"
+
+
+def test_golden_cases_are_reproduced_over_http(service: RunningService) -> None:
+    """The promise of the artifact: a deployment answers its golden cases within the tolerance it states."""
+    golden = service.client.get("/golden").json()
+    assert golden["cases"]
+    for case in golden["cases"]:
+        picture = base64.b64decode(case["image_base64"])
+        params = {"probabilities": "true"}
+        headers = {"content-type": "application/octet-stream"}
+        answer = service.client.post("/predict", params=params, content=picture, headers=headers).json()
+        assert answer["class_id"] == case["top"][0]["class_id"]
+        for expected in case["top"]:
+            assert expected["label"]
+            found = answer["probabilities"][expected["class_id"]]
+            assert abs(found - expected["probability"]) <= golden["tolerance"]
+
+
+def test_a_provider_that_is_missing_keeps_the_service_up_and_not_ready(start_service: StartService) -> None:
+    """Where CUDA is usable this cannot be shown; CI has no GPU."""
+    with start_service(provider="cuda") as running:
+        health = running.client.get("/health")
+        ready = running.client.get("/ready")
+        predict = running.client.post("/predict", content=b"x", headers={"content-type": "image/png"})
+        if ready.status_code == 200:
+            assert health.json()["provider"] == "cuda"
+            return
+        assert health.status_code == 200
+        assert health.json()["model"] is None
+        assert ready.status_code == predict.status_code == 503
+        assert ready.json()["code"] == predict.json()["code"] == "not_ready"
+        assert "'cuda'" in ready.json()["detail"]
+        assert ready.headers["retry-after"] == "1"
