@@ -8,7 +8,7 @@ import random
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -30,6 +30,16 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of the stand-i
     def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None) -> None:
         super().__init__(detail)
         self.status, self.code, self.detail, self.headers = status, code, detail, headers or {}
+
+    def problem(self, request_id: str) -> dict[str, object]:
+        return {
+            "type": f"urn:imgcls:{self.code}",
+            "title": self.code,
+            "status": self.status,
+            "detail": self.detail,
+            "code": self.code,
+            "request_id": request_id,
+        }
 
 
 @dataclass
@@ -53,6 +63,14 @@ class Request:
     query: dict[str, str]
     headers: dict[str, str]
     body: bytes
+    peer: tuple[str, int] = ("", 0)
+
+
+def files_of(request: Request) -> list[bytes]:
+    head = b"Content-Type: " + request.headers["content-type"].encode() + b"\r\n\r\n"
+    message = BytesParser(policy=HTTP).parsebytes(head + request.body)
+    parts = message.iter_parts()
+    return [bytes(p.get_content()) for p in parts if p.get_param("name", header="content-disposition") == "file"]
 
 
 def upright_rgb(encoded: bytes) -> Image.Image:
@@ -156,6 +174,7 @@ class StandIn:
                     query={name: values[0] for name, values in parse_qs(split.query).items()},
                     headers={name.lower(): value for name, value in self.headers.items()},
                     body=self.rfile.read(length),
+                    peer=self.client_address,
                 )
                 request_id = request.headers.get("x-request-id", "id-0001")
                 with service.lock:
@@ -165,14 +184,7 @@ class StandIn:
                     status, document, media = 200, service.answer(request, request_id), "application/json"
                 except Refusal as refusal:
                     status, media, headers = refusal.status, "application/problem+json", refusal.headers
-                    document = {
-                        "type": f"urn:imgcls:{refusal.code}",
-                        "title": refusal.code,
-                        "status": status,
-                        "detail": refusal.detail,
-                        "code": refusal.code,
-                        "request_id": request_id,
-                    }
+                    document = refusal.problem(request_id)
                 body = json.dumps(document).encode()
                 self.send_response(status)
                 for name, value in {"content-type": media, "x-request-id": request_id, **headers}.items():
@@ -192,6 +204,7 @@ class StandIn:
             self.faults.answer_before(self, request)
         routes: dict[tuple[str, str], Callable[[], dict[str, object]]] = {
             ("POST", "/predict"): lambda: self.predict(request, request_id),
+            ("POST", "/predict/batch"): lambda: self.predict_batch(request, request_id),
             ("GET", "/health"): self.health,
             ("GET", "/ready"): self.ready,
             ("GET", "/golden"): self.golden,
@@ -248,16 +261,23 @@ class StandIn:
             document["probabilities"] = vector
         return document
 
+    def predict_batch(self, request: Request, request_id: str) -> dict[str, object]:
+        results: list[dict[str, object]] = []
+        for image in files_of(request):
+            raw = replace(request, headers={"content-type": "image/png"}, body=image)
+            try:
+                results.append(self.predict(raw, request_id))
+            except Refusal as refusal:
+                results.append({"error": refusal.problem(request_id)})
+        return {"results": results}
+
     def picture_of(self, request: Request) -> bytes:
         media = request.headers.get("content-type", "")
         if media.startswith("multipart/form-data"):
-            message = BytesParser(policy=HTTP).parsebytes(
-                b"Content-Type: " + media.encode() + b"\r\n\r\n" + request.body
-            )
-            for part in message.iter_parts():
-                if part.get_param("name", header="content-disposition") == "file":
-                    return bytes(part.get_content())
-            raise Refusal(422, "invalid_parameter", "The form has no field `file`.")
+            files = files_of(request)
+            if not files:
+                raise Refusal(422, "invalid_parameter", "The form has no field `file`.")
+            return files[0]
         if media == "application/json":
             try:
                 return base64.b64decode(json.loads(request.body)["image_base64"], validate=True)
@@ -266,6 +286,36 @@ class StandIn:
         if not media.startswith(("image/", "application/octet-stream")):
             raise Refusal(415, "unsupported_media_type", f"{media} is no picture.")
         return request.body
+
+
+class WebServer:
+    """A web server that has one picture at every path."""
+
+    def __init__(self, content: bytes) -> None:
+        self.requests: list[Request] = []
+        web = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, format: str, *args: object) -> None:
+                pass
+
+            def do_GET(self) -> None:
+                headers = {name.lower(): value for name, value in self.headers.items()}
+                web.requests.append(Request("GET", self.path, {}, headers, b""))
+                self.send_response(200)
+                self.send_header("content-length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}/a.png"
+        self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
+        self.thread.start()
+
+    def close(self) -> None:
+        self.server.shutdown()
+        self.server.server_close()
+        self.thread.join()
 
 
 Serve = Callable[..., StandIn]
@@ -290,6 +340,20 @@ def serve() -> Iterator[Serve]:
 def service(serve: Serve) -> StandIn:
     """Start a healthy stand-in."""
     return serve()
+
+
+@pytest.fixture
+def web() -> Iterator[Callable[[bytes], WebServer]]:
+    """Serve one picture at an address of its own."""
+    running: list[WebServer] = []
+
+    def start(content: bytes) -> WebServer:
+        running.append(WebServer(content))
+        return running[-1]
+
+    yield start
+    for server in running:
+        server.close()
 
 
 @pytest.fixture

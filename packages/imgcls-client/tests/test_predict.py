@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
-    from conftest import Run, Serve, StandIn
+    from conftest import Refusal, Request, Run, Serve, StandIn, WebServer
 
 
 def test_one_picture_prints_id_label_and_probability(
@@ -117,3 +120,140 @@ def test_a_wrong_key_ends_with_4_and_is_never_shown(run: Run, serve: Serve, pict
     assert "unauthorized" in ended.stderr
     assert "hunter2" not in ended.stdout + ended.stderr
     assert run("predict", "--url", service.url, "--api-key", "right", tmp_path / "a.png").exit_code == 0
+
+
+def test_jsonl_is_one_object_a_line(
+    run: Run, service: StandIn, golden_pictures: dict[str, bytes], tmp_path: Path
+) -> None:
+    fill(tmp_path, golden_pictures)
+    lines = run("predict", "--url", service.url, "--jsonl", tmp_path).stdout.splitlines()
+    assert [json.loads(line)["file"] for line in lines] == sorted(str(tmp_path / name) for name in golden_pictures)
+
+
+def test_csv_has_a_header_and_names_what_failed(run: Run, service: StandIn, picture: bytes, tmp_path: Path) -> None:
+    fill(tmp_path, {"a.png": picture, "b,c.png": b"no picture"})
+    ended = run("predict", "--url", service.url, "--csv", tmp_path)
+    good, bad = csv.DictReader(io.StringIO(ended.stdout))
+    assert 0 < float(good["probability"]) <= 1
+    assert bad["file"].endswith("b,c.png")
+    assert bad["error"].startswith("image_undecodable")
+
+
+def test_a_quoted_pattern_is_expanded(
+    run: Run, service: StandIn, golden_pictures: dict[str, bytes], tmp_path: Path
+) -> None:
+    fill(tmp_path, golden_pictures)
+    ended = run("predict", "--url", service.url, "--quiet", tmp_path / "golden-[01].png")
+    assert len(ended.stdout.split()) == 2
+
+
+def test_a_pattern_that_matches_nothing_is_one_line(run: Run, service: StandIn, tmp_path: Path) -> None:
+    ended = run("predict", "--url", service.url, tmp_path / "*.png")
+    assert ended.exit_code == 1
+    assert "no file matches this pattern" in ended.stdout
+
+
+def test_an_address_is_fetched_without_the_key_of_the_service(
+    run: Run, serve: Serve, web: Callable[[bytes], WebServer], picture: bytes
+) -> None:
+    service = serve(api_key="secret-key")
+    address = web(picture)
+    ended = run("predict", "--url", service.url, "--api-key", "secret-key", "--quiet", address.url)
+    assert ended.stdout.strip().isdecimal()
+    assert "authorization" not in address.requests[0].headers
+
+
+def test_an_address_that_is_not_there_is_one_line(run: Run, service: StandIn) -> None:
+    ended = run("predict", "--url", service.url, f"{service.url}/no-such-picture")
+    assert ended.exit_code == 1
+    assert "the server there answered 404" in ended.stdout
+
+
+def test_an_interrupted_run_is_resumed_without_asking_anything_twice(
+    run: Run, serve: Serve, golden_pictures: dict[str, bytes], refusal: type[Refusal], tmp_path: Path
+) -> None:
+    """The service goes away (401 ends a run at once) after two answers, and comes back."""
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    fill(folder, golden_pictures)
+    seen: list[bytes] = []
+
+    def leave_after_two(_: StandIn, request: Request) -> None:
+        if len(seen) == 2:
+            raise refusal(401, "unauthorized", "gone")
+        seen.append(request.body)
+
+    service = serve(answer_before=leave_after_two)
+    output = tmp_path / "preds.jsonl"
+    arguments = ("predict", "--url", service.url, "--concurrency", 1, "--output", output, folder)
+    first = run(*arguments)
+    assert first.exit_code == 4
+    assert "2 of 4 images are not done; go on with --resume" in first.stderr
+    with output.open("a", encoding="utf-8") as cut_short:
+        cut_short.write('{"file": "half a li')
+
+    service.faults.answer_before = None
+    asked_before = len(service.requests)
+    second = run(*arguments, "--resume")
+    assert second.exit_code == 0
+    assert len(service.requests) - asked_before == 2
+    names = [json.loads(line)["file"] for line in output.read_text(encoding="utf-8").splitlines()]
+    assert names == sorted(str(folder / name) for name in golden_pictures)
+
+
+def test_resuming_asks_again_what_failed_for_a_passing_reason(
+    run: Run, service: StandIn, golden_pictures: dict[str, bytes], tmp_path: Path
+) -> None:
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    fill(folder, golden_pictures)
+    (folder / "bad.png").write_bytes(b"no picture")
+    output = tmp_path / "preds.jsonl"
+    passing = {"file": str(folder / "golden-0.png"), "error": {"code": "queue_full", "status": 503, "detail": ""}}
+    output.write_text(json.dumps(passing) + "\n", encoding="utf-8")
+    assert run("predict", "--url", service.url, "--output", output, "--resume", folder).exit_code == 1
+    asked = len(service.requests)
+    assert asked == 5
+    again = run("predict", "--url", service.url, "--output", output, "--resume", folder)
+    assert again.exit_code == 1, "the picture that the service refused is still a failure of the whole"
+    assert len(service.requests) == asked
+
+
+def test_an_existing_output_is_never_overwritten(run: Run, service: StandIn, picture: bytes, tmp_path: Path) -> None:
+    fill(tmp_path, {"a.png": picture})
+    (tmp_path / "kept.csv").write_text("precious", encoding="utf-8")
+    ended = run("predict", "--url", service.url, "--output", tmp_path / "kept.csv", tmp_path / "a.png")
+    assert ended.exit_code == 2
+    assert "--resume" in ended.stderr
+    assert (tmp_path / "kept.csv").read_text(encoding="utf-8") == "precious"
+
+
+def test_resume_needs_a_jsonl_file(run: Run, tmp_path: Path) -> None:
+    assert run("predict", "--resume", "--output", tmp_path / "a.csv", tmp_path).exit_code == 2
+
+
+def test_a_file_that_no_run_wrote_is_not_resumed(run: Run, service: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("precious\n", encoding="utf-8")
+    ended = run("predict", "--url", service.url, "--resume", "--output", tmp_path / "a.jsonl", tmp_path)
+    assert ended.exit_code == 2
+    assert "line 1 is not a prediction" in ended.stderr
+    assert (tmp_path / "a.jsonl").read_text(encoding="utf-8") == "precious\n"
+
+
+def test_several_calls_are_under_way_at_once(
+    run: Run, serve: Serve, golden_pictures: dict[str, bytes], tmp_path: Path
+) -> None:
+    """Each of the four calls waits for the other three, so answers prove that they overlapped."""
+    together = threading.Barrier(4)
+
+    def wait_for_the_others(_service: StandIn, _request: Request) -> None:
+        together.wait(timeout=5)
+
+    service = serve(answer_before=wait_for_the_others)
+    fill(tmp_path, golden_pictures)
+    assert run("predict", "--url", service.url, "--concurrency", 4, tmp_path).exit_code == 0
+
+
+def fill(folder: Path, pictures: dict[str, bytes]) -> None:
+    for name, content in pictures.items():
+        (folder / name).write_bytes(content)

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from imgcls_client.async_client import AsyncImgclsClient
     from imgcls_client.client import ImgclsClient
     from imgcls_client.errors import (
         AccessDeniedError,
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 
 # Loaded on first use: the commands live in this package too and must not pay for httpx to print their help.
 PUBLIC = {
+    "async_client": ("AsyncImgclsClient",),
     "client": ("ImgclsClient",),
     "errors": (
         "AccessDeniedError",
@@ -66,6 +68,7 @@ __all__ = [
     "NO_RETRY",
     "AccessDeniedError",
     "AnswerTimeoutError",
+    "AsyncImgclsClient",
     "ClassScore",
     "DeadlineExceededError",
     "Golden",

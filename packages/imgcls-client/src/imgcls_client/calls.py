@@ -3,7 +3,7 @@
 import base64
 import json
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Literal, TypeVar
@@ -21,7 +21,17 @@ from imgcls_client.errors import (
 )
 from imgcls_client.json_fields import FieldError, as_object
 
-__all__ = ["Answer", "Call", "SentAs", "predict_call", "read_answer", "refusal"]
+__all__ = [
+    "REFUSALS",
+    "Answer",
+    "Call",
+    "SentAs",
+    "batch_call",
+    "predict_call",
+    "problem_error",
+    "read_answer",
+    "refusal",
+]
 
 SentAs = Literal["raw", "multipart", "base64"]
 Reply = TypeVar("Reply")
@@ -87,16 +97,24 @@ def media_type_of(image: bytes) -> str:
     return next((media for start, media in SIGNATURES if image.startswith(start)), "application/octet-stream")
 
 
-def multipart_body(image: bytes, *, file_name: str, media_type: str) -> tuple[str, bytes]:
-    """Encode one picture as the multipart field `file`: its Content-Type header and the body."""
+def multipart_body(images: Iterable[tuple[str, str, bytes]]) -> tuple[str, bytes]:
+    """Encode pictures as a form in which each is a field `file`: its Content-Type header and the body.
+
+    Args:
+        images: File name, media type and bytes of each.
+    """
     boundary = secrets.token_hex(16)
-    # RFC 7578: names outside ASCII go as UTF-8; quotes and line ends are percent-encoded as browsers do.
-    name = file_name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-    head = (
-        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-        f"Content-Type: {media_type}\r\n\r\n"
-    )
-    return f"multipart/form-data; boundary={boundary}", head.encode() + image + f"\r\n--{boundary}--\r\n".encode()
+    body = bytearray()
+    for file_name, media_type, image in images:
+        # RFC 7578: names outside ASCII go as UTF-8; quotes and line ends are percent-encoded as browsers do.
+        name = file_name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+        head = (
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
+            f"Content-Type: {media_type}\r\n\r\n"
+        )
+        body += head.encode() + image + b"\r\n"
+    body += f"--{boundary}--\r\n".encode()
+    return f"multipart/form-data; boundary={boundary}", bytes(body)
 
 
 def predict_call(
@@ -122,18 +140,12 @@ def predict_call(
         file_name: Name of the file in the multipart form.
         media_type: Overrides the type found by the first bytes.
     """
-    params: dict[str, str] = {}
-    if top_k is not None:
-        params["top_k"] = str(top_k)
-    if probabilities:
-        params["probabilities"] = "true"
-    if model is not None:
-        params["model"] = model
+    params = predict_params(top_k, probabilities=probabilities, model=model)
     media_type = media_type or media_type_of(image)
     if sent_as == "raw":
         content_type, body = media_type, image
     elif sent_as == "multipart":
-        content_type, body = multipart_body(image, file_name=file_name, media_type=media_type)
+        content_type, body = multipart_body([(file_name, media_type, image)])
     else:
         content_type = "application/json"
         body = json.dumps({"image_base64": base64.b64encode(image).decode("ascii")}).encode()
@@ -141,6 +153,26 @@ def predict_call(
     if deadline_ms is not None:
         headers["x-request-timeout-ms"] = str(deadline_ms)
     return Call("POST", "/predict", params=params, headers=headers, body=body)
+
+
+def predict_params(top_k: int | None, *, probabilities: bool, model: str | None) -> dict[str, str]:
+    """Give the query of a prediction."""
+    asked = {
+        "top_k": None if top_k is None else str(top_k),
+        "probabilities": "true" if probabilities else None,
+        "model": model,
+    }
+    return {name: value for name, value in asked.items() if value is not None}
+
+
+def batch_call(
+    images: Iterable[bytes], *, top_k: int | None = None, probabilities: bool = False, model: str | None = None
+) -> Call:
+    """Build `POST /predict/batch`: a form with a field `file` for each picture, in order."""
+    named = [(f"image-{number}", media_type_of(image), image) for number, image in enumerate(images)]
+    content_type, body = multipart_body(named)
+    params = predict_params(top_k, probabilities=probabilities, model=model)
+    return Call("POST", "/predict/batch", params=params, headers={"content-type": content_type}, body=body)
 
 
 def json_document(answer: Answer) -> dict[str, object]:
@@ -184,12 +216,21 @@ def refusal(answer: Answer) -> RefusedError:
         problem = json_document(answer)
     except FieldError:
         problem = {}
-    phrase = HTTPStatus(answer.status).phrase if answer.status in list(HTTPStatus) else "no reason given"
-    kind = REFUSALS.get(answer.status, ServiceFaultError if answer.status >= 500 else RefusedError)
+    return problem_error(
+        problem, status=answer.status, request_id=answer.request_id, retry_after_s=retry_after_s(answer)
+    )
+
+
+def problem_error(
+    problem: Mapping[str, object], *, status: int, request_id: str | None = None, retry_after_s: float | None = None
+) -> RefusedError:
+    """Turn a problem document into the error to raise; one that is empty or of another kind does too."""
+    phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else "no reason given"
+    kind = REFUSALS.get(status, ServiceFaultError if status >= 500 else RefusedError)
     return kind(
-        status=answer.status,
-        code=str(problem.get("code") or f"http_{answer.status}"),
+        status=status,
+        code=str(problem.get("code") or f"http_{status}"),
         detail=str(problem.get("detail") or problem.get("title") or problem.get("message") or phrase),
-        request_id=answer.request_id or (str(problem["request_id"]) if problem.get("request_id") else None),
-        retry_after_s=retry_after_s(answer),
+        request_id=request_id or (str(problem["request_id"]) if problem.get("request_id") else None),
+        retry_after_s=retry_after_s,
     )

@@ -1,21 +1,28 @@
 """The client for threads: one typed method for each endpoint, connections kept, passing failures tried again."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import count
-from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, Self
+from typing import Self
 
 import httpx
 
-from imgcls_client.calls import Answer, Call, SentAs, predict_call, read_answer, refusal
+from imgcls_client.calls import Answer, Call, SentAs, batch_call, predict_call, read_answer, refusal
 from imgcls_client.connection import DEFAULT_URL, Connection
-from imgcls_client.errors import (
-    ImageSourceError,
-    ImgclsClientError,
-    UnavailableError,
+from imgcls_client.endpoints import (
+    GOLDEN,
+    HEALTH,
+    MODELS,
+    READY,
+    ImageInput,
+    read_all,
+    read_batch,
+    read_image,
+    read_one,
+    read_readiness,
 )
+from imgcls_client.errors import ImgclsClientError, RefusedError
 from imgcls_client.replies import (
     Golden,
     Health,
@@ -25,13 +32,10 @@ from imgcls_client.replies import (
     read_golden,
     read_health,
     read_models,
-    read_prediction,
 )
 from imgcls_client.retry_policy import RetryPolicy, Timeouts
 
-__all__ = ["ImageInput", "ImgclsClient"]
-
-ImageInput = bytes | str | Path | BinaryIO
+__all__ = ["ImgclsClient"]
 
 
 class ImgclsClient:
@@ -152,43 +156,39 @@ class ImgclsClient:
             deadline_ms=deadline_ms,
             sent_as=sent_as,
         )
-        answer = self.send(call)
-        return read_answer(answer, lambda document: read_prediction(document, call_ms=answer.call_ms))
+        return read_one(self.send(call))
+
+    def predict_batch(
+        self,
+        images: Sequence[ImageInput],
+        *,
+        top_k: int | None = None,
+        probabilities: bool = False,
+        model: str | None = None,
+    ) -> list[Prediction | RefusedError]:
+        """Classify several pictures in one request; answers in order, a bad picture is an error in its own place.
+
+        Raises:
+            ImageSourceError: A file cannot be read; nothing was sent.
+            RefusedError: The service said no to the whole request.
+            UnreachableError: No connection, or it broke.
+            AnswerTimeoutError: Connected, but no answer in time.
+        """
+        call = batch_call(read_all(images), top_k=top_k, probabilities=probabilities, model=model)
+        return read_batch(self.send(call), len(images))
 
     def health(self) -> Health:
         """Ask for the state of the process."""
-        return read_answer(self.send(Call("GET", "/health")), read_health)
+        return read_answer(self.send(HEALTH), read_health)
 
     def ready(self) -> Readiness:
         """Ask once whether the service takes work; not being ready is an answer here, not an error."""
-        answer = self.exchange(Call("GET", "/ready"))
-        if answer.status < 400:
-            return Readiness(ready=True)
-        problem = refusal(answer)
-        if isinstance(problem, UnavailableError):
-            return Readiness(ready=False, reason=problem.detail)
-        raise problem
+        return read_readiness(self.exchange(READY))
 
     def golden(self) -> Golden:
         """Ask for the model's golden cases."""
-        return read_answer(self.send(Call("GET", "/golden")), read_golden)
+        return read_answer(self.send(GOLDEN), read_golden)
 
     def models(self) -> tuple[ModelEntry, ...]:
         """Ask which models there are."""
-        return read_answer(self.send(Call("GET", "/models")), read_models)
-
-
-def read_image(image: ImageInput) -> bytes:
-    """Get the bytes of a picture.
-
-    Raises:
-        ImageSourceError: The file cannot be read.
-    """
-    if isinstance(image, bytes):
-        return image
-    if isinstance(image, str | Path):
-        try:
-            return Path(image).read_bytes()
-        except OSError as error:
-            raise ImageSourceError(str(image), error.strerror or str(error)) from error
-    return image.read()
+        return read_answer(self.send(MODELS), read_models)

@@ -1,10 +1,12 @@
 """What both clients need to know of the connection: address, key, time limits, and httpx's errors in our words."""
 
+import socket
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from typing import cast
 
 import httpx
 
@@ -90,10 +92,26 @@ class Connection:
 
 
 def reason_of(error: httpx.TransportError) -> str:
-    """Say in a few words what broke."""
+    """Say in a few words what broke; the operating system's own error stands somewhere in the chain."""
     said = str(error) or type(error).__name__
-    if isinstance(error, httpx.ConnectError):
-        return {"[Errno 111] Connection refused": "connection refused"}.get(said, said)
-    if isinstance(error, httpx.ReadError | httpx.WriteError | httpx.RemoteProtocolError):
-        return f"the connection broke ({said})"
+    if not isinstance(error, httpx.ConnectError):
+        return f"the connection broke ({said})" if isinstance(error, httpx.NetworkError | httpx.ProtocolError) else said
+    for cause in causes_of(error):
+        if isinstance(cause, ConnectionRefusedError):
+            return "connection refused"
+        if isinstance(cause, socket.gaierror):
+            return f"the host name cannot be resolved ({cause.strerror})"
     return said
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """Walk from an error to what led to it, members of groups included."""
+    waiting: list[BaseException | None] = [error]
+    while waiting:
+        found = waiting.pop()
+        if found is None:
+            continue
+        yield found
+        waiting.append(found.__cause__ or found.__context__)
+        if isinstance(found, BaseExceptionGroup):
+            waiting.extend(cast("BaseExceptionGroup[BaseException]", found).exceptions)

@@ -3,7 +3,9 @@
 from imgcls_client.classification import Outcome
 from imgcls_client.errors import ImageSourceError, RefusedError
 
-__all__ = ["csv_row", "human_row", "json_row"]
+__all__ = ["CSV_COLUMNS", "csv_row", "human_row", "json_row"]
+
+CSV_COLUMNS = ("file", "class_id", "label", "probability", "call_ms", "error")
 
 
 def json_row(outcome: Outcome) -> dict[str, object]:
@@ -69,7 +71,7 @@ def human_row(outcome: Outcome, *, name_width: int, top_k: int) -> str:
 
 
 def csv_row(outcome: Outcome) -> list[str]:
-    """Give the outcome as cells: file, class_id, label, probability, call_ms, error."""
+    """Give the outcome as cells in the order of `CSV_COLUMNS`."""
     prediction = outcome.prediction
     if prediction is None:
         return [outcome.source, "", "", "", "", short_reason(outcome.error)]

@@ -1,55 +1,106 @@
 """`imgcls-client predict`."""
 
-import json
+import sys
 import time
+from pathlib import Path
+from typing import cast
 
 import click
 
 from imgcls_client.classification import classify
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.image_sources import find_images
-from imgcls_client.prediction_rows import human_row, json_row
+from imgcls_client.image_sources import ImageSource, find_images
+from imgcls_client.prediction_output import Form, PredictionOutput, Tally, opened
+from imgcls_client.progress import with_progress
+from imgcls_client.resumption import Earlier, take_up
 
 __all__ = ["predict"]
+
+SUFFIX_FORMS: dict[str, Form] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+NOTHING_EARLIER = Earlier(frozenset(), 0, None)
 
 
 @click.command()
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
-@click.option("--top-k", type=click.IntRange(min=1), help="How many classes to show.  [default: 1; 5 with --json]")
-@click.option("-q", "--quiet", is_flag=True, help="Print the class id alone.")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--top-k", type=click.IntRange(min=1), help="How many classes to show.  [default: 1; 5 with --json(l)]")
+@click.option("--model", help="Ask this model instead of the service's default one.")
+@click.option("-q", "--quiet", "form", flag_value="quiet", help="Print the class id alone.")
+@click.option("--json", "form", flag_value="json", help="Print one JSON document.")
+@click.option("--jsonl", "form", flag_value="jsonl", help="Print one JSON object a line, as answers come.")
+@click.option("--csv", "form", flag_value="csv", help="Print comma-separated values.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write results to this new file; .json, .jsonl and .csv choose the form.",
+)
+@click.option("--resume", is_flag=True, help="Go on with the --output file (.jsonl) of a run that stopped.")
 @click.option("--concurrency", type=click.IntRange(1, 256), default=8, show_default=True, help="Calls at once.")
 @connection_options
 @click.pass_context
 def predict(
-    context: click.Context, images: tuple[str, ...], top_k: int | None, quiet: bool, as_json: bool, concurrency: int
+    context: click.Context,
+    images: tuple[str, ...],
+    top_k: int | None,
+    model: str | None,
+    form: str | None,
+    output: Path | None,
+    resume: bool,
+    concurrency: int,
 ) -> None:
-    """Classify pictures: files, folders (with all below), or - for one picture on standard input.
+    """Classify pictures: files, folders (with all below), patterns, http(s) addresses, or - for standard input.
 
     Prints class id, label, probability and the time that the call took. A picture that cannot be read or used is one
     line in the output, and the exit code is then 1.
     """
-    if quiet and as_json:
-        raise click.UsageError("--quiet and --json exclude each other.")
+    chosen = chosen_form(form, output, resume=resume)
     sources = list(find_images(images))
-    name_width = 0 if len(sources) == 1 else max(len(source.name) for source in sources)
-    rows: list[dict[str, object]] = []
-    failed = 0
+    earlier = take_up(output) if resume and output is not None else NOTHING_EARLIER
+    to_do = [source for source in sources if source.name not in earlier.names]
     started = time.perf_counter()
-    with client_from(settings_of(context), max_connections=concurrency) as client:
-        for outcome in classify(client, sources, in_flight=concurrency, top_k=top_k):
-            failed += outcome.prediction is None
-            if as_json:
-                rows.append(json_row(outcome))
-            elif quiet and outcome.prediction is not None:
-                click.echo(outcome.prediction.class_id)
-            else:
-                click.echo(human_row(outcome, name_width=name_width, top_k=top_k or 1), err=quiet)
-    elapsed_s = time.perf_counter() - started
-    if as_json:
-        summary = {"images": len(sources), "failed": failed, "elapsed_s": round(elapsed_s, 3)}
-        click.echo(json.dumps({"results": rows, "summary": summary}, indent=2, ensure_ascii=False))
-    elif len(sources) > 1:
-        rate = len(sources) / elapsed_s
-        click.echo(f"{len(sources)} images, {failed} failed, {elapsed_s:.1f} s ({rate:.1f} a second)", err=True)
-    context.exit(1 if failed else 0)
+    with (
+        client_from(settings_of(context), max_connections=concurrency) as client,
+        opened(output, chosen, resume=resume) as stream,
+    ):
+        table = PredictionOutput(stream, chosen, name_width=width_of(sources), top_k=top_k or 1)
+        outcomes = classify(client, to_do, in_flight=concurrency, top_k=top_k, model=model)
+        scrolls = output is None and sys.stdout.isatty()
+        try:
+            for outcome in with_progress(outcomes, total=len(to_do), doing="classifying", shown=not scrolls):
+                table.write(outcome)
+        finally:
+            unfinished = len(to_do) - table.tally.answered - table.tally.failed
+            if unfinished and output is not None:
+                click.echo(f"{unfinished} of {len(sources)} images are not done; go on with --resume.", err=True)
+        table.finish(time.perf_counter() - started)
+    report(table.tally, earlier, time.perf_counter() - started, spoken=len(sources) > 1)
+    context.exit(1 if table.tally.failed + earlier.failed else 0)
+
+
+def chosen_form(form: str | None, output: Path | None, *, resume: bool) -> Form:
+    """Find the form of the output from its flag and the file's name."""
+    by_name = SUFFIX_FORMS.get(output.suffix.lower()) if output is not None else None
+    chosen = cast("Form", form) if form is not None else by_name or "table"
+    if resume and (output is None or chosen != "jsonl"):
+        raise click.UsageError("--resume goes on with a JSONL file: name it with --output FILE.jsonl.")
+    return chosen
+
+
+def width_of(sources: list[ImageSource]) -> int:
+    """Give the width of the column of names; a single picture needs none."""
+    return 0 if len(sources) == 1 else max((len(source.name) for source in sources), default=0)
+
+
+def report(tally: Tally, earlier: Earlier, elapsed_s: float, *, spoken: bool) -> None:
+    """Say on standard error how the run went."""
+    models = [sha for sha in (earlier.model_sha256, *tally.model_sha256) if sha]
+    if len(set(models)) > 1:
+        click.echo(f"imgcls-client: these answers come from {len(set(models))} different models.", err=True)
+    if not spoken:
+        return
+    summary = tally.summary(elapsed_s)
+    count = tally.answered + tally.failed
+    before = f", {len(earlier.names)} from an earlier run" if earlier.names else ""
+    calls = f"; a call took {summary['call_ms_median']:.0f} ms (median)" if tally.call_ms else ""
+    rate = f" ({count / elapsed_s:.1f} a second)" if count else ""
+    click.echo(f"{count} images, {tally.failed} failed{before}: {elapsed_s:.1f} s{rate}{calls}", err=True)
