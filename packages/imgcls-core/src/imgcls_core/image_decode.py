@@ -49,6 +49,7 @@ _DAMAGED: Final = (
     SyntaxError,
     TypeError,
     ValueError,
+    Warning,  # where warnings are turned into errors
     struct.error,
     zlib.error,
 )

@@ -1,0 +1,72 @@
+import json
+
+import pytest
+from imgcls_core import ArtifactError, ArtifactMetadata
+from imgcls_core.errors import ArtifactMetadataError, ArtifactSchemaError
+
+
+@pytest.fixture
+def props(colours):
+    return colours.metadata.to_props()
+
+
+def test_metadata_survives_a_round_trip(colours, props):
+    assert ArtifactMetadata.from_props(props, path="x.onnx") == colours.metadata
+
+
+def test_every_value_is_json_under_an_imgcls_key(props):
+    assert set(props) == {
+        f"imgcls.{key}" for key in ("schema", "name", "classes", "preprocessing", "source", "parity", "golden")
+    }
+    for text in props.values():
+        json.loads(text)
+
+
+def test_keys_of_other_tools_are_ignored(colours, props):
+    assert ArtifactMetadata.from_props({**props, "author": "somebody"}, path="x.onnx") == colours.metadata
+
+
+def test_a_model_without_metadata_is_refused_with_the_command_that_makes_one():
+    with pytest.raises(ArtifactMetadataError, match=r"carries no imgcls.* metadata.*`imgcls-convert`"):
+        ArtifactMetadata.from_props({"author": "somebody"}, path="x.onnx")
+
+
+def test_a_newer_schema_is_refused_with_both_numbers(props):
+    with pytest.raises(ArtifactSchemaError, match="schema 2; this imgcls-core reads schema 1"):
+        ArtifactMetadata.from_props({**props, "imgcls.schema": "2"}, path="x.onnx")
+
+
+def with_value(props, key, change):
+    content = json.loads(props[f"imgcls.{key}"])
+    return {**props, f"imgcls.{key}": json.dumps(change(content))}
+
+
+@pytest.mark.parametrize(
+    ("key", "change", "named"),
+    [
+        ("classes", lambda c: c[1:], "numbered 0, 1, 2"),
+        ("classes", lambda c: [{**c[0], "label": ""}, *c[1:]], r"\$.classes\[0\].label"),
+        ("preprocessing", lambda p: {**p, "std": [0, 1, 1]}, "std"),
+        ("preprocessing", lambda p: {**p, "interpolation": "lanczos"}, "lanczos"),
+        ("source", lambda s: {**s, "precision": "fp64"}, "fp64"),
+        ("golden", lambda g: [{**g[0], "expected_class_id": 99}], "names class 99, beyond the 8 classes"),
+        ("golden", lambda g: g * 3, "golden"),
+        ("golden", lambda g: [{**g[0], "image_base64": "A" * 3_000_000}], "at most 2,000,000"),
+    ],
+)
+def test_a_wrong_value_is_named(props, key, change, named):
+    with pytest.raises(ArtifactMetadataError, match=named):
+        ArtifactMetadata.from_props(with_value(props, key, change), path="x.onnx")
+
+
+@pytest.mark.parametrize("text", ["", "{", "nonsense", "1"])
+def test_a_damaged_value_is_an_artifact_error(props, text):
+    for key in ("imgcls.classes", "imgcls.preprocessing", "imgcls.golden"):
+        with pytest.raises(ArtifactError):
+            ArtifactMetadata.from_props({**props, key: text}, path="x.onnx")
+
+
+def test_a_missing_key_is_named(props):
+    del props["imgcls.parity"]
+    with pytest.raises(ArtifactMetadataError, match=r"lacks imgcls\.parity"):
+        ArtifactMetadata.from_props(props, path="x.onnx")

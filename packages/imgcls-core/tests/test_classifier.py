@@ -1,0 +1,157 @@
+import hashlib
+
+import numpy as np
+import onnx
+import pytest
+from imgcls_core import GoldenMismatchError, ImagePreprocessor, OnnxClassifier, ProviderUnavailableError
+from imgcls_core.errors import (
+    ArtifactMetadataError,
+    ArtifactNotFoundError,
+    ArtifactSignatureError,
+    ArtifactUnreadableError,
+)
+from onnx import TensorProto, helper
+
+RGB = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0), "white": (255, 255, 255)}
+
+
+def plain(colour, height=40, width=50):
+    return np.full((height, width, 3), colour, np.uint8)
+
+
+@pytest.mark.parametrize("label", RGB)
+def test_colours_are_named(colours, label):
+    assert colours.top_k(colours.predict(plain(RGB[label]))[0], 1)[0].label == label
+
+
+def test_swapped_channels_flip_the_answer(colours):
+    """The network sees RGB: the same bytes read as BGR are another colour."""
+    red = plain(RGB["red"])
+    assert colours.top_k(colours.predict(red[..., ::-1].copy())[0], 1)[0].label == "blue"
+
+
+def test_rows_are_probabilities(colours):
+    batch = np.random.default_rng(0).integers(0, 256, (5, 60, 33, 3), dtype=np.uint8)
+    probabilities = colours.predict(batch)
+    assert probabilities.shape == (5, 8)
+    assert probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
+
+
+def test_images_of_any_size_shrunk_by_core_answer_in_a_batch_as_each_does_alone_in_the_graph(colours):
+    """Bit for bit: this is what lets a server batch images of different origin."""
+    preprocess = ImagePreprocessor(colours.metadata.preprocessing)
+    rng = np.random.default_rng(2)
+    sizes = [(1, 1), (500, 7), (32, 32), (33, 31), (640, 480), (20, 900), (250, 250), (31, 64)]
+    originals = [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in sizes]
+    alone = np.concatenate([colours.predict(pixels) for pixels in originals])
+    for count in (1, 3, len(sizes)):
+        batch = np.stack([preprocess(pixels) for pixels in originals[:count]])
+        assert np.array_equal(colours.predict(batch), alone[:count])
+
+
+def test_top_k_is_sorted_and_ties_go_to_the_lower_class(colours):
+    probabilities = np.array([0.1, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32)
+    assert [p.class_id for p in colours.top_k(probabilities, 4)] == [1, 2, 0, 3]
+    assert len(colours.top_k(probabilities, 8)) == 8
+
+
+@pytest.mark.parametrize("k", [0, -1, 9])
+def test_top_k_outside_the_classes_is_refused(colours, k):
+    with pytest.raises(ValueError, match=f"k is {k}; the artifact has 8 classes"):
+        colours.top_k(np.full(8, 0.125, np.float32), k)
+
+
+@pytest.mark.parametrize(
+    "images",
+    [
+        np.zeros((1, 4, 4, 3), np.float32),
+        np.zeros((4, 4), np.uint8),
+        np.zeros((1, 3, 4, 4), np.uint8),
+        np.zeros((0, 4, 4, 3), np.uint8),
+    ],
+)
+def test_anything_but_rgb_uint8_is_refused(colours, images):
+    with pytest.raises(ValueError, match="RGB images are uint8"):
+        colours.predict(images)
+
+
+def test_the_file_is_identified_by_its_sha256(colours, colours_path):
+    assert colours.sha256 == hashlib.sha256(colours_path.read_bytes()).hexdigest()
+
+
+def test_golden_cases_are_reproduced(colours):
+    assert len(colours.replay_golden()) == len(colours.metadata.golden) > 0
+    colours.check_golden()
+
+
+# What an artifact must not be
+
+
+@pytest.fixture
+def changed(colours_path, tmp_path):
+    """Writes a changed copy of the artifact."""
+
+    def write(change):
+        model = onnx.load(colours_path)
+        change(model)
+        path = tmp_path / "changed.onnx"
+        onnx.save(model, path)
+        return path
+
+    return write
+
+
+def test_a_network_that_sees_bgr_fails_its_golden_cases_by_name(changed):
+    def swap_channels(model):
+        # the first reader of the pixels gets them with red and blue exchanged
+        model.graph.initializer.append(helper.make_tensor("swap", TensorProto.INT64, [3], [2, 1, 0]))
+        index = next(i for i, node in enumerate(model.graph.node) if node.op_type == "Cast" and "If" in node.input[0])
+        pixels = model.graph.node[index].input[0]
+        model.graph.node.insert(index, helper.make_node("Gather", [pixels, "swap"], ["swapped"], axis=1))
+        model.graph.node[index + 1].input[0] = "swapped"
+
+    classifier = OnnxClassifier(changed(swap_channels), provider="cpu")
+    with pytest.raises(GoldenMismatchError, match=r"differs from PyTorch on provider 'cpu': max \|Δp\|"):
+        classifier.check_golden()
+
+
+def test_a_missing_file_is_named_with_the_command_that_makes_it(tmp_path):
+    with pytest.raises(ArtifactNotFoundError, match=r"no artifact at .*Make one with `imgcls-convert"):
+        OnnxClassifier(tmp_path / "none.onnx")
+
+
+def test_a_file_that_is_no_onnx_is_named(tmp_path):
+    path = tmp_path / "text.onnx"
+    path.write_text("hello", encoding="utf-8")
+    with pytest.raises(ArtifactUnreadableError, match="not a model that ONNX Runtime can load"):
+        OnnxClassifier(path)
+
+
+def test_a_plain_onnx_model_is_not_an_artifact(changed):
+    with pytest.raises(ArtifactMetadataError, match=r"carries no imgcls.* metadata"):
+        OnnxClassifier(changed(lambda model: model.ClearField("metadata_props")))
+
+
+def test_a_model_with_another_input_is_refused_with_what_is_needed(tmp_path):
+    node = helper.make_node("Identity", ["x"], ["y"])
+    value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 224, 224]) for name in "xy"]
+    model = helper.make_model(
+        helper.make_graph([node], "g", value[:1], value[1:]), opset_imports=[helper.make_opsetid("", 18)], ir_version=10
+    )
+    onnx.save(model, tmp_path / "float.onnx")
+    with pytest.raises(ArtifactSignatureError, match=r"has inputs 'x' .* an artifact has one input 'images'"):
+        OnnxClassifier(tmp_path / "float.onnx", provider="cpu")
+
+
+def test_cuda_that_is_not_there_is_an_error_and_not_a_fallback(colours_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where a GPU is present
+    with pytest.raises(ProviderUnavailableError, match="'cuda' was asked for and cannot be used"):
+        OnnxClassifier(colours_path, provider="cuda")
+
+
+def test_auto_takes_the_cpu_where_there_is_no_gpu_and_says_why(colours_path, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    classifier = OnnxClassifier(colours_path, provider="auto")
+    assert classifier.provider == "cpu"
+    assert "NVIDIA" in classifier.provider_reason or "CUDA" in classifier.provider_reason

@@ -1,0 +1,50 @@
+"""What a person who only imports the package can rely on."""
+
+import importlib
+import os
+import pkgutil
+import subprocess
+import sys
+
+import imgcls_core
+import pytest
+from imgcls_core import errors
+
+
+def run_python(code, **env):
+    clean = {key: value for key, value in os.environ.items() if key not in {"CI", "ORT_DISABLE_TELEMETRY"}}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**clean, **env}, encoding="utf-8"
+    )
+
+
+def test_every_public_name_can_be_imported():
+    for name in imgcls_core.__all__:
+        assert getattr(imgcls_core, name).__name__ == name
+    assert list(imgcls_core.__all__) == sorted(imgcls_core.__all__, key=str.casefold)
+    with pytest.raises(AttributeError, match="has no attribute 'nonsense'"):
+        _ = imgcls_core.nonsense
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    loaded = run_python("import sys, imgcls_core; print(*sys.modules)").stdout.split()
+    assert not {"numpy", "PIL", "onnxruntime", "msgspec"} & set(loaded)
+
+
+def test_errors_form_one_tree_with_a_code_of_their_own():
+    tree = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, Exception)]
+    assert all(issubclass(kind, errors.ImgclsError) for kind in tree)
+    codes = [kind.code for kind in tree]
+    assert len(codes) == len(set(codes))
+
+
+def test_every_module_says_what_it_is_for():
+    for module in pkgutil.iter_modules(imgcls_core.__path__):
+        assert importlib.import_module(f"imgcls_core.{module.name}").__doc__
+
+
+def test_onnx_runtime_sends_and_stores_no_telemetry(colours_path, tmp_path):
+    """Since 1.29 its bare import leaves a device id under the home folder, unless told not to or under CI."""
+    code = f"from imgcls_core import OnnxClassifier; OnnxClassifier({str(colours_path)!r}, provider='cpu')"
+    run_python(code, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
+    assert list(tmp_path.rglob("*")) == []
