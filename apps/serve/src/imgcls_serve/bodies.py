@@ -10,15 +10,17 @@ from typing import Final, TypeVar
 from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import Request
+from starlette.types import Receive
 
 from imgcls_serve.errors import (
     BodyTooLargeError,
+    CallerGoneError,
     DeadlineExceededError,
     InvalidBase64Error,
     InvalidParameterError,
     UnsupportedMediaTypeError,
 )
+from imgcls_serve.request_context import RequestContext
 
 ALLOWED_MEDIA_TYPES: Final = "`image/*`, `application/octet-stream`, `multipart/form-data`, `application/json`"
 
@@ -26,14 +28,6 @@ _M = TypeVar("_M", bound=BaseModel)
 
 # Boundaries and part headers of a form, quotes and keys of a JSON document.
 _ENVELOPE_BYTES: Final = 65_536
-
-
-@dataclass(frozen=True)
-class Deadline:
-    """When a request's time is over: `at_s` on the loop's clock, `timeout_ms` as it was asked for."""
-
-    at_s: float
-    timeout_ms: int
 
 
 @dataclass
@@ -45,40 +39,46 @@ class FormPart:
     content: bytearray = field(default_factory=bytearray)
 
 
-def media_type_of(request: Request) -> tuple[str, dict[bytes, bytes]]:
+def media_type_of(context: RequestContext) -> tuple[str, dict[bytes, bytes]]:
     """Gives the body's media type in lower case and its parameters; no header means bytes."""
-    kind, options = parse_options_header(request.headers.get("content-type") or "application/octet-stream")
-    return kind.decode("latin-1").lower(), options
+    header = context.headers.get(b"content-type") or b"application/octet-stream"
+    kind, options = parse_options_header(header) if b";" in header else (header, {})
+    return kind.decode("latin-1").strip().lower(), options
 
 
-async def read_body(request: Request, *, limit: int, deadline: Deadline) -> bytes:
+async def read_body(context: RequestContext, receive: Receive, *, limit: int) -> bytes:
     """Reads the body.
 
     Args:
-        request: nothing of its body may have been read.
+        context: the request; a sender that is slower than its deadline is cut off.
+        receive: of ASGI; nothing of the body may have been read.
         limit: most bytes; more are refused as soon as they are announced or have arrived.
-        deadline: a sender that is slower is cut off.
 
     Raises:
         BodyTooLargeError: more than `limit` bytes.
         DeadlineExceededError: the body did not arrive in time.
-        ClientDisconnect: the caller has gone.
+        CallerGoneError: the caller hung up.
     """
-    announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limit:
+    announced = context.headers.get(b"content-length", b"")
+    if announced.isdigit() and int(announced) > limit:
         raise BodyTooLargeError(limit=limit)
     chunks: list[bytes] = []
     size = 0
     try:
-        async with asyncio.timeout_at(deadline.at_s):
-            async for chunk in request.stream():
-                size += len(chunk)
+        async with asyncio.timeout_at(context.deadline.at_s):
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    raise CallerGoneError
+                size += len(chunk := message.get("body", b""))
                 if size > limit:
                     raise BodyTooLargeError(limit=limit)
                 chunks.append(chunk)
+                more = message.get("more_body", False)
     except TimeoutError:
-        raise DeadlineExceededError(deadline.timeout_ms) from None
-    return b"".join(chunks)
+        raise DeadlineExceededError(context.deadline.timeout_ms) from None
+    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
 
 def envelope_limit(media_type: str, *, max_image_bytes: int, images: int = 1) -> int:

@@ -4,6 +4,7 @@ ServiceError (ImgclsError)
 ├── QueueFullError            as much is waiting as may wait
 ├── NotReadyError             no model yet, a failed start, a dead worker, draining
 ├── DeadlineExceededError     the answer would come too late (TimeoutError)
+├── CallerGoneError           nobody waits for the answer any more
 ├── UnknownModelError         no model of that name (LookupError)
 ├── BodyTooLargeError         more bytes than a request may have
 ├── UnsupportedMediaTypeError a body of a kind that is not taken
@@ -56,6 +57,15 @@ class DeadlineExceededError(ServiceError, TimeoutError):
         super().__init__(
             f"No answer within {timeout_ms} ms. Try again, or allow more time with the header `X-Request-Timeout-Ms`."
         )
+
+
+class CallerGoneError(ServiceError):
+    """The caller hung up before the answer."""
+
+    code = "caller_gone"
+
+    def __init__(self) -> None:
+        super().__init__("The caller hung up before the answer.")
 
 
 class UnknownModelError(ServiceError, LookupError):

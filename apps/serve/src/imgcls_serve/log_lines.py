@@ -8,6 +8,8 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 FIELDS: Final = "imgcls_fields"
+# `json.dumps` with options makes a new encoder on each call.
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":")).encode
 
 
 class JsonLine(logging.Formatter):
@@ -24,7 +26,7 @@ class JsonLine(logging.Formatter):
         line.update(getattr(record, FIELDS, {}))
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False, default=str)
+        return _ENCODE(line)
 
 
 def log_config(level: str) -> dict[str, Any]:

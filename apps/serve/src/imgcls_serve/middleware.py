@@ -1,17 +1,23 @@
-"""Wraps every request: its id, the last resort for faults of ours, the count of what is in flight."""
+"""Wraps every request: its context, its log line, the last resort for faults, the short way to the hot route."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable, Callable, Mapping
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imgcls_serve import problems
+from imgcls_serve.errors import CallerGoneError
 from imgcls_serve.log_lines import FIELDS
-from imgcls_serve.request_context import KEY, RequestContext, header, new_request_id
+from imgcls_serve.request_context import KEY, RequestContext
+from imgcls_serve.service import Service
 
 logger = logging.getLogger(__name__)
+
+DirectHandler = Callable[[Request], Awaitable[Response]]
 
 
 class InFlight:
@@ -26,29 +32,44 @@ class RequestMiddleware:
 
     Args:
         app: what is wrapped.
+        service: what answers.
         in_flight: is kept up to date.
+        direct: POST routes by path that skip the framework's routing and dependency injection. Those cost about
+            0.2 ms of a core, which is 2 % of a small network's inference; the application has the same routes, for
+            OpenAPI.
     """
 
-    def __init__(self, app: ASGIApp, *, in_flight: InFlight) -> None:
+    def __init__(
+        self, app: ASGIApp, *, service: Service, in_flight: InFlight, direct: Mapping[str, DirectHandler]
+    ) -> None:
         self._app = app
+        self._service = service
         self._in_flight = in_flight
+        self._direct = direct
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        context = scope[KEY] = RequestContext(new_request_id(header(scope, b"x-request-id")))
+        context = scope[KEY] = RequestContext(scope, self._service)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 context.status = message["status"]
-                message["headers"] = [*message["headers"], (b"x-request-id", context.request_id.encode())]
+                message["headers"].append((b"x-request-id", context.request_id.encode()))
             await send(message)
 
         self._in_flight.count += 1
         try:
-            await self._app(scope, receive, send_with_id)
+            handler = self._direct.get(scope["path"]) if scope["method"] == "POST" else None
+            if handler is not None:
+                response = await handler(Request(scope, receive))
+                await response(scope, receive, send_with_id)
+            else:
+                await self._app(scope, receive, send_with_id)
+        except (CallerGoneError, ClientDisconnect):
+            context.code = "caller_gone"
         except Exception as error:  # noqa: BLE001 - the one last resort of the process: logged, answered, survived
             response = problems.respond_to(Request(scope), error)
             if not context.status:
@@ -59,17 +80,17 @@ class RequestMiddleware:
 
 
 def _log(scope: Scope, context: RequestContext) -> None:
-    logger.info(
-        "%s %s",
-        scope["method"],
-        scope["path"],
-        extra={
-            FIELDS: {
-                "request_id": context.request_id,
-                "status": context.status,
-                "code": context.code,
-                "total_ms": round(context.elapsed_ms, 3),
-                **context.fields,
-            }
-        },
-    )
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    record = logging.LogRecord(logger.name, logging.INFO, __file__, 0, "request", None, None)
+    fields = {
+        "method": scope["method"],
+        "path": scope["path"],
+        "request_id": context.request_id,
+        "status": context.status,
+        "code": context.code,
+        "total_ms": round(context.elapsed_ms, 3),
+        **context.fields,
+    }
+    setattr(record, FIELDS, fields)
+    logger.handle(record)

@@ -6,7 +6,7 @@ import json
 import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
-from typing import Any, Final, NamedTuple, cast
+from typing import Final, NamedTuple, cast
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
@@ -19,12 +19,14 @@ from imgcls_core.errors import (
     InferenceError,
     ProviderUnavailableError,
 )
+from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 from imgcls_serve.errors import (
     BodyTooLargeError,
+    CallerGoneError,
     DeadlineExceededError,
     InvalidBase64Error,
     InvalidParameterError,
@@ -124,11 +126,16 @@ def install(app: FastAPI) -> None:
     """Makes every error of the application a problem document, the framework's own too."""
 
     async def on_imgcls_error(request: Request, error: Exception) -> Response:
+        if isinstance(error, CallerGoneError):
+            raise error
         return respond_to(request, error)
 
     async def on_validation_error(request: Request, error: Exception) -> Response:
-        faults = cast("RequestValidationError", error).errors()
-        return respond_to(request, InvalidParameterError(" ".join(_sentence(fault) for fault in faults[:3])))
+        faults: Sequence[ErrorDetails] = cast("RequestValidationError", error).errors()
+        sentences = [
+            validation_sentence(str(fault["loc"][0]), {**fault, "loc": fault["loc"][1:]}) for fault in faults[:3]
+        ]
+        return respond_to(request, InvalidParameterError(" ".join(sentences)))
 
     async def on_http_exception(request: Request, error: Exception) -> Response:
         fault = cast("HTTPException", error)
@@ -149,12 +156,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, on_http_exception)
 
 
-def _sentence(fault: Mapping[str, Any]) -> str:
-    place: Sequence[Any] = fault["loc"]
-    kind, name = str(place[0]), ".".join(str(part) for part in place[1:])
-    found = (
-        f" is {str(fault['input'])[:80]!r}"
-        if kind in {"query", "header", "path"} and fault["input"] is not None
-        else ""
-    )
-    return f"`{name}`{found}: {fault['msg']} ({kind})."
+def validation_sentence(kind: str, fault: ErrorDetails) -> str:
+    """Says what is wrong with a parameter: its name, what was found, what is allowed."""
+    name = ".".join(str(part) for part in fault["loc"])
+    found = fault["input"]
+    return f"`{name}`{f' is {found[:80]!r}' if isinstance(found, str) else ''}: {fault['msg']} ({kind})."

@@ -1,34 +1,55 @@
-"""What is known of one request while it is served: its id, its clock and what the log line will say."""
+"""What is known of one request while it is served: its id, its clock, its service, what the log line will say."""
 
 from __future__ import annotations
 
+import asyncio
+import os
 import re
 import time
-import uuid
-from collections.abc import Mapping, MutableMapping
-from typing import Any, Final
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
+
+from imgcls_serve.errors import InvalidParameterError
+
+if TYPE_CHECKING:
+    from imgcls_serve.service import Service
 
 KEY: Final = "imgcls.context"
 
-_REQUEST_ID: Final = re.compile(r"[A-Za-z0-9._:-]{1,128}")
+_REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """When a request's time is over: `at_s` on the loop's clock, `timeout_ms` as it was asked for."""
+
+    at_s: float
+    timeout_ms: int
 
 
 class RequestContext:
     """One request.
 
     Args:
-        request_id: from the caller or made here.
+        scope: of ASGI.
+        service: what answers.
 
     Attributes:
+        headers: the last value of each header, names in lower case.
+        request_id: the caller's where it is harmless in headers and logs, else made here.
+        status: of the answer, 0 before it.
         code: stable code of the problem that was answered, if one was.
         fields: more members for the log line.
     """
 
-    __slots__ = ("code", "fields", "request_id", "started_s", "status")
-
-    def __init__(self, request_id: str) -> None:
-        self.request_id = request_id
+    def __init__(self, scope: MutableMapping[str, Any], service: Service) -> None:
         self.started_s = time.perf_counter()
+        self.service = service
+        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        given = self.headers.get(b"x-request-id", b"")
+        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
         self.status = 0
         self.code: str | None = None
         self.fields: dict[str, Any] = {}
@@ -38,23 +59,29 @@ class RequestContext:
         """Milliseconds since the request's headers were read."""
         return (time.perf_counter() - self.started_s) * 1000
 
+    def header(self, name: bytes) -> str | None:
+        """Gives the header of this lower-case name."""
+        value = self.headers.get(name)
+        return value.decode("latin-1") if value is not None else None
+
+    @cached_property
+    def deadline(self) -> Deadline:
+        """When this request's time is over, counted from its headers.
+
+        Raises:
+            InvalidParameterError: `X-Request-Timeout-Ms` is not a number in the allowed range.
+        """
+        settings = self.service.settings
+        timeout_ms = settings.request_timeout_ms
+        if (text := self.header(b"x-request-timeout-ms")) is not None:
+            limit = settings.max_request_timeout_ms
+            if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= limit:
+                raise InvalidParameterError(f"`X-Request-Timeout-Ms` is {text[:40]!r}; 1 to {limit} are allowed.")
+            timeout_ms = int(text)
+        waited_s = time.perf_counter() - self.started_s
+        return Deadline(asyncio.get_running_loop().time() + timeout_ms / 1000 - waited_s, timeout_ms)
+
 
 def context_of(scope: MutableMapping[str, Any]) -> RequestContext:
-    """Gives the request's context; a fresh one outside the middleware."""
-    context = scope.get(KEY)
-    if not isinstance(context, RequestContext):
-        context = scope[KEY] = RequestContext(new_request_id(None))
-    return context
-
-
-def new_request_id(given: str | None) -> str:
-    """Takes the caller's id where it is harmless in headers and logs, else makes one."""
-    return given if given is not None and _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
-
-
-def header(scope: Mapping[str, Any], name: bytes) -> str | None:
-    """Gives the first header of this lower-case name."""
-    for key, value in scope["headers"]:
-        if key == name:
-            return value.decode("latin-1")
-    return None
+    """Gives the context that the middleware made for this request."""
+    return scope[KEY]

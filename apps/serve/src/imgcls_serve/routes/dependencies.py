@@ -1,67 +1,57 @@
-"""What routes are handed: the service, the deadline, the watch on the caller."""
+"""What routes are handed: the request's context and its service, and the wait for answers."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Request
 
-from imgcls_serve.bodies import Deadline
-from imgcls_serve.errors import InvalidParameterError
+from imgcls_serve.engine.job import Answer
+from imgcls_serve.errors import CallerGoneError
 from imgcls_serve.request_context import RequestContext, context_of
 from imgcls_serve.service import Service
-
-
-async def _service(request: Request) -> Service:
-    return request.app.state.service
 
 
 async def _context(request: Request) -> RequestContext:
     return context_of(request.scope)
 
 
-ServiceDep = Annotated[Service, Depends(_service)]
+async def _service(request: Request) -> Service:
+    return context_of(request.scope).service
+
+
 ContextDep = Annotated[RequestContext, Depends(_context)]
-
-
-async def _deadline(
-    service: ServiceDep,
-    x_request_timeout_ms: Annotated[
-        int | None, Header(ge=1, description="Deadline for this request, in ms; a late answer is a 504.")
-    ] = None,
-) -> Deadline:
-    limit = service.settings.max_request_timeout_ms
-    timeout_ms = service.settings.request_timeout_ms if x_request_timeout_ms is None else x_request_timeout_ms
-    if timeout_ms > limit:
-        raise InvalidParameterError(f"`X-Request-Timeout-Ms` is {timeout_ms}; 1 to {limit} are allowed.")
-    return Deadline(asyncio.get_running_loop().time() + timeout_ms / 1000, timeout_ms)
-
-
-DeadlineDep = Annotated[Deadline, Depends(_deadline)]
+ServiceDep = Annotated[Service, Depends(_service)]
 
 
 class CallerWatch:
-    """Cancels futures when the caller hangs up; the request's body must have been read.
+    """Cancels futures when the caller hangs up; a context manager around the wait for them.
 
-    Use as a context manager around the wait.
+    Args:
+        request: its body must have been read.
+        futures: are all cancelled at the end, so that nothing is done for an answer that nobody reads.
     """
 
-    def __init__(self, request: Request, futures: Iterable[asyncio.Future[Any]]) -> None:
-        self._request = request
-        self._futures = list(futures)
-
-    async def _watch(self) -> None:
-        while (await self._request.receive())["type"] != "http.disconnect":
-            pass
-        for future in self._futures:
-            future.cancel()
+    def __init__(self, request: Request, futures: Sequence[asyncio.Future[Answer]]) -> None:
+        self._receive = request.receive
+        self._futures = futures
+        self._is_gone = False
 
     def __enter__(self) -> None:
         self._task = asyncio.create_task(self._watch())
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         self._task.cancel()
+        for future in self._futures:
+            future.cancel()
+        if self._is_gone and kind is asyncio.CancelledError:
+            raise CallerGoneError
+
+    async def _watch(self) -> None:
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+        self._is_gone = True
         for future in self._futures:
             future.cancel()

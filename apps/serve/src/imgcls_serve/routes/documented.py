@@ -25,6 +25,14 @@ IMAGE_BODY: Final[dict[str, Any]] = {
     },
 }
 
+TIMEOUT_HEADER: Final[dict[str, Any]] = {
+    "name": "X-Request-Timeout-Ms",
+    "in": "header",
+    "required": False,
+    "description": "Deadline of this request in ms; a later answer is a 504. `IMGCLS_REQUEST_TIMEOUT_MS` without it.",
+    "schema": {"type": "integer", "minimum": 1},
+}
+
 _MEANING: Final = {
     400: "Not an image, corrupt or truncated (`image_undecodable`).",
     401: "No key (`unauthorized`).",

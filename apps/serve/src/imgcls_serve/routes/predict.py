@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imgcls_serve.answers import predict_reply
-from imgcls_serve.bodies import (
-    Deadline,
-    decode_base64,
-    envelope_limit,
-    media_type_of,
-    parse_form,
-    parse_json,
-    read_body,
-)
+from imgcls_serve.bodies import decode_base64, envelope_limit, media_type_of, parse_form, parse_json, read_body
 from imgcls_serve.errors import InvalidParameterError
-from imgcls_serve.routes.dependencies import CallerWatch, ContextDep, DeadlineDep, ServiceDep
-from imgcls_serve.routes.documented import IMAGE_BODY, problems
+from imgcls_serve.problems import validation_sentence
+from imgcls_serve.request_context import RequestContext, context_of
+from imgcls_serve.routes.dependencies import CallerWatch
+from imgcls_serve.routes.documented import IMAGE_BODY, TIMEOUT_HEADER, problems
 from imgcls_serve.schemas import PredictJson, PredictReply
+from imgcls_serve.served_model import ServedModel
 
 router = APIRouter()
 
-TopK = Annotated[int, Query(ge=1, description="How many classes to name, best first; at most all of them.")]
-Probabilities = Annotated[bool, Query(description="Whether to give the probability of every class.")]
-ModelName = Annotated[str | None, Query(description="Which model answers; the default one without it.")]
-
 _MAX_FORM_PARTS = 16
+
+
+class PredictQuery(BaseModel):
+    """What may be asked of an answer."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=False)
+
+    top_k: Annotated[int, Field(ge=1, description="How many classes to name, best first; at most all of them.")] = 5
+    probabilities: Annotated[bool, Field(description="Whether to give the probability of every class.")] = False
+    model: Annotated[str | None, Field(description="Which model answers; the default one without it.")] = None
+
+
+_DEFAULT_QUERY = PredictQuery()
 
 
 @router.post(
@@ -35,34 +40,60 @@ _MAX_FORM_PARTS = 16
     response_model=PredictReply,
     response_model_exclude_none=True,
     responses=problems(400, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra={"requestBody": IMAGE_BODY},
+    openapi_extra={"requestBody": IMAGE_BODY, "parameters": [TIMEOUT_HEADER]},
 )
-async def predict(
-    request: Request,
-    service: ServiceDep,
-    context: ContextDep,
-    deadline: DeadlineDep,
-    top_k: TopK = 5,
-    probabilities: Probabilities = False,
-    model: ModelName = None,
-) -> Response:
+async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
     """Classifies one image.
 
     The body is the encoded image itself, a form with a field `file`, or JSON with `image_base64`.
     """
-    served = service.model(model)
-    classes = len(served.metadata.classes)
+    return await _answer(request, query)
+
+
+async def answer(request: Request) -> Response:
+    """Answers `POST /predict` without the framework's dependency injection."""
+    return await _answer(request, read_query(request))
+
+
+def read_query(request: Request) -> PredictQuery:
+    """Reads the query.
+
+    Raises:
+        InvalidParameterError: names the parameters that are wrong.
+    """
+    if not request.scope["query_string"]:
+        return _DEFAULT_QUERY
+    try:
+        return PredictQuery.model_validate(dict(request.query_params))
+    except ValidationError as error:
+        raise InvalidParameterError(" ".join(validation_sentence("query", fault) for fault in error.errors())) from None
+
+
+def check_top_k(model: ServedModel, top_k: int) -> None:
+    """Passes when the model has so many classes.
+
+    Raises:
+        InvalidParameterError: it has fewer.
+    """
+    classes = len(model.metadata.classes)
     if top_k > classes:
-        raise InvalidParameterError(f"`top_k` is {top_k}; model {served.name!r} has {classes} classes.")
+        raise InvalidParameterError(f"`top_k` is {top_k}; model {model.name!r} has {classes} classes.")
+
+
+async def _answer(request: Request, query: PredictQuery) -> Response:
+    context = context_of(request.scope)
+    service, deadline = context.service, context.deadline
+    model = service.model(query.model)
+    check_top_k(model, query.top_k)
     service.check_admission()
-    image = await _read_image(request, max_image_bytes=service.settings.max_image_bytes, deadline=deadline)
-    future = service.submit(served, image, deadline_s=deadline.at_s, timeout_ms=deadline.timeout_ms)
+    image = await _read_image(request, context)
+    future = service.submit(model, image, deadline_s=deadline.at_s, timeout_ms=deadline.timeout_ms)
     with CallerWatch(request, [future]):
-        answer = await future
-    reply = predict_reply(served, answer, context, top_k=top_k, with_probabilities=probabilities)
+        found = await future
+    reply = predict_reply(model, found, context, top_k=query.top_k, with_probabilities=query.probabilities)
     context.fields.update(
-        model=served.name,
-        model_sha256=served.sha256[:12],
+        model=model.name,
+        model_sha256=model.sha256[:12],
         image_bytes=len(image),
         decode_ms=reply.timing_ms.decode,
         queue_ms=reply.timing_ms.queue,
@@ -73,10 +104,10 @@ async def predict(
     return Response(reply.model_dump_json(exclude_none=True), media_type="application/json")
 
 
-async def _read_image(request: Request, *, max_image_bytes: int, deadline: Deadline) -> bytes | bytearray:
-    media_type, options = media_type_of(request)
-    limit = envelope_limit(media_type, max_image_bytes=max_image_bytes)
-    body = await read_body(request, limit=limit, deadline=deadline)
+async def _read_image(request: Request, context: RequestContext) -> bytes | bytearray:
+    media_type, options = media_type_of(context)
+    limit = envelope_limit(media_type, max_image_bytes=context.service.settings.max_image_bytes)
+    body = await read_body(context, request.receive, limit=limit)
     if media_type == "multipart/form-data":
         return _file_of(body, options)
     if media_type == "application/json":
@@ -84,7 +115,7 @@ async def _read_image(request: Request, *, max_image_bytes: int, deadline: Deadl
     return body
 
 
-def _file_of(body: bytes, options: dict[bytes, Any]) -> bytearray:
+def _file_of(body: bytes, options: dict[bytes, bytes]) -> bytearray:
     parts = parse_form(body, options, max_parts=_MAX_FORM_PARTS)
     for part in parts:
         if part.name == "file":

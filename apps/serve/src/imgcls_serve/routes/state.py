@@ -5,14 +5,14 @@ from __future__ import annotations
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
 
 import psutil
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from imgcls_serve.errors import NotReadyError
 from imgcls_serve.routes.dependencies import ServiceDep
 from imgcls_serve.routes.documented import problems
-from imgcls_serve.routes.predict import ModelName
 from imgcls_serve.schemas import (
     ClassProbability,
     GoldenCaseReply,
@@ -25,6 +25,8 @@ from imgcls_serve.schemas import (
 )
 
 router = APIRouter()
+
+ModelName = Annotated[str | None, Query(description="Which model; the default one without it.")]
 
 _DISTRIBUTIONS = ("imgcls-serve", "imgcls-core", "onnxruntime", "onnxruntime-gpu", "pillow", "numpy")
 
