@@ -146,6 +146,14 @@ def test_a_truncated_file_is_undecodable(encode, format_):
         decode(encoded[: len(encoded) // 2])
 
 
+@pytest.mark.parametrize("format_", ["PNG", "GIF"])
+def test_a_file_whose_data_are_overwritten_is_undecodable(encode, format_):
+    encoded = encode(np.random.default_rng(3).integers(0, 256, (64, 64, 3), dtype=np.uint8), format_)
+    middle = len(encoded) // 3
+    with pytest.raises(ImageUndecodableError):
+        decode(encoded[:middle] + b"\x55" * 300 + encoded[middle + 300 :])
+
+
 def test_too_many_bytes_are_refused_with_both_numbers(encode):
     with pytest.raises(ImageTooLargeError, match="at most 100 are allowed") as refused:
         decode(

@@ -109,7 +109,7 @@ class OnnxClassifier:
         # Ties at the border: argpartition may keep any of them, so all that reach the k-th value compete.
         candidates = np.flatnonzero(probabilities >= probabilities[best].min())
         order: NDArray[np.intp] = candidates[np.argsort(-probabilities[candidates], kind="stable")][:k]
-        return [Prediction(i, classes[i].label, float(probabilities[i])) for i in order.tolist()]
+        return [Prediction(i, classes[i].label, float(probabilities[i])) for i in map(int, order)]
 
     def replay_golden(self) -> list[GoldenResult]:
         """Answers the artifact's golden cases on this provider; empty when it carries none."""

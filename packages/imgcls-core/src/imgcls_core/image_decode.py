@@ -126,9 +126,9 @@ def _decode(encoded: bytes | bytearray | memoryview, limits: DecodeLimits) -> Im
     except Image.UnidentifiedImageError:
         raise ImageUndecodableError(f"it is none of {', '.join(FORMATS)}, or its header is damaged") from None
     _check_pixels(image.size, limits)
-    orientation = _orientation(image)
+    # First, by itself: reading the EXIF data of a PNG loads the pixels too, and a second try at damaged ones passes.
     image.load()
-    return _to_rgb(image.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else image)
+    return _to_rgb(_upright(image))
 
 
 def _guarded(decode: Callable[[], Image.Image], limits: DecodeLimits) -> Image.Image:
