@@ -9,8 +9,8 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from imgcls_serve import __version__, problems
-from imgcls_serve.middleware import InFlight, RequestMiddleware
-from imgcls_serve.routes import predict, state
+from imgcls_serve.middleware import RequestMiddleware
+from imgcls_serve.routes import batch, metrics, models, predict, state
 from imgcls_serve.service import Service
 
 
@@ -25,21 +25,11 @@ def create_api(service: Service) -> FastAPI:
 
     app = FastAPI(title="imgcls", version=__version__, summary="Image classification over HTTP.", lifespan=lifespan)
     problems.install(app)
-    for module in (predict, state):
+    for module in (predict, batch, state, models, metrics):
         app.include_router(module.router)
     return app
 
 
-def create_app(service: Service, *, in_flight: InFlight | None = None) -> ASGIApp:
-    """Gives the whole ASGI application.
-
-    Args:
-        service: not yet started.
-        in_flight: is kept up to date with the number of requests being answered.
-    """
-    return RequestMiddleware(
-        create_api(service),
-        service=service,
-        in_flight=in_flight or InFlight(),
-        direct={"/predict": predict.answer},
-    )
+def create_app(service: Service) -> ASGIApp:
+    """Gives the whole ASGI application for a service that is not yet started."""
+    return RequestMiddleware(create_api(service), service=service, direct={"/predict": predict.answer})

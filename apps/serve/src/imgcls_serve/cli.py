@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import click
+
+if TYPE_CHECKING:
+    from imgcls_serve.settings import Settings
 
 EXIT_USAGE = 2
 
@@ -19,9 +22,15 @@ EXIT_USAGE = 2
     metavar="FILE",
     help="Artifact to serve, made by imgcls-convert (IMGCLS_MODEL).",
 )
+@click.option(
+    "--models-dir",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder of artifacts to serve, each under its file's name (IMGCLS_MODELS_DIR).",
+)
 @click.option("--host", help="Address to listen on (IMGCLS_HOST, default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (IMGCLS_PORT, default 8192).")
-def main(model: Path | None, host: str | None, port: int | None) -> None:
+def main(model: Path | None, models_dir: Path | None, host: str | None, port: int | None) -> None:
     """Serves an imgcls artifact over HTTP.
 
     Every other setting comes from the environment as IMGCLS_NAME; the documentation lists them.
@@ -29,17 +38,31 @@ def main(model: Path | None, host: str | None, port: int | None) -> None:
     from imgcls_serve.settings import SettingsError, read_settings
 
     try:
-        settings = read_settings(model=model, host=host, port=port)
+        settings = read_settings(model=model, models_dir=models_dir, host=host, port=port)
     except SettingsError as error:
         _refuse(str(error))
-    if settings.model is None:
-        _refuse("No model to serve. Give one with `--model FILE` or IMGCLS_MODEL; `imgcls-convert` makes one.")
-    if not settings.model.is_file():
-        _refuse(f"There is no artifact at {str(settings.model)!r}. Make one with `imgcls-convert --output FILE`.")
+    _check_files(settings)
 
     from imgcls_serve.server import serve
 
     sys.exit(serve(settings))
+
+
+def _check_files(settings: Settings) -> None:
+    model, folder = settings.model, settings.models_dir
+    if model is None and folder is None:
+        _refuse(
+            "No model to serve. Give one with `--model FILE` or IMGCLS_MODEL, or a folder with `--models-dir DIR`; "
+            "`imgcls-convert` makes one."
+        )
+    if model is not None and not model.is_file():
+        _refuse(f"There is no artifact at {str(model)!r}. Make one with `imgcls-convert --output FILE`.")
+    if folder is not None and not any(folder.glob("*.onnx")):
+        _refuse(f"There is no artifact (*.onnx) in {str(folder)!r}. Make one with `imgcls-convert --output FILE`.")
+    names = {model.stem} if model is not None else set[str]()
+    names |= {file.stem for file in folder.glob("*.onnx")} if folder is not None else set[str]()
+    if settings.default_model is not None and settings.default_model not in names:
+        _refuse(f"IMGCLS_DEFAULT_MODEL is {settings.default_model!r}; there are {', '.join(sorted(names))}.")
 
 
 def _refuse(message: str) -> NoReturn:

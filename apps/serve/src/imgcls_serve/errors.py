@@ -6,6 +6,9 @@ ServiceError (ImgclsError)
 ├── DeadlineExceededError     the answer would come too late (TimeoutError)
 ├── CallerGoneError           nobody waits for the answer any more
 ├── UnknownModelError         no model of that name (LookupError)
+├── ModelRefusedError         a file that was to be loaded cannot be served
+├── UnauthorizedError         no key
+├── ForbiddenError            a wrong key, or a closed route (PermissionError)
 ├── BodyTooLargeError         more bytes than a request may have
 ├── UnsupportedMediaTypeError a body of a kind that is not taken
 ├── InvalidParameterError     a parameter or field that is wrong (ValueError)
@@ -13,6 +16,7 @@ ServiceError (ImgclsError)
 """
 
 from collections.abc import Iterable
+from pathlib import Path
 
 from imgcls_core import ImgclsError
 
@@ -77,6 +81,38 @@ class UnknownModelError(ServiceError, LookupError):
         self.name = name
         names = ", ".join(repr(one) for one in sorted(known)) or "none"
         super().__init__(f"There is no model {name!r}; loaded: {names}.")
+
+
+class ModelRefusedError(ServiceError):
+    """A file that was to be loaded cannot be served; nothing has changed.
+
+    Args:
+        name: of the model.
+        cause: what core says of the file.
+        file: the file; its folder is left out of the sentence.
+    """
+
+    code = "model_refused"
+
+    def __init__(self, name: str, cause: ImgclsError, file: Path) -> None:
+        self.name, self.cause = name, cause
+        reason = str(cause).replace(str(file), file.name).replace(f"{file.parent}/", "")
+        super().__init__(f"Model {name!r} was not loaded and nothing has changed: {reason}")
+
+
+class UnauthorizedError(ServiceError):
+    """A key is needed and none was sent."""
+
+    code = "unauthorized"
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"This address needs {kind}; send it as `Authorization: Bearer …` or `X-API-Key: …`.")
+
+
+class ForbiddenError(ServiceError, PermissionError):
+    """The key that was sent does not open this address; the message is one sentence."""
+
+    code = "forbidden"
 
 
 class BodyTooLargeError(ServiceError):

@@ -28,14 +28,18 @@ from imgcls_serve.errors import (
     BodyTooLargeError,
     CallerGoneError,
     DeadlineExceededError,
+    ForbiddenError,
     InvalidBase64Error,
     InvalidParameterError,
+    ModelRefusedError,
     NotReadyError,
     QueueFullError,
+    UnauthorizedError,
     UnknownModelError,
     UnsupportedMediaTypeError,
 )
-from imgcls_serve.request_context import context_of
+from imgcls_serve.request_context import RequestContext, context_of
+from imgcls_serve.schemas import ImageFault
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +54,8 @@ class Problem(NamedTuple):
     title: str
 
 
+_OUR_FAULT: Final = "The service failed on this request; its log tells more under this request id."
+
 INTERNAL: Final = Problem(500, "internal_error", "The service failed")
 
 # The most special class of an error that is listed here decides.
@@ -61,6 +67,10 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     InvalidParameterError: Problem(422, "invalid_parameter", "A parameter is wrong"),
     InvalidBase64Error: Problem(422, "invalid_base64", "A field is not base64"),
     UnknownModelError: Problem(404, "unknown_model", "There is no such model"),
+    ModelRefusedError: Problem(422, "model_refused", "The model cannot be served"),
+    UnauthorizedError: Problem(401, "unauthorized", "A key is needed"),
+    ForbiddenError: Problem(403, "forbidden", "This key does not open this address"),
+    CallerGoneError: Problem(499, "caller_gone", "The caller hung up"),
     QueueFullError: Problem(503, "queue_full", "The service is full"),
     NotReadyError: Problem(503, "not_ready", "The service is not ready"),
     DeadlineExceededError: Problem(504, "deadline_exceeded", "The deadline has passed"),
@@ -114,12 +124,24 @@ def respond_to(request: Request, error: Exception) -> Response:
     context.code = problem.code
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("Request %s failed", context.request_id, exc_info=error)
-        detail = "The service failed on this request; its log tells more under this request id."
-        return problem_response(problem, detail, context.request_id)
+        return problem_response(problem, _OUR_FAULT, context.request_id)
     headers: dict[str, str] = {}
     if isinstance(error, QueueFullError | NotReadyError):
         headers["Retry-After"] = str(error.retry_after_s)
+    elif isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
     return problem_response(problem, str(error), context.request_id, headers)
+
+
+def image_fault(context: RequestContext, error: Exception) -> ImageFault:
+    """Says in its own place what was wrong with one image of several; a fault of ours is logged and only named."""
+    problem = problem_of(error)
+    detail = str(error)
+    if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        logger.error("Request %s failed for one image", context.request_id, exc_info=error)
+        detail = _OUR_FAULT
+    document = problem_document(problem, detail, context.request_id)
+    return ImageFault.model_validate(document)
 
 
 def install(app: FastAPI) -> None:

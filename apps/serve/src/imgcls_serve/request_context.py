@@ -39,6 +39,7 @@ class RequestContext:
     Attributes:
         headers: the last value of each header, names in lower case.
         request_id: the caller's where it is harmless in headers and logs, else made here.
+        route: pattern of the route that answers; all addresses that nobody serves are one.
         status: of the answer, 0 before it.
         code: stable code of the problem that was answered, if one was.
         fields: more members for the log line.
@@ -50,6 +51,7 @@ class RequestContext:
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        self.route = "unknown"
         self.status = 0
         self.code: str | None = None
         self.fields: dict[str, Any] = {}

@@ -28,13 +28,32 @@ class ModelId(Reply):
     sha256: Annotated[str, Field(description="Of the artifact, as hex.")]
 
 
-class TimingMs(Reply):
-    """Where the time went, in milliseconds."""
+class StageTimingMs(Reply):
+    """Where an image's time went, in milliseconds."""
 
     decode: Annotated[float, Field(description="Decoding and the exact shrink to the network's size.")]
     queue: Annotated[float, Field(description="Waiting for a thread and for the batch.")]
     inference: Annotated[float, Field(description="The batch in the network.")]
+
+
+class TimingMs(StageTimingMs):
+    """Where the request's time went, in milliseconds."""
+
     total: Annotated[float, Field(description="From the request's headers to this answer.")]
+
+
+class ImageAnswer(Reply):
+    """The answer for one image; `class_id`, `label` and `probability` are those of the most probable class."""
+
+    class_id: int
+    label: str
+    probability: float
+    top: Annotated[list[ClassProbability], Field(description="The `top_k` most probable classes, best first.")]
+    probabilities: Annotated[
+        list[float] | None, Field(description="Of every class in order, with `probabilities=true`.")
+    ] = None
+    timing_ms: StageTimingMs
+    batch_size: Annotated[int, Field(ge=1, description="Images that shared the inference.")]
 
 
 class PredictReply(Reply):
@@ -53,10 +72,63 @@ class PredictReply(Reply):
     request_id: str
 
 
+class ImageFault(Reply):
+    """What was wrong with one image of several, as in a problem document."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    code: str
+
+
+class FailedImage(Reply):
+    """The place of an image that has no answer."""
+
+    error: ImageFault
+
+
+class BatchReply(Reply):
+    """The answers for several images, in their order; a bad image is an error in its own place."""
+
+    results: list[ImageAnswer | FailedImage]
+    model: ModelId
+    total_ms: Annotated[float, Field(description="From the request's headers to this answer, in ms.")]
+    request_id: str
+
+
+class ModelReply(Reply):
+    """One model that is there."""
+
+    name: Annotated[str, Field(description="What `model` in a request calls it.")]
+    loaded: bool
+    default: Annotated[bool, Field(description="Whether it answers requests that name no model.")]
+    sha256: str | None = None
+    artifact_name: Annotated[str | None, Field(description="What the artifact calls itself.")] = None
+    architecture: str | None = None
+    precision: str | None = None
+    classes: int | None = None
+    input_size: Annotated[list[int] | None, Field(description="Height and width in pixels.")] = None
+    provider: str | None = None
+
+
+class ModelsReply(Reply):
+    """The models that are there, loaded or not."""
+
+    default: str | None
+    models: list[ModelReply]
+
+
 class PredictJson(BaseModel):
     """A request body as JSON."""
 
     image_base64: Annotated[str, Field(description="The encoded image (JPEG, PNG, WebP, BMP, GIF or TIFF).")]
+
+
+class BatchJson(BaseModel):
+    """A request body with several images as JSON."""
+
+    images: Annotated[list[PredictJson], Field(min_length=1)]
 
 
 class HealthModel(ModelId):

@@ -18,7 +18,6 @@ import uvicorn
 from imgcls_serve import __version__
 from imgcls_serve.app import create_app
 from imgcls_serve.log_lines import FIELDS, log_config
-from imgcls_serve.middleware import InFlight
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings
 
@@ -36,10 +35,9 @@ class DrainingServer(uvicorn.Server):
     A second signal ends at once.
     """
 
-    def __init__(self, config: uvicorn.Config, *, service: Service, in_flight: InFlight) -> None:
+    def __init__(self, config: uvicorn.Config, *, service: Service) -> None:
         super().__init__(config)
         self._service = service
-        self._in_flight = in_flight
         self._drain_until_s: float | None = None
 
     @contextlib.contextmanager
@@ -61,7 +59,7 @@ class DrainingServer(uvicorn.Server):
         if self._drain_until_s is not None:
             self.should_exit = self.force_exit = True
             return
-        logger.info("Draining: %d requests in flight", self._in_flight.count)
+        logger.info("Draining: %d requests in flight", self._service.requests_in_flight)
         self._drain_until_s = time.monotonic() + self._service.settings.drain_timeout_s
         self._service.drain()
 
@@ -78,7 +76,7 @@ class DrainingServer(uvicorn.Server):
             return True
         if self._drain_until_s is not None:
             is_late = time.monotonic() >= self._drain_until_s
-            if is_late or (self._in_flight.count == 0 and self._service.pending == 0):
+            if is_late or (self._service.requests_in_flight == 0 and self._service.pending == 0):
                 return True
         return await super().on_tick(counter)
 
@@ -91,9 +89,8 @@ def serve(settings: Settings) -> int:
     """
     logging.config.dictConfig(log_config(settings.log_level))
     service = Service(settings)
-    in_flight = InFlight()
     config = uvicorn.Config(
-        create_app(service, in_flight=in_flight),
+        create_app(service),
         host=settings.host,
         port=settings.port,
         loop="auto",
@@ -105,7 +102,7 @@ def serve(settings: Settings) -> int:
         proxy_headers=False,
         server_header=False,
     )
-    server = DrainingServer(config, service=service, in_flight=in_flight)
+    server = DrainingServer(config, service=service)
     try:
         server.run()
     except SystemExit:

@@ -8,20 +8,26 @@ import logging
 import time
 from pathlib import Path
 
-from imgcls_core import DecodeLimits, ImgclsError
+from imgcls_core import DecodeLimits
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ArtifactError
 from imgcls_core.image_decode import ImageSource
 from imgcls_core.providers import GpuPresence, find_gpu
 
 from imgcls_serve.engine.engine import Engine
-from imgcls_serve.engine.job import Answer
+from imgcls_serve.engine.job import Answer, Stage
 from imgcls_serve.engine.layout import choose_layout
-from imgcls_serve.errors import NotReadyError, UnknownModelError
+from imgcls_serve.errors import ModelRefusedError, NotReadyError
+from imgcls_serve.metrics import Metrics
+from imgcls_serve.registry import ModelRegistry
+from imgcls_serve.security import Gatekeeper
 from imgcls_serve.served_model import ServedModel
 from imgcls_serve.settings import Settings
 
 logger = logging.getLogger(__name__)
+
+# Requests make few cycles; the default of 700 walks the youngest generation several times a second for nothing.
+_GC_THRESHOLD = 20_000
 
 
 class Service:
@@ -29,16 +35,27 @@ class Service:
 
     Attributes:
         settings: as read at start.
+        registry: the models.
+        metrics: what Prometheus reads.
+        gatekeeper: who may do what.
+        requests_in_flight: kept by the middleware; the end of the process waits for them.
         gpu: what the NVIDIA driver says; None until it was asked.
         fatal: why the process should end, once it should: the artifact given at start cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        self.metrics = Metrics(self)
+        self.gatekeeper = Gatekeeper(
+            api_keys=settings.api_key_list,
+            admin_token=settings.admin_token.get_secret_value() if settings.admin_token is not None else None,
+        )
+        self.registry = ModelRegistry(
+            model=settings.model, folder=settings.models_dir, default=settings.default_model, load=self._load
+        )
+        self.requests_in_flight = 0
         self.gpu: GpuPresence | None = None
         self.fatal: ArtifactError | None = None
-        self._models: dict[str, ServedModel] = {}
-        self._default: str | None = None
         self._engine: Engine | None = None
         self._reason: str | None = "The model is being loaded."
         self._is_draining = False
@@ -51,14 +68,13 @@ class Service:
         return time.monotonic() - self._started_s
 
     @property
-    def default_model(self) -> ServedModel | None:
-        """The model for requests that name none; None before it is loaded."""
-        return self._models.get(self._default) if self._default is not None else None
-
-    @property
     def pending(self) -> int:
         """Images accepted and unanswered."""
         return self._engine.pending if self._engine is not None else 0
+
+    def count(self, stage: Stage) -> int:
+        """Images accepted and unanswered that are at this stage."""
+        return self._engine.count(stage) if self._engine is not None else 0
 
     @property
     def not_ready_reason(self) -> str | None:
@@ -89,12 +105,8 @@ class Service:
             NotReadyError: the service takes nothing.
             UnknownModelError: no such model.
         """
-        if (reason := self.not_ready_reason) is not None:
-            raise NotReadyError(reason)
-        key = self._default if name is None else name
-        if key is None or key not in self._models:
-            raise UnknownModelError(str(key), known=self._models)
-        return self._models[key]
+        self._check_ready()
+        return self.registry.get(name)
 
     def check_admission(self, images: int = 1) -> None:
         """Passes when so many images would be accepted now.
@@ -103,8 +115,7 @@ class Service:
             NotReadyError: the service takes nothing.
             QueueFullError: too many wait.
         """
-        if (reason := self.not_ready_reason) is not None:
-            raise NotReadyError(reason)
+        self._check_ready()
         if self._engine is not None:
             self._engine.check_admission(images)
 
@@ -116,58 +127,83 @@ class Service:
             raise NotReadyError(self.not_ready_reason or "The engine is not running.")
         return self._engine.submit(model, source, deadline_s=deadline_s, timeout_ms=timeout_ms)
 
+    async def load_model(self, name: str) -> ServedModel:
+        """Loads a model, or loads it again from its file; see `ModelRegistry.load`."""
+        model = await self.registry.load(name)
+        logger.info("Loaded model %r (sha256 %s) on provider %r", name, model.sha256[:12], model.provider)
+        if self._engine is None:
+            self._become_ready()
+        return model
+
+    def _check_ready(self) -> None:
+        if (reason := self.not_ready_reason) is not None:
+            raise NotReadyError(reason)
+
     async def _load_at_start(self) -> None:
-        path = self.settings.model
-        if path is None:
-            self._reason = "No model is configured; start with `--model FILE`."
-            return
         self.gpu = await asyncio.to_thread(find_gpu)
-        try:
-            model = await asyncio.to_thread(self._load, path)
-        except ArtifactError as error:
-            self.fatal = error
-            self._reason = "The artifact given at start cannot be used; the service ends."
-            return
-        except ImgclsError as error:
-            # Without a usable provider or with wrong golden answers the process stays up and says so in `/ready`.
-            logger.error("The model cannot be served: %s", error)  # noqa: TRY400 - the sentence says it all
+        names = await asyncio.to_thread(self.registry.files)
+        wanted = self.registry.default_name or next(iter(names))
+        for name in sorted(names, key=lambda one: one != wanted):
+            try:
+                await self.load_model(name)
+            except ModelRefusedError as error:
+                if name == wanted:
+                    self._refuse_to_start(error)
+                    return
+                logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
+
+    def _refuse_to_start(self, error: ModelRefusedError) -> None:
+        # Without a usable provider or with wrong golden answers the process stays up and says so in `/ready`.
+        self._reason = str(error.cause)
+        logger.error("The model cannot be served: %s", error.cause)
+        if isinstance(error.cause, ArtifactError):
             self._reason = str(error)
+            self.fatal = error.cause
+
+    def _become_ready(self) -> None:
+        model = self.registry.default
+        if model is None:
             return
-        self._models[model.name] = model
-        self._default = model.name
         self._engine = self._start_engine(model)
         self._reason = None
         # What start-up made lives as long as the process: the collector need not walk it again.
+        gc.collect()
         gc.freeze()
+        gc.set_threshold(_GC_THRESHOLD)
         logger.info(
-            "Ready: model %r (sha256 %s) on provider %r (%s)",
+            "Ready: model %r (sha256 %s) on provider %r (%s), layout %r, at most %d images in a batch",
             model.name,
             model.sha256[:12],
             model.provider,
             model.provider_reason,
+            self._engine.layout.name,
+            self._engine.layout.max_batch,
         )
 
-    def _load(self, file: Path) -> ServedModel:
+    def _load(self, name: str, file: Path) -> ServedModel:
         settings = self.settings
-        cpus = settings.threads or allotted_cpus()
         return ServedModel(
             file,
-            name=file.stem,
+            name=name,
             provider=settings.provider,
-            threads=cpus if settings.thread_layout == "wide" else 1,
+            threads=self._cpus if settings.thread_layout == "wide" else 1,
             limits=DecodeLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels),
         )
+
+    @property
+    def _cpus(self) -> int:
+        return self.settings.threads or allotted_cpus()
 
     def _start_engine(self, model: ServedModel) -> Engine:
         settings = self.settings
         layout = choose_layout(
             settings.thread_layout,
             provider=model.provider,
-            cpus=settings.threads or allotted_cpus(),
+            cpus=self._cpus,
             max_batch=settings.max_batch,
             max_wait_ms=settings.max_wait_ms,
         )
-        engine = Engine(layout, queue_size=settings.queue_size, on_death=self._engine_died)
+        engine = Engine(layout, queue_size=settings.queue_size, observer=self.metrics, on_death=self._engine_died)
         engine.start()
         return engine
 

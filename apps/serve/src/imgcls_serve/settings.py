@@ -6,11 +6,12 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from imgcls_core.image_decode import PILLOW_MAX_PIXELS
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "IMGCLS_"
+_MIN_KEY_LENGTH = 8
 
 
 class SettingsError(ValueError):
@@ -23,6 +24,12 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     model: Annotated[Path | None, Field(description="Artifact to serve.")] = None
+    models_dir: Annotated[Path | None, Field(description="Folder of artifacts to serve, each by its file's name.")] = (
+        None
+    )
+    default_model: Annotated[
+        str | None, Field(min_length=1, description="Model for requests that name none; else `model`, else the first.")
+    ] = None
     host: Annotated[str, Field(min_length=1, description="Address to listen on; `0.0.0.0` for all (containers).")] = (
         "127.0.0.1"
     )
@@ -58,6 +65,12 @@ class Settings(BaseSettings):
     max_image_pixels: Annotated[
         int, Field(ge=1, le=PILLOW_MAX_PIXELS, description="Largest image, width × height in pixels.")
     ] = 50_000_000
+    max_body_bytes: Annotated[
+        int, Field(ge=1, le=10_000_000_000, description="Largest body of a request with several images, in bytes.")
+    ] = 100_000_000
+    max_images: Annotated[
+        int, Field(ge=1, le=10_000, description="Most images in one request to `/predict/batch` or `/v2`.")
+    ] = 64
     request_timeout_ms: Annotated[
         int, Field(ge=1, le=3_600_000, description="Deadline of a request without `X-Request-Timeout-Ms`, in ms.")
     ] = 10_000
@@ -67,6 +80,14 @@ class Settings(BaseSettings):
     drain_timeout_s: Annotated[
         float, Field(ge=0, le=3600, description="How long SIGTERM waits for accepted requests, in s.")
     ] = 30.0
+
+    api_keys: Annotated[
+        SecretStr | None,
+        Field(description="Keys that callers must send, separated by commas, each of at least 8 characters."),
+    ] = None
+    admin_token: Annotated[
+        SecretStr | None, Field(description="Token that opens the admin routes, at least 8 characters; closed without.")
+    ] = None
 
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level logged.")] = (
         "info"
@@ -79,7 +100,19 @@ class Settings(BaseSettings):
                 f"{PREFIX}REQUEST_TIMEOUT_MS is {self.request_timeout_ms}, above "
                 f"{PREFIX}MAX_REQUEST_TIMEOUT_MS, {self.max_request_timeout_ms}"
             )
+        for name, keys in (("API_KEYS", self.api_key_list), ("ADMIN_TOKEN", self._keys(self.admin_token))):
+            if any(len(key) < _MIN_KEY_LENGTH for key in keys):
+                raise ValueError(f"{PREFIX}{name} has a key of less than {_MIN_KEY_LENGTH} characters")
         return self
+
+    @property
+    def api_key_list(self) -> list[str]:
+        """The keys of callers; empty when none is needed."""
+        return [key.strip() for key in (self._keys(self.api_keys) or [""])[0].split(",") if key.strip()]
+
+    @staticmethod
+    def _keys(secret: SecretStr | None) -> list[str]:
+        return [secret.get_secret_value()] if secret is not None else []
 
 
 def read_settings(**given: object) -> Settings:

@@ -22,8 +22,14 @@ async def _service(request: Request) -> Service:
     return context_of(request.scope).service
 
 
+async def _require_admin(request: Request) -> None:
+    context = context_of(request.scope)
+    context.service.gatekeeper.check_admin(context.headers)
+
+
 ContextDep = Annotated[RequestContext, Depends(_context)]
 ServiceDep = Annotated[Service, Depends(_service)]
+ADMIN = Depends(_require_admin)
 
 
 class CallerWatch:

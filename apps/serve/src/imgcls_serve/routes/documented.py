@@ -25,6 +25,33 @@ IMAGE_BODY: Final[dict[str, Any]] = {
     },
 }
 
+IMAGES_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "multipart/form-data": {
+            "schema": {
+                "type": "object",
+                "required": ["file"],
+                "properties": {
+                    "file": {
+                        "type": "array",
+                        "minItems": 1,
+                        "items": {"type": "string", "format": "binary"},
+                        "description": "The encoded images, each in a field of this name.",
+                    }
+                },
+            }
+        },
+        "application/json": {
+            "schema": {
+                "type": "object",
+                "required": ["images"],
+                "properties": {"images": {"type": "array", "minItems": 1, "items": PredictJson.model_json_schema()}},
+            }
+        },
+    },
+}
+
 TIMEOUT_HEADER: Final[dict[str, Any]] = {
     "name": "X-Request-Timeout-Ms",
     "in": "header",

@@ -34,7 +34,7 @@ _DISTRIBUTIONS = ("imgcls-serve", "imgcls-core", "onnxruntime", "onnxruntime-gpu
 @router.get("/health")
 async def health(service: ServiceDep) -> HealthReply:
     """Says that the process can answer, and how it is; never waits for inference."""
-    model = service.default_model
+    model = service.registry.default
     machine = psutil.virtual_memory()
     disk = shutil.disk_usage("/")
     gpu = service.gpu
@@ -57,7 +57,7 @@ async def health(service: ServiceDep) -> HealthReply:
 @router.get("/ready", responses=problems(503))
 async def ready(service: ServiceDep) -> ReadyReply:
     """Says whether images are answered: the model is loaded, checked and warm, and the service is not ending."""
-    model = service.default_model
+    model = service.registry.default
     if (reason := service.not_ready_reason) is not None or model is None:
         raise NotReadyError(reason or "No model is loaded.")
     return ReadyReply(ready=True, model=ModelId(name=model.name, sha256=model.sha256), provider=model.provider)

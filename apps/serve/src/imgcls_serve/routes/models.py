@@ -1,0 +1,65 @@
+"""`GET /models` and the admin routes that load models and choose the default one."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+
+from imgcls_serve.routes.dependencies import ADMIN, ServiceDep
+from imgcls_serve.routes.documented import problems
+from imgcls_serve.schemas import ModelReply, ModelsReply
+from imgcls_serve.service import Service
+
+router = APIRouter()
+
+ModelPath = Annotated[str, Path(description="What `GET /models` calls it.")]
+
+
+@router.get("/models", responses=problems(401, 403))
+async def models(service: ServiceDep) -> ModelsReply:
+    """Lists the models that are loaded or could be."""
+    return await _models(service)
+
+
+@router.post("/models/{name}/load", dependencies=[ADMIN], responses=problems(401, 403, 404, 422))
+async def load(service: ServiceDep, name: ModelPath) -> ModelReply:
+    """Loads a model, or loads it again from its file, without losing a request.
+
+    The new one is warmed and must reproduce its golden answers before it takes the old one's place; a file that
+    cannot be served is refused and changes nothing.
+    """
+    await service.load_model(name)
+    return _reply(service, name)
+
+
+@router.post("/models/{name}/default", dependencies=[ADMIN], responses=problems(401, 403, 404))
+async def default(service: ServiceDep, name: ModelPath) -> ModelsReply:
+    """Lets a loaded model answer the requests that name none."""
+    service.registry.set_default(name)
+    return await _models(service)
+
+
+async def _models(service: Service) -> ModelsReply:
+    names = {*service.registry.loaded, *await asyncio.to_thread(service.registry.files)}
+    return ModelsReply(default=service.registry.default_name, models=[_reply(service, name) for name in sorted(names)])
+
+
+def _reply(service: Service, name: str) -> ModelReply:
+    is_default = name == service.registry.default_name
+    if (model := service.registry.loaded.get(name)) is None:
+        return ModelReply(name=name, loaded=False, default=is_default)
+    metadata = model.metadata
+    return ModelReply(
+        name=name,
+        loaded=True,
+        default=is_default,
+        sha256=model.sha256,
+        artifact_name=metadata.name,
+        architecture=metadata.source.architecture,
+        precision=metadata.source.precision,
+        classes=len(metadata.classes),
+        input_size=list(metadata.preprocessing.size),
+        provider=model.provider,
+    )
