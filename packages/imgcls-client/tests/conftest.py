@@ -51,8 +51,14 @@ class Faults:
     labels: list[str] = field(default_factory=lambda: LABELS)
     mean: float = 0.5
     answer_before: Callable[["StandIn", "Request"], None] | None = None
+    vector: Callable[["StandIn", list[float]], list[float]] | None = None
+    detail: Callable[[str], str] = str
     accepts_garbage: bool = False
     is_ready: bool = True
+    fetches_addresses: bool = False
+    turns: bool = True
+    request_id: Callable[[str], str] | None = str
+    admin_token: str | None = "admin"  # noqa: S105 - of the stand-in
     api_key: str | None = None
 
 
@@ -73,14 +79,14 @@ def files_of(request: Request) -> list[bytes]:
     return [bytes(p.get_content()) for p in parts if p.get_param("name", header="content-disposition") == "file"]
 
 
-def upright_rgb(encoded: bytes) -> Image.Image:
+def upright_rgb(encoded: bytes, *, turns: bool = True) -> Image.Image:
     """Decode as the design says: upright, alpha over white, 16 bits narrowed."""
     try:
         image = Image.open(io.BytesIO(encoded))
         if image.width * image.height > MAX_PIXELS:
             raise Refusal(413, "image_too_large", f"{image.width}×{image.height} px")
         image.load()
-        image = ImageOps.exif_transpose(image)
+        image = ImageOps.exif_transpose(image) if turns else image
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, Image.DecompressionBombError):
             raise Refusal(413, "image_too_large", "too many pixels") from error
@@ -95,7 +101,7 @@ def upright_rgb(encoded: bytes) -> Image.Image:
 
 
 def classify(encoded: bytes, faults: Faults) -> list[float]:
-    image = upright_rgb(encoded)
+    image = upright_rgb(encoded, turns=faults.turns)
     small = faults.resize(image) if faults.resize else image.resize((SIDE_PX, SIDE_PX), Image.Resampling.BILINEAR)
     pixels = faults.pixels(small.tobytes()) if faults.pixels else small.tobytes()
     features = [(value / 255 - faults.mean) / 0.5 for value in pixels]
@@ -129,6 +135,48 @@ GOLDEN = {f"golden-{seed}.png": golden_picture(seed) for seed in range(4)}
 MODEL = {"name": "stand-in", "sha256": "5" * 64}
 
 
+OPENAPI: dict[str, Any] = {
+    "openapi": "3.1.0",
+    "paths": {
+        "/predict": {
+            "post": {
+                "responses": {
+                    "200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Prediction"}}}}
+                }
+            }
+        },
+        "/predict/batch": {},
+        "/health": {"get": {"responses": {"200": {"content": {"application/json": {"schema": {"type": "object"}}}}}}},
+        "/ready": {},
+        "/golden": {},
+        "/models": {},
+        "/models/{name}/load": {},
+        "/models/{name}/default": {},
+        "/v2/models/{name}": {},
+    },
+    "components": {
+        "schemas": {
+            "Prediction": {
+                "type": "object",
+                "required": ["class_id", "label", "probability", "top", "model", "timing_ms", "request_id"],
+                "properties": {
+                    "class_id": {"type": "integer"},
+                    "label": {"type": "string"},
+                    "probabilities": {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "null"}]},
+                },
+            }
+        }
+    },
+}
+
+
+class Server(ThreadingHTTPServer):
+    """The standard library's server with room for as many callers at once as a load brings."""
+
+    request_queue_size = 256
+    daemon_threads = True
+
+
 class StandIn:
     """A service on a free port of loopback that speaks imgcls' HTTP contract."""
 
@@ -136,8 +184,9 @@ class StandIn:
         self.faults = faults
         self.requests: list[Request] = []
         self.lock = threading.Lock()
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), self.handler())
-        self.server.daemon_threads = True
+        self.predicting = 0
+        self.last_vector: list[float] = []
+        self.server = Server(("127.0.0.1", 0), self.handler())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
 
@@ -176,7 +225,7 @@ class StandIn:
                     body=self.rfile.read(length),
                     peer=self.client_address,
                 )
-                request_id = request.headers.get("x-request-id", "id-0001")
+                request_id = request.headers.get("x-request-id", "id-0001") if service.faults.request_id else "other"
                 with service.lock:
                     service.requests.append(request)
                 headers: dict[str, str] = {}
@@ -184,24 +233,33 @@ class StandIn:
                     status, document, media = 200, service.answer(request, request_id), "application/json"
                 except Refusal as refusal:
                     status, media, headers = refusal.status, "application/problem+json", refusal.headers
-                    document = refusal.problem(request_id)
+                    document = {**refusal.problem(request_id), "detail": service.faults.detail(refusal.detail)}
                 body = json.dumps(document).encode()
                 self.send_response(status)
                 for name, value in {"content-type": media, "x-request-id": request_id, **headers}.items():
                     self.send_header(name, value)
                 self.send_header("content-length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                self.wfile.write(b"" if self.command == "HEAD" else body)
 
-            do_GET = do_POST = answer  # noqa: N815 - names of the standard library
+            do_GET = do_POST = do_HEAD = do_OPTIONS = answer  # noqa: N815 - names of the standard library
 
         return Handler
 
     def answer(self, request: Request, request_id: str) -> dict[str, object]:
         if self.faults.api_key and request.headers.get("authorization") != f"Bearer {self.faults.api_key}":
             raise Refusal(401, "unauthorized", "The key is missing or wrong.")
-        if self.faults.answer_before:
-            self.faults.answer_before(self, request)
+        with self.lock:
+            self.predicting += request.path == "/predict"
+        try:
+            if self.faults.answer_before:
+                self.faults.answer_before(self, request)
+            return self.route(request, request_id)
+        finally:
+            with self.lock:
+                self.predicting -= request.path == "/predict"
+
+    def route(self, request: Request, request_id: str) -> dict[str, object]:
         routes: dict[tuple[str, str], Callable[[], dict[str, object]]] = {
             ("POST", "/predict"): lambda: self.predict(request, request_id),
             ("POST", "/predict/batch"): lambda: self.predict_batch(request, request_id),
@@ -209,9 +267,19 @@ class StandIn:
             ("GET", "/ready"): self.ready,
             ("GET", "/golden"): self.golden,
             ("GET", "/models"): lambda: {"models": [{**MODEL, "default": True}]},
+            ("GET", "/openapi.json"): lambda: OPENAPI,
+            ("HEAD", "/health"): self.health,
+            ("GET", "/v2/health/live"): lambda: {"live": True},
+            ("GET", f"/v2/models/{MODEL['name']}"): lambda: {"inputs": [{"name": "images", "datatype": "UINT8"}]},
+            ("GET", f"/v2/models/{MODEL['name']}/ready"): lambda: {"ready": True},
         }
         route = routes.get((request.method, request.path))
         if route is None:
+            admin = request.path.endswith(("/load", "/default"))
+            if admin and request.headers.get("x-admin-token") != self.faults.admin_token:
+                raise Refusal(403, "forbidden", "This route needs the admin token.")
+            if request.path in {path for _, path in routes}:
+                raise Refusal(405, "method_not_allowed", f"{request.path} has no {request.method}.")
             raise Refusal(404, "not_found", f"There is no route {request.path}.")
         return route()
 
@@ -243,13 +311,15 @@ class StandIn:
     def predict(self, request: Request, request_id: str) -> dict[str, object]:
         if len(request.body) > MAX_BYTES:
             raise Refusal(413, "body_too_large", "The body is above 20 MB.")
-        top_k = int(request.query.get("top_k", "5"))
+        asked = request.query.get("top_k", "5")
+        top_k = int(asked) if asked.isdecimal() else 0
         if not 1 <= top_k <= len(LABELS):
             raise Refusal(422, "invalid_parameter", f"top_k is {top_k}; it can be 1 to {len(LABELS)}.")
         if request.query.get("model", MODEL["name"]) != MODEL["name"]:
             raise Refusal(404, "unknown_model", "There is no such model.")
         try:
             vector = classify(self.picture_of(request), self.faults)
+            vector = self.faults.vector(self, vector) if self.faults.vector else vector
         except Refusal:
             if not self.faults.accepts_garbage:
                 raise
@@ -279,6 +349,8 @@ class StandIn:
                 raise Refusal(422, "invalid_parameter", "The form has no field `file`.")
             return files[0]
         if media == "application/json":
+            if b"image_url" in request.body and self.faults.fetches_addresses:
+                return GOLDEN["golden-0.png"]
             try:
                 return base64.b64decode(json.loads(request.body)["image_base64"], validate=True)
             except (ValueError, KeyError) as error:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree
 
 import pytest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Run, StandIn
+    from conftest import Run, Serve, StandIn
 
 
 def test_a_healthy_service_passes(run: Run, service: StandIn) -> None:
-    ended = run("suite", "--url", service.url)
+    ended = run("suite", "--url", service.url, "--load-s", 0.3)
     assert "failed" not in ended.stdout
     assert ended.exit_code == 0
 
@@ -71,3 +73,28 @@ def test_an_unknown_group_is_a_usage_error_that_names_the_groups(run: Run) -> No
     ended = run("suite", "--list", "--only", "robust")
     assert ended.exit_code == 2
     assert "correctness, robustness" in ended.stderr
+
+
+def test_reports_are_written_for_ci_and_for_people(run: Run, serve: Serve, tmp_path: Path) -> None:
+    service = serve(labels=[f"class <{number}>" for number in range(10)])
+    files = ("--junit", tmp_path / "suite.xml", "--html", tmp_path / "suite.html")
+    ended = run("suite", "--url", service.url, "--only", "golden_labels", "--only", "top_k", *files)
+    assert ended.exit_code == 1
+    root = ElementTree.parse(tmp_path / "suite.xml").getroot()  # noqa: S314 - our own file
+    cases = {case.get("name"): [child.tag for child in case] for case in root.iter("testcase")}
+    assert cases == {"golden_labels": ["failure"], "top_k": ["system-out"]}
+    page = (tmp_path / "suite.html").read_text(encoding="utf-8")
+    assert "class &lt;" in page
+    assert "http://" not in page.replace(service.url, "")
+
+
+def test_json_is_one_document_with_every_test(run: Run, service: StandIn) -> None:
+    document = json.loads(run("suite", "--url", service.url, "--only", "protocol", "--json").stdout)
+    assert document["passed"] is True
+    assert {test["outcome"] for test in document["tests"]} == {"passed"}
+    assert document["model"]["name"] == "stand-in"
+
+
+def test_an_open_deployment_fails_where_a_private_one_is_expected(run: Run, service: StandIn) -> None:
+    assert run("suite", "--url", service.url, "--only", "security").exit_code == 0
+    assert run("suite", "--url", service.url, "--only", "security", "--expect-private").exit_code == 1

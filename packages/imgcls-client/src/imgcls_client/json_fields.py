@@ -1,8 +1,20 @@
 """Reading typed fields out of parsed JSON; a missing or mistyped field is named, never guessed."""
 
-from typing import cast
+from typing import TypeGuard, cast
 
-__all__ = ["FieldError", "as_list", "as_object", "integer", "number", "number_map", "objects", "optional_text", "text"]
+__all__ = [
+    "FieldError",
+    "as_list",
+    "as_object",
+    "integer",
+    "is_list",
+    "is_object",
+    "number",
+    "number_map",
+    "objects",
+    "optional_text",
+    "text",
+]
 
 TYPE_NAMES: dict[str, str] = {
     "dict": "an object",
@@ -23,6 +35,16 @@ def describe(value: object) -> str:
     """Name the JSON type of a value as a reader of JSON would."""
     name = type(value).__name__
     return TYPE_NAMES.get(name, name)
+
+
+def is_object(value: object) -> TypeGuard[dict[str, object]]:
+    """Say whether a parsed value is a JSON object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[object]]:
+    """Say whether a parsed value is a JSON list."""
+    return isinstance(value, list)
 
 
 def as_object(value: object, name: str) -> dict[str, object]:

@@ -6,10 +6,10 @@ from typing import Any, TypeVar
 import click
 
 from imgcls_client.client import ImgclsClient
-from imgcls_client.retry_policy import RetryPolicy, Timeouts
+from imgcls_client.retry_policy import NO_RETRY, RetryPolicy, Timeouts
 from imgcls_client.settings import SETTINGS, Settings, resolve_settings
 
-__all__ = ["client_from", "connection_options", "settings_of"]
+__all__ = ["client_from", "connection_options", "settings_of", "stranger_from"]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,16 +45,26 @@ def settings_of(context: click.Context) -> Settings:
     return resolve_settings(context.meta.get("imgcls.flags", {}))
 
 
+def timeouts_of(settings: Settings) -> Timeouts:
+    """Give the time limits."""
+    return Timeouts(
+        connect_s=settings.number("connect_timeout_s"),
+        cold_start_s=settings.number("cold_start_timeout_s"),
+        warm_s=settings.number("timeout_s"),
+    )
+
+
+def stranger_from(settings: Settings, key: str | None) -> ImgclsClient:
+    """Make a client for the same deployment with another key, or with none, that sends once."""
+    return ImgclsClient(settings.text("url") or "", api_key=key, timeouts=timeouts_of(settings), retry=NO_RETRY)
+
+
 def client_from(settings: Settings, *, retry: RetryPolicy | None = None, max_connections: int = 64) -> ImgclsClient:
     """Make the client that the settings describe."""
     return ImgclsClient(
         settings.text("url") or "",
         api_key=settings.text("api_key"),
-        timeouts=Timeouts(
-            connect_s=settings.number("connect_timeout_s"),
-            cold_start_s=settings.number("cold_start_timeout_s"),
-            warm_s=settings.number("timeout_s"),
-        ),
+        timeouts=timeouts_of(settings),
         retry=retry or RetryPolicy(attempts=int(settings.number("retries")) + 1),
         max_connections=max_connections,
     )

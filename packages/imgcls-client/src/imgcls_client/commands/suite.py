@@ -1,18 +1,24 @@
 """`imgcls-client suite`."""
 
+import json
 from pathlib import Path
 
 import click
 
-from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
+from imgcls_client.commands.connection_options import client_from, connection_options, settings_of, stranger_from
+from imgcls_client.report_files import write_report
 from imgcls_client.retry_policy import NO_RETRY
-from imgcls_client.suite.deployment import Deployment
+from imgcls_client.suite.deployment import Deployment, SuiteOptions
+from imgcls_client.suite.html_report import html_page
+from imgcls_client.suite.junit_report import junit_xml
 from imgcls_client.suite.labelled_cases import read_labelled_cases
-from imgcls_client.suite.runner import run_checks
+from imgcls_client.suite.runner import SuiteRun, model_of, run_checks
 from imgcls_client.suite.selection import choose
 from imgcls_client.suite.table import list_checks, show_while_running
 
 __all__ = ["suite"]
+
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -31,6 +37,25 @@ __all__ = ["suite"]
     show_default=True,
     help="Which share of the --cases must be right.",
 )
+@click.option(
+    "--max-latency-s",
+    type=click.FloatRange(min=0, min_open=True),
+    default=3.0,
+    show_default=True,
+    help="Slowest 99th percentile of a warm service, in seconds.",
+)
+@click.option(
+    "--load-s",
+    type=click.FloatRange(min=0.1),
+    default=3.0,
+    show_default=True,
+    help="How long each test of performance puts load on the service, in seconds.",
+)
+@click.option("--concurrency", type=click.IntRange(1, 1000), default=16, show_default=True, help="Calls at once.")
+@click.option("--expect-private", is_flag=True, help="Fail when the deployment answers without a key.")
+@click.option("--junit", type=NEW_FILE, help="Write the results as JUnit XML, too.")
+@click.option("--html", type=NEW_FILE, help="Write the results as one HTML page, too.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
 @connection_options
 @click.pass_context
 def suite(
@@ -39,9 +64,16 @@ def suite(
     only: tuple[str, ...],
     skip: tuple[str, ...],
     cases: Path | None,
+    junit: Path | None,
+    html: Path | None,
+    as_json: bool,
     min_accuracy: float,
+    max_latency_s: float,
+    load_s: float,
+    concurrency: int,
+    expect_private: bool,
 ) -> None:
-    """Test a deployment: its golden cases against PyTorch's answers, your own cases, bad input.
+    """Test a deployment: PyTorch's golden answers, your own cases, bad input, protocol, security, speed.
 
     Exit code 0 when all pass, 1 when one fails, 3 when the service cannot be reached.
     """
@@ -50,13 +82,31 @@ def suite(
         list_checks(checks)
         return
     settings = settings_of(context)
-    labelled = read_labelled_cases(cases) if cases is not None else ()
+    options = SuiteOptions(
+        cases=read_labelled_cases(cases) if cases is not None else (),
+        min_accuracy=min_accuracy,
+        max_latency_s=max_latency_s,
+        load_s=load_s,
+        concurrency=concurrency,
+        expect_private=expect_private,
+    )
     with client_from(settings) as client, client_from(settings, retry=NO_RETRY) as direct:
+        deployment = Deployment(
+            client=client,
+            direct=direct,
+            options=options,
+            has_key=settings.text("api_key") is not None,
+            as_stranger=lambda key: stranger_from(settings, key),
+        )
         client.health()
-        deployment = Deployment(client, direct, labelled, min_accuracy)
-        results = show_while_running(checks, run_checks(checks, deployment))
-    counts = {
-        outcome: sum(result.outcome == outcome for result in results) for outcome in ("passed", "failed", "skipped")
-    }
-    click.echo(", ".join(f"{count} {outcome}" for outcome, count in counts.items()), err=True)
-    context.exit(1 if counts["failed"] else 0)
+        running = run_checks(checks, deployment)
+        results = list(running) if as_json else show_while_running(checks, running)
+        run = SuiteRun(url=client.connection.url, model=model_of(deployment), results=tuple(results))
+    if as_json:
+        click.echo(json.dumps(run.document(), indent=2, ensure_ascii=False))
+    if junit is not None:
+        write_report(junit, junit_xml(run))
+    if html is not None:
+        write_report(html, html_page(run))
+    click.echo(run.summary(), err=True)
+    context.exit(0 if run.has_passed else 1)

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, get_args
 
 from imgcls_client.suite.deployment import Deployment
 
-__all__ = ["Check", "CheckFailedError", "CheckSkippedError", "Outcome", "Result", "require"]
+__all__ = ["OUTCOMES", "Check", "CheckFailedError", "CheckSkippedError", "Outcome", "Result", "require"]
 
 Outcome = Literal["passed", "failed", "skipped"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
 
 
 class CheckFailedError(Exception):

@@ -6,43 +6,23 @@ from imgcls_client.calls import SentAs
 from imgcls_client.classification import classify
 from imgcls_client.image_sources import find_images
 from imgcls_client.replies import GoldenCase, Prediction
-from imgcls_client.suite.check import Check, CheckFailedError, CheckSkippedError, require
+from imgcls_client.suite.check import Check, CheckSkippedError, require
+from imgcls_client.suite.comparison import (
+    NEARLY_SAME_PIXELS_TOLERANCE,
+    SAME_PIXELS_TOLERANCE,
+    TELLS_APART,
+    golden_difference,
+    largest_difference,
+    shorten,
+)
 from imgcls_client.suite.deployment import Deployment, packaged_image
 
-__all__ = ["CHECKS", "largest_difference"]
+__all__ = ["CHECKS"]
 
 GROUP = "correctness"
-# Same pixels, so only batching and the provider's arithmetic may differ; int8's wide tolerance to PyTorch is no excuse.
-SAME_PIXELS_TOLERANCE = 0.01
-# Encoded with loss: one or two levels of 255 apart.
-NEARLY_SAME_PIXELS_TOLERANCE = 0.05
-# Below this a model cannot tell the two pictures apart, so nothing can be concluded from them.
-TELLS_APART = 0.02
 # Rounding of a float32 vector of 21,000 classes stays far below.
 SUM_TOLERANCE = 1e-3
 CALLS_AT_ONCE = 8
-
-
-def largest_difference(one: Prediction, other: Prediction) -> float:
-    """Give the largest difference between two whole vectors (0 to 1)."""
-    if one.probabilities is None or other.probabilities is None:
-        raise CheckFailedError("the answer has no `probabilities` although they were asked for")
-    require(
-        len(one.probabilities) == len(other.probabilities),
-        f"one answer has {len(one.probabilities)} probabilities, another {len(other.probabilities)}",
-    )
-    return max((abs(a - b) for a, b in zip(one.probabilities, other.probabilities, strict=True)), default=0.0)
-
-
-def golden_difference(case: GoldenCase, answer: Prediction) -> float:
-    """Give the largest difference to PyTorch's recorded probabilities (0 to 1)."""
-    if answer.probabilities is None:
-        raise CheckFailedError("the answer has no `probabilities` although they were asked for")
-    vector = answer.probabilities
-    return max(
-        abs(vector[score.class_id] - score.probability) if score.class_id < len(vector) else score.probability
-        for score in case.top
-    )
 
 
 def golden_answers(deployment: Deployment) -> Iterator[tuple[GoldenCase, Prediction]]:
@@ -102,9 +82,9 @@ def golden_labels(deployment: Deployment) -> str:
 
 def labelled_cases(deployment: Deployment) -> str:
     """Ask the user's labelled pictures."""
-    if not deployment.cases:
+    if not deployment.options.cases:
         raise CheckSkippedError("no --cases given")
-    expected = {str(case.path): case.class_id for case in deployment.cases}
+    expected = {str(case.path): case.class_id for case in deployment.options.cases}
     wrong: list[str] = []
     for outcome in classify(deployment.client, find_images(expected), in_flight=CALLS_AT_ONCE):
         if outcome.prediction is None:
@@ -113,10 +93,9 @@ def labelled_cases(deployment: Deployment) -> str:
             found = outcome.prediction
             wrong.append(f"{outcome.source}: {found.class_id} {found.label!r} instead of {expected[outcome.source]}")
     right, count = len(expected) - len(wrong), len(expected)
-    summary = (
-        f"{right} of {count} right ({right / count:.1%}), asked for {deployment.min_accuracy:.1%} (--min-accuracy)"
-    )
-    require(right / count >= deployment.min_accuracy, f"{summary}; wrong: {shorten(wrong)}")
+    least = deployment.options.min_accuracy
+    summary = f"{right} of {count} right ({right / count:.1%}), asked for {least:.1%} (--min-accuracy)"
+    require(right / count >= least, f"{summary}; wrong: {shorten(wrong)}")
     return summary
 
 
@@ -133,7 +112,7 @@ def whole_vector(deployment: Deployment) -> str:
     """Compare a whole vector with the model's number of classes and with the answer's own top."""
     answer = deployment.vector(packaged_image("picture.png"))
     vector = answer.probabilities or ()
-    expected = deployment.class_count
+    expected = deployment.health.classes
     require(
         expected is None or len(vector) == expected, f"{len(vector)} probabilities, but /health says {expected} classes"
     )
@@ -197,12 +176,6 @@ def top_k(deployment: Deployment) -> str:
         got = len(deployment.client.predict(image, top_k=asked).top)
         require(got == asked, f"top_k={asked} gave {got} classes")
     return "top_k is honoured"
-
-
-def shorten(items: list[str], most: int = 3) -> str:
-    """List a few and count the rest."""
-    rest = f" and {len(items) - most} more" if len(items) > most else ""
-    return "; ".join(items[:most]) + rest
 
 
 CHECKS: tuple[Check, ...] = (

@@ -2,16 +2,82 @@
 
 import time
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 from imgcls_client.errors import ImgclsClientError
-from imgcls_client.suite.check import Check, CheckFailedError, CheckSkippedError, Outcome, Result
+from imgcls_client.json_fields import FieldError
+from imgcls_client.replies import ModelRef
+from imgcls_client.suite.check import OUTCOMES, Check, CheckFailedError, CheckSkippedError, Outcome, Result
 from imgcls_client.suite.deployment import Deployment
 
-__all__ = ["run_checks"]
+__all__ = ["SuiteRun", "model_of", "run_checks"]
+
+
+@dataclass(frozen=True, slots=True)
+class SuiteRun:
+    """A finished run of the suite.
+
+    Attributes:
+        url: Which deployment.
+        model: What its golden cases say of the model, or None where they could not be had.
+        at: When, in UTC.
+    """
+
+    url: str
+    model: ModelRef | None
+    results: tuple[Result, ...]
+    at: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    def count(self, outcome: Outcome) -> int:
+        """Count the results of one outcome."""
+        return sum(result.outcome == outcome for result in self.results)
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether no check failed."""
+        return self.count("failed") == 0
+
+    def summary(self) -> str:
+        """Count the outcomes in one line."""
+        return f"{self.count('passed')} passed, {self.count('failed')} failed, {self.count('skipped')} skipped"
+
+    def document(self) -> dict[str, object]:
+        """Give everything as one JSON document."""
+        return {
+            "url": self.url,
+            "model": None if self.model is None else {"name": self.model.name, "sha256": self.model.sha256},
+            "at": self.at.isoformat(timespec="seconds"),
+            "passed": self.has_passed,
+            "counts": {outcome: self.count(outcome) for outcome in OUTCOMES},
+            "tests": [
+                {
+                    "group": result.check.group,
+                    "name": result.check.name,
+                    "proves": result.check.proves,
+                    "outcome": result.outcome,
+                    "detail": result.detail,
+                    "elapsed_s": round(result.elapsed_s, 3),
+                }
+                for result in self.results
+            ],
+        }
+
+
+def model_of(deployment: Deployment) -> ModelRef | None:
+    """Name the model under test."""
+    try:
+        return deployment.golden.model
+    except ImgclsClientError:
+        return None
 
 
 def run_checks(checks: Iterable[Check], deployment: Deployment) -> Iterator[Result]:
     """Run checks in order and give each result as it comes; a failure never ends the run."""
+    checks = tuple(checks)
+    if any(check.name == "first_call" for check in checks):
+        # The first picture must come before all others to say anything of a cold start; its check reports it later.
+        run_check(next(check for check in checks if check.name == "first_call"), deployment)
     for check in checks:
         started = time.perf_counter()
         outcome, detail = run_check(check, deployment)
@@ -26,6 +92,6 @@ def run_check(check: Check, deployment: Deployment) -> tuple[Outcome, str]:
         return "failed", str(failure)
     except CheckSkippedError as reason:
         return "skipped", str(reason)
-    except ImgclsClientError as error:
+    except (ImgclsClientError, FieldError) as error:
         # The service did not let the check get as far as its question.
         return "failed", str(error)

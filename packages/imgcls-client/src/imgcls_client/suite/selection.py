@@ -3,12 +3,19 @@
 from collections.abc import Iterable
 
 from imgcls_client.errors import SettingsError
-from imgcls_client.suite import correctness, robustness
+from imgcls_client.suite import correctness, diagnosis, performance, protocol, robustness, security
 from imgcls_client.suite.check import Check
 
 __all__ = ["ALL_CHECKS", "choose"]
 
-ALL_CHECKS: tuple[Check, ...] = (*correctness.CHECKS, *robustness.CHECKS)
+ALL_CHECKS: tuple[Check, ...] = (
+    *correctness.CHECKS,
+    *diagnosis.CHECKS,
+    *robustness.CHECKS,
+    *protocol.CHECKS,
+    *security.CHECKS,
+    *performance.CHECKS,
+)
 
 
 def choose(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:

@@ -1,0 +1,1 @@
+"""Putting load on a deployment and measuring every answer."""
