@@ -11,7 +11,7 @@ from pathlib import Path
 from imgcls_core.artifact import ArtifactMetadata
 from onnx import ModelProto
 
-from imgcls_convert.errors import ConversionError, RequestError
+from imgcls_convert.errors import ConversionError
 
 _PROTOBUF_LIMIT_BYTES = 2_000_000_000
 
@@ -31,23 +31,6 @@ def with_metadata(model: ModelProto, metadata: ArtifactMetadata) -> bytes:
             f"The artifact would have {size / 1e9:.1f} GB; one ONNX file holds at most 2 GB. Convert a smaller network."
         )
     return model.SerializeToString(deterministic=True)
-
-
-def check_output(output: Path) -> None:
-    """Finds out before any work whether the artifact can be written there.
-
-    Raises:
-        RequestError: not a .onnx name, a folder, or a place that cannot be written.
-    """
-    if output.suffix != ".onnx":
-        raise RequestError(f"`--output {output}` must name a .onnx file.")
-    if output.is_dir():
-        raise RequestError(f"`--output {output}` is a folder; name a .onnx file in it.")
-    existing = next(folder for folder in (output.parent, *output.absolute().parents) if folder.exists())
-    if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
-        raise RequestError(
-            f"`--output {output}` cannot be written: {str(existing)!r} is not a folder that you may write to."
-        )
 
 
 @contextmanager
@@ -75,7 +58,7 @@ def scratch_folder(output: Path) -> Generator[Path]:
 
 
 def move_into_place(files: dict[Path, Path]) -> None:
-    """Moves finished files (from → to) with one rename each, on the same disk."""
+    """Moves finished files (from → to) with one rename each, in that order, on the same disk."""
     for source, target in files.items():
         with source.open("rb+") as file:
             os.fsync(file.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import struct
+import warnings
 import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from imgcls_convert.errors import CheckpointError, RequestError
+from imgcls_convert.errors import CheckpointError
 
 # Where training scripts put the state dict inside a larger checkpoint.
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "module")
@@ -39,13 +40,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     `module.` prefixes of DataParallel are stripped.
 
     Raises:
-        RequestError: there is no such file.
-        CheckpointError: it is not a state dict, is damaged, or would run code.
+        CheckpointError: it cannot be read, is not a state dict, is damaged, or would run code.
     """
-    if not path.is_file():
-        raise RequestError(f"There is no checkpoint at {str(path)!r}; `--weights` takes a file or a URL.")
-    with path.open("rb") as file:
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    try:
+        with path.open("rb") as file:
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {str(path)!r} cannot be read: {error.strerror or error}.") from error
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)
     return Checkpoint(path, sha256, _state_dict(content, path))
 
@@ -101,7 +102,11 @@ def _read_safetensors(path: Path) -> Any:  # noqa: ANN401
 
 def _read_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever was pickled
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter(
+                "ignore"
+            )  # about pickle protocols, to a person who only wants to know whether it loads
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not _is_pickle(path):
             raise CheckpointError(f"The checkpoint {path.name!r} is not a PyTorch file or is damaged.") from error

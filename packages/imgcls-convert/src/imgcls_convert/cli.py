@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import traceback
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn
 
@@ -70,12 +71,16 @@ def convert_command(*, as_json: bool, list_models: bool, **options: object) -> N
         convert.run(options, as_json=as_json)
 
 
-def main() -> NoReturn:
-    """Runs the command and turns every outcome into an exit code."""
+def main(arguments: Sequence[str] | None = None) -> NoReturn:
+    """Runs the command and turns every outcome into an exit code.
+
+    Args:
+        arguments: of the command line, without the program's name; None takes the process's own.
+    """
     from imgcls_core.errors import ImgclsError
 
     try:
-        sys.exit(convert_command.main(standalone_mode=False) or 0)
+        sys.exit(convert_command.main(args=arguments, prog_name="imgcls-convert", standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(2)

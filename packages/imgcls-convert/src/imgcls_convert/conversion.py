@@ -7,7 +7,6 @@ import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 
 import msgspec
 import onnx
@@ -17,18 +16,24 @@ from imgcls_core.artifact import ArtifactMetadata, ClassInfo, Source
 from imgcls_core.session import import_runtime
 
 from imgcls_convert import parity
-from imgcls_convert.artifact_file import check_output, move_into_place, scratch_folder, with_metadata
+from imgcls_convert.artifact_file import move_into_place, scratch_folder, with_metadata
 from imgcls_convert.checkpoint import Checkpoint, load_into, read_checkpoint
+from imgcls_convert.comparison import ImageComparison, ParityImage
 from imgcls_convert.download import WeightsSource, fetch
 from imgcls_convert.errors import RequestError
-from imgcls_convert.export import count_outputs, export_artifact_graph
+from imgcls_convert.export import export_artifact_graph
 from imgcls_convert.golden_choice import choose_golden, golden_case
-from imgcls_convert.labelled_images import read_images
-from imgcls_convert.labels import numbered_labels, read_labels
+from imgcls_convert.labels import numbered_labels
 from imgcls_convert.narrator import Narrator
 from imgcls_convert.network import NamedNetwork, find_network
-from imgcls_convert.parity import ParityImage
+from imgcls_convert.plan import Plan, plan_conversion
 from imgcls_convert.preprocessing_choice import choose_preprocessing
+from imgcls_convert.probability_network import (
+    Ending,
+    ProbabilityNetwork,
+    looks_like_independent_probabilities,
+    with_probabilities,
+)
 from imgcls_convert.reference import ReferenceClassifier
 from imgcls_convert.report import ConversionReport, measure_accuracy
 from imgcls_convert.request import ConvertRequest
@@ -45,38 +50,40 @@ def convert(request: ConvertRequest, narrator: Narrator) -> ConversionReport:
         DownloadError: the weights cannot be had.
         ConversionError: the checkpoint does not fit, the export fails or the answers differ; nothing is written.
     """
+    return carry_out(plan_conversion(request), narrator)
+
+
+def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
+    """As `convert`, for a request that has been checked already."""
+    request, output = plan.request, plan.output
     notes = _Notes(narrator)
     seconds: dict[str, float] = {}
-    # What a person may have mistyped is looked at before anything slow begins.
-    named = find_network(request)
-    output = request.output or Path("models") / f"{named.name}.onnx"
-    check_output(output)
-    given_classes = read_labels(request.labels) if request.labels else named.classes
+    named = find_network(plan.model, request.num_classes)
     preprocessing = choose_preprocessing(request, named.preprocessing, notes)
-    listed = read_images(request.golden, option="--golden") if request.golden else None
-    verify = read_images(request.verify_images, option="--verify-images") if request.verify_images else []
 
     narrator.step(f"Loading {named.architecture}")
     with _timed(seconds, "load"):
-        checkpoint = _checkpoint(request, named, notes)
+        checkpoint = _checkpoint(plan, named, notes)
         network = named.build()
         if checkpoint:
             load_into(network, checkpoint)
-        classes = _classes(given_classes, count_outputs(network, preprocessing.size), request, notes)
-    golden = choose_golden(listed, notes)
+        classifier = with_probabilities(network, preprocessing.size)
+        _tell_ending(classifier, preprocessing.size, notes)
+        classes = _classes(plan.classes or named.classes, classifier, request, notes)
+    golden = choose_golden(plan.golden, notes)
     images = [ParityImage(image.name, image.encoded, image.class_id) for image in golden]
     recorded = {image.name for image in golden}
-    images += [ParityImage(i.name, i.path.read_bytes(), i.class_id) for i in verify if i.name not in recorded]
+    images += [ParityImage(i.name, i.path.read_bytes(), i.class_id) for i in plan.verify if i.name not in recorded]
     _check_class_ids(images, len(classes))
 
     narrator.step(f"Asking PyTorch about {len(images)} images")
     with _timed(seconds, "pytorch"):
-        reference = ReferenceClassifier(network, preprocessing)
+        reference = ReferenceClassifier(classifier, preprocessing)
         expected = parity.pytorch_answers(images, reference, narrator)
 
     narrator.step("Exporting to ONNX (opset 18)")
     with _timed(seconds, "export"):
-        model = export_artifact_graph(network, preprocessing, len(classes))
+        model = export_artifact_graph(classifier, preprocessing)
     metadata = ArtifactMetadata(
         name=output.stem,
         classes=classes,
@@ -89,7 +96,7 @@ def convert(request: ConvertRequest, narrator: Narrator) -> ConversionReport:
     with scratch_folder(output) as folder:
         unfinished = folder / output.name
         unfinished.write_bytes(with_metadata(model, metadata))
-        comparisons: list[parity.ImageComparison] = []
+        comparisons: list[ImageComparison] = []
         if request.skip_verify:
             notes.note("NOT VERIFIED: --skip-verify was given, nobody knows whether this artifact equals PyTorch")
         else:
@@ -111,43 +118,59 @@ def convert(request: ConvertRequest, narrator: Narrator) -> ConversionReport:
         )
         report_file = folder / report.path.name
         report_file.write_bytes(report.to_json())
-        move_into_place({unfinished: output, report_file: report.path})
+        move_into_place({report_file: report.path, unfinished: output})
     return report
 
 
-def _checkpoint(request: ConvertRequest, named: NamedNetwork, narrator: Narrator) -> Checkpoint | None:
-    if request.weights and request.weights.startswith(("http://", "https://")):
-        source = WeightsSource.parse(request.weights)
-        if source.sha256 is None:
+def _checkpoint(plan: Plan, named: NamedNetwork, narrator: Narrator) -> Checkpoint | None:
+    if isinstance(plan.weights, WeightsSource):
+        if plan.weights.sha256 is None:
             narrator.note("the download is not pinned; `--weights URL#sha256=HEX` would check it")
-        return read_checkpoint(fetch([source], what=named.name, narrator=narrator))
-    if request.weights:
-        return read_checkpoint(Path(request.weights))
+        return read_checkpoint(fetch([plan.weights], what=named.name, narrator=narrator))
+    if plan.weights:
+        return read_checkpoint(plan.weights)
     if named.sources:
         return read_checkpoint(fetch(named.sources, what=named.name, narrator=narrator))
-    if request.num_classes is not None and named.preprocessing is not None:
+    if plan.request.num_classes is not None and named.preprocessing is not None:
         raise RequestError(
-            f"There are no published weights of {named.name} for {request.num_classes} classes; give your checkpoint "
-            "with `--weights FILE`."
+            f"There are no published weights of {named.name} for "
+            f"{plan.request.num_classes} classes; give your checkpoint with `--weights FILE`."
         )
     narrator.note(f"no --weights were given: the network is converted as {named.architecture} makes it")
     return None
 
 
 def _classes(
-    given: tuple[ClassInfo, ...] | None, outputs: int, request: ConvertRequest, narrator: Narrator
+    given: tuple[ClassInfo, ...] | None, classifier: ProbabilityNetwork, request: ConvertRequest, narrator: Narrator
 ) -> tuple[ClassInfo, ...]:
+    outputs = classifier.classes
     if given is None:
         narrator.note(
             f"no labels were given: the {outputs} classes are called class_0, class_1, …; say `--labels FILE`"
         )
         return numbered_labels(outputs)
+    if len(given) == 1 and outputs == 2 and classifier.ending in {Ending.ONE_LOGIT, Ending.ONE_PROBABILITY}:
+        return ClassInfo(0, f"not {given[0].label}"), ClassInfo(1, given[0].label, given[0].wnid)
     if len(given) != outputs:
         what = f"The labels {request.labels!r} name" if request.labels else "The published labels name"
         raise RequestError(
             f"{what} {len(given)} classes and the network has {outputs} outputs; give `--labels` that fit."
         )
     return given
+
+
+def _tell_ending(classifier: ProbabilityNetwork, size: tuple[int, int], narrator: Narrator) -> None:
+    if classifier.ending is Ending.SOFTMAX:
+        narrator.note("the network gives probabilities already (measured); no softmax is added")
+    elif classifier.ending is not Ending.LOGITS:
+        narrator.note(
+            f"the network gives {classifier.ending.value} (measured): class 1 of the two classes absent, present"
+        )
+    elif looks_like_independent_probabilities(classifier, size):
+        narrator.note(
+            "the outputs stay within 0 to 1 without summing to 1, as those of a multi-label network do; a softmax is "
+            "put over them all the same, because an artifact names one class per image"
+        )
 
 
 def _check_class_ids(images: list[ParityImage], classes: int) -> None:

@@ -14,45 +14,23 @@ import onnx
 import torch
 from imgcls_core.artifact import INPUT_NAME, OUTPUT_NAME, Preprocessing
 from onnx import ModelProto, TensorProto, helper
-from torch import nn
 
 from imgcls_convert.errors import ExportError
+from imgcls_convert.exception_text import one_line, root_cause
 from imgcls_convert.preprocess_graph import NETWORK_INPUT, preprocess_nodes
+from imgcls_convert.probability_network import ProbabilityNetwork
 
 OPSET: Final = 18  # the first with an antialiased resize; read by every ONNX Runtime since 1.14
 IR_VERSION: Final = 10  # onnx writes newer ones by default, which today's runtimes do not read
 _EXPORT_BATCH: Final = 2  # not 1: the exporter would take a batch of one for a constant
 
 
-def count_outputs(network: nn.Module, size: tuple[int, int]) -> int:
-    """Runs the network once and gives the length of its output.
-
-    Raises:
-        ExportError: it fails on an image of this size, or does not give one row of logits per image.
-    """
-    try:
-        with torch.inference_mode():
-            logits = network.float().eval()(torch.zeros(_EXPORT_BATCH, 3, *size))
-    except Exception as error:  # a person's network may raise anything
-        raise ExportError(
-            f"The network fails on a {size[0]} × {size[1]} px image: {_one_line(error)}. Is `--image-size` right?"
-        ) from error
-    if not isinstance(logits, torch.Tensor) or logits.ndim != 2 or logits.shape[0] != _EXPORT_BATCH:
-        shape = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
-        raise ExportError(
-            f"For {_EXPORT_BATCH} images the network gives {shape}; "
-            f"a classifier gives logits [{_EXPORT_BATCH}, classes]."
-        )
-    return int(logits.shape[1])
-
-
-def export_artifact_graph(network: nn.Module, preprocessing: Preprocessing, classes: int) -> ModelProto:
+def export_artifact_graph(classifier: ProbabilityNetwork, preprocessing: Preprocessing) -> ModelProto:
     """Builds the whole graph of the artifact, without its metadata.
 
     Args:
-        network: gives logits float32 [N, classes] for float32 [N, 3, height, width].
+        classifier: the network and its ending.
         preprocessing: becomes part of the graph.
-        classes: length of the output.
 
     Returns:
         A checked model: `images` uint8 [N, H, W, 3] → `probabilities` float32 [N, classes].
@@ -60,17 +38,15 @@ def export_artifact_graph(network: nn.Module, preprocessing: Preprocessing, clas
     Raises:
         ExportError: PyTorch cannot express the network at opset 18 with a free batch size.
     """
-    model = _export_network(network, preprocessing.size)
-    graph = model.graph
-    logits = graph.output[0].name
+    graph = _export_network(classifier, preprocessing.size).graph
+    _forget_provenance(graph)
     nodes, constants = preprocess_nodes(preprocessing)
-    # The exported input is this name already, so the preprocessing only has to stand before the network's nodes.
-    body = [*nodes, *graph.node, helper.make_node("Softmax", [logits], [OUTPUT_NAME], name="softmax", axis=1)]
+    # The exported input is the preprocessing's output already, so its nodes only have to stand before the network's.
     whole = helper.make_graph(
-        body,
+        [*nodes, *graph.node],
         "imgcls",
         [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["N", "H", "W", 3])],
-        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", classes])],
+        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", classifier.classes])],
         [*constants, *graph.initializer],
     )
     artifact = helper.make_model(
@@ -80,28 +56,28 @@ def export_artifact_graph(network: nn.Module, preprocessing: Preprocessing, clas
     try:
         onnx.checker.check_model(artifact, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"The exported graph is not valid ONNX: {_one_line(error)}.") from error
+        raise ExportError(f"The exported graph is not valid ONNX: {one_line(error)}.") from error
     return artifact
 
 
-def _export_network(network: nn.Module, size: tuple[int, int]) -> ModelProto:
+def _export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> ModelProto:
     example = torch.zeros(_EXPORT_BATCH, 3, *size)
     try:
         with _quiet():
             program = torch.onnx.export(
-                network.float().eval(),
+                classifier,
                 (example,),
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=[NETWORK_INPUT],
-                output_names=["logits"],
+                output_names=[OUTPUT_NAME],
                 dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
                 external_data=False,
                 verbose=False,
             )
     except Exception as error:  # the exporter raises many kinds, some of its own
         raise ExportError(
-            f"PyTorch cannot export this network to ONNX with a free batch size: {_root_cause(error)}."
+            f"PyTorch cannot export this network to ONNX with a free batch size: {root_cause(error)}."
         ) from error
     if program is None:
         raise ExportError("PyTorch's exporter gave nothing.")
@@ -113,6 +89,13 @@ def _export_network(network: nn.Module, size: tuple[int, int]) -> ModelProto:
             "which ONNX Runtime does not have everywhere."
         )
     return model
+
+
+def _forget_provenance(graph: onnx.GraphProto) -> None:
+    """Drops the exporter's stack traces: they name folders of this machine and differ on every other."""
+    for part in (*graph.node, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
 
 
 @contextlib.contextmanager
@@ -131,14 +114,3 @@ def _quiet() -> Generator[None]:
             yield
     finally:
         logging.disable(logging_was)
-
-
-def _root_cause(error: BaseException) -> str:
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return _one_line(error)
-
-
-def _one_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")[:300]

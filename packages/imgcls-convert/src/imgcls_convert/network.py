@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.util
 import sys
 from collections.abc import Callable, Sequence
@@ -16,11 +15,11 @@ from PIL import __version__ as pillow_version
 from torch import nn
 from torchvision.transforms import InterpolationMode
 
-from imgcls_convert.catalog import read_catalog
+from imgcls_convert.catalog import CatalogEntry
 from imgcls_convert.download import WeightsSource
 from imgcls_convert.errors import RequestError
 from imgcls_convert.labels import read_labels
-from imgcls_convert.request import ConvertRequest
+from imgcls_convert.model_reference import FactoryReference, ModelReference
 
 _INTERPOLATION: Final[dict[InterpolationMode, Literal["bilinear", "bicubic"]]] = {
     InterpolationMode.BILINEAR: "bilinear",
@@ -49,35 +48,22 @@ class NamedNetwork:
     classes: tuple[ClassInfo, ...] | None = None
 
 
-def find_network(request: ConvertRequest) -> NamedNetwork:
-    """Resolves MODEL: FILE.py:FACTORY, else a name of the catalog (torchvision's architectures).
+def find_network(model: ModelReference, num_classes: int | None) -> NamedNetwork:
+    """Finds out what is known of a model, and how to build it.
 
-    Raises:
-        RequestError: nothing by that name, or a FILE.py without that factory.
+    Args:
+        model: what MODEL refers to.
+        num_classes: length of the output that was asked for; None takes the model's own.
     """
-    file, colon, factory = request.model.rpartition(":")
-    if colon and file.endswith(".py"):
-        return _from_file(Path(file), factory)
-    if request.model.endswith(".py"):
-        raise RequestError(
-            f"{request.model!r} names no factory; write `{request.model}:FACTORY`, a function that builds the network."
-        )
-    return _from_catalog(request)
+    if isinstance(model, FactoryReference):
+        return _from_file(model)
+    return _from_catalog(model.entry, num_classes)
 
 
-def _from_catalog(request: ConvertRequest) -> NamedNetwork:
-    catalog = read_catalog()
-    entry = catalog.get(request.model)
-    if entry is None:
-        near = difflib.get_close_matches(request.model, catalog, n=3)
-        hint = f" Did you mean {', '.join(near)}?" if near else ""
-        raise RequestError(
-            f"There is no model {request.model!r}.{hint} "
-            "`imgcls-convert --list` shows the names; a network of your own is FILE.py:FACTORY."
-        )
+def _from_catalog(entry: CatalogEntry, num_classes: int | None) -> NamedNetwork:
     weights = torchvision.models.get_model_weights(entry.architecture)[entry.weights]
-    custom_head = request.num_classes is not None and request.num_classes != entry.classes
-    options = {"num_classes": request.num_classes} if custom_head else {}
+    custom_head = num_classes is not None and num_classes != entry.classes
+    options = {"num_classes": num_classes} if custom_head else {}
     return NamedNetwork(
         name=entry.name,
         architecture=f"torchvision.models.{entry.architecture}",
@@ -111,19 +97,16 @@ def _published_preprocessing(transforms: Any) -> Preprocessing:  # noqa: ANN401 
     )
 
 
-def _from_file(path: Path, factory: str) -> NamedNetwork:
-    if not path.is_file():
-        raise RequestError(f"There is no file {str(path)!r}; FILE.py:FACTORY names a Python file and a function in it.")
+def _from_file(model: FactoryReference) -> NamedNetwork:
+    described = f"{model.path.name}:{model.factory}"
 
     def build() -> nn.Module:
-        network = _call(path, factory)
+        network = _call(model.path, model.factory)
         if not isinstance(network, nn.Module):
-            raise RequestError(
-                f"{path.name}:{factory} gives a {type(network).__name__}; it must give a torch.nn.Module."
-            )
+            raise RequestError(f"{described} gives a {type(network).__name__}; it must give a torch.nn.Module.")
         return network
 
-    return NamedNetwork(name=path.stem, architecture=f"{path.name}:{factory}", build=build)
+    return NamedNetwork(name=model.name, architecture=described, build=build)
 
 
 def _call(path: Path, factory: str) -> object:

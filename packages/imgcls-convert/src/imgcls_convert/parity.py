@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,38 +13,12 @@ from imgcls_core.errors import ImageError
 from imgcls_core.preprocess import ImagePreprocessor
 from numpy.typing import NDArray
 
-from imgcls_convert.errors import ParityError, RequestError
+from imgcls_convert.comparison import ImageComparison, ParityImage
+from imgcls_convert.errors import ConversionError, ParityError, RequestError
 from imgcls_convert.narrator import Narrator
 from imgcls_convert.reference import ReferenceClassifier
 
 FP32_TOLERANCE: Final = 1e-5  # max |Δp|; the sample networks stay below 5e-6
-
-
-@dataclass(frozen=True)
-class ParityImage:
-    """One image to compare on; `class_id` is the person's label where there is one."""
-
-    name: str
-    encoded: bytes
-    class_id: int | None = None
-
-
-@dataclass(frozen=True)
-class ImageComparison:
-    """Both answers to one image; `max_abs_diff` is the largest |Δp| over all classes, the worse of the two ways."""
-
-    name: str
-    class_id: int | None
-    pytorch_class_id: int
-    pytorch_probability: float
-    onnx_class_id: int
-    onnx_probability: float
-    max_abs_diff: float
-
-    @property
-    def agrees(self) -> bool:
-        """Whether both name the same class."""
-        return self.pytorch_class_id == self.onnx_class_id
 
 
 def pytorch_answers(
@@ -55,13 +28,19 @@ def pytorch_answers(
 
     Raises:
         RequestError: an image that cannot be read.
+        ConversionError: the network answers NaN.
     """
     answers: list[NDArray[np.float32]] = []
     for image in narrator.track(images, "PyTorch", len(images)):
         try:
-            answers.append(reference.probabilities(image.encoded))
+            pixels = reference.pixels(image.encoded)
         except (OSError, SyntaxError, ValueError) as error:
             raise RequestError(f"The image {image.name!r} cannot be read: {error}.") from error
+        answers.append(reference.probabilities(pixels))
+        if not np.isfinite(answers[-1]).all():
+            raise ConversionError(
+                f"PyTorch itself answers NaN or infinity to {image.name!r}; the network is not usable as it is."
+            )
     return answers
 
 

@@ -26,11 +26,13 @@ def choose_preprocessing(request: ConvertRequest, published: Preprocessing | Non
     Raises:
         RequestError: values that contradict each other or are out of range.
     """
-    if published is None and (request.mean is None or request.std is None):
-        narrator.note(
-            f"mean and std were not given: ImageNet's are assumed ({IMAGENET_MEAN}, {IMAGENET_STD}); "
-            "say `--mean R G B --std R G B` when the network was trained with others"
-        )
+    if published is None:
+        defaults = {"mean": (request.mean, IMAGENET_MEAN), "std": (request.std, IMAGENET_STD)}
+        assumed = {name: value for name, (given, value) in defaults.items() if given is None}
+        if assumed:
+            words = " and ".join(f"{name} {' '.join(f'{v:g}' for v in value)}" for name, value in assumed.items())
+            options = " ".join(f"--{name} R G B" for name in assumed)
+            narrator.note(f"ImageNet's {words} are assumed; say `{options}` when the network was trained with others")
     size, resize_size = _geometry(request, published)
     try:
         return Preprocessing(

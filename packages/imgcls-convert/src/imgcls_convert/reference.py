@@ -12,21 +12,23 @@ import torch
 from imgcls_core.artifact import Preprocessing
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from torch import Tensor, nn
+from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
+
+from imgcls_convert.probability_network import ProbabilityNetwork
 
 
 class ReferenceClassifier:
     """A PyTorch network with torchvision's preprocessing.
 
     Args:
-        network: gives logits float32 [N, classes].
+        network: gives probabilities float32 [N, classes].
         preprocessing: as in the artifact.
     """
 
-    def __init__(self, network: nn.Module, preprocessing: Preprocessing) -> None:
-        self.network = network.float().eval()
+    def __init__(self, network: ProbabilityNetwork, preprocessing: Preprocessing) -> None:
+        self.network = network
         mode = InterpolationMode(preprocessing.interpolation)
         resize = preprocessing.resize_size if preprocessing.resize_size is not None else list(preprocessing.size)
         crop = [transforms.CenterCrop(list(preprocessing.size))] if preprocessing.crop else []
@@ -39,9 +41,12 @@ class ReferenceClassifier:
             ]
         )
 
-    def probabilities(self, encoded: bytes) -> NDArray[np.float32]:
-        """Answers one encoded image: float32 [classes], sum 1."""
+    def pixels(self, encoded: bytes) -> Tensor:
+        """Decodes and prepares one encoded image: float32 [1, 3, height, width], normalised."""
         image = ImageOps.exif_transpose(Image.open(io.BytesIO(encoded))).convert("RGB")
-        pixels: Tensor = self.transform(image)  # pyright: ignore[reportAssignmentType] - typed as its own input
+        return self.transform(image)[None]  # pyright: ignore[reportIndexIssue] - typed as its own input, a PIL image
+
+    def probabilities(self, pixels: Tensor) -> NDArray[np.float32]:
+        """Answers one image: float32 [classes], sum 1."""
         with torch.inference_mode():
-            return torch.softmax(self.network(pixels[None]), dim=1)[0].numpy()
+            return self.network(pixels)[0].numpy()

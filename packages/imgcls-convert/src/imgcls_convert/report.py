@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 from imgcls_core.artifact import ArtifactMetadata
 
-from imgcls_convert.parity import ImageComparison
+from imgcls_convert.comparison import ImageComparison
 
 
 @dataclass(frozen=True)

@@ -7,16 +7,18 @@ from typing import Any
 
 from imgcls_convert.catalog import read_catalog
 from imgcls_convert.console import ConsoleNarrator, print_catalog, print_report
+from imgcls_convert.plan import plan_conversion
 from imgcls_convert.request import ConvertRequest
 
 
 def run(options: Mapping[str, Any], *, as_json: bool) -> None:
     """Converts and prints the report."""
+    plan = plan_conversion(ConvertRequest(**options))
     narrator = ConsoleNarrator()
     narrator.step("Starting PyTorch")
-    from imgcls_convert.conversion import convert
+    from imgcls_convert.conversion import carry_out
 
-    print_report(convert(ConvertRequest(**options), narrator), as_json=as_json)
+    print_report(carry_out(plan, narrator), as_json=as_json)
 
 
 def show_catalog(*, as_json: bool) -> None:

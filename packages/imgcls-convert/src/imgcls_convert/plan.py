@@ -1,0 +1,93 @@
+"""Looks at everything that a person may have mistyped before anything slow begins; imports neither torch nor onnx."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgcls_core.artifact import ClassInfo
+
+from imgcls_convert.download import WeightsSource
+from imgcls_convert.errors import RequestError
+from imgcls_convert.labelled_images import LabelledImage, read_images
+from imgcls_convert.labels import read_labels
+from imgcls_convert.model_reference import ModelReference, parse_model
+from imgcls_convert.request import ConvertRequest
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A request whose files have been found and whose lists have been read.
+
+    Args:
+        request: as it was asked.
+        model: what MODEL refers to.
+        output: the artifact's path; it can be written.
+        weights: the checkpoint named by `--weights`; None takes the model's own sources.
+        classes: from `--labels`; None takes the model's own.
+        golden: from `--golden`; None generates pictures.
+        verify: from `--verify-images`.
+    """
+
+    request: ConvertRequest
+    model: ModelReference
+    output: Path
+    weights: Path | WeightsSource | None
+    classes: tuple[ClassInfo, ...] | None
+    golden: Sequence[LabelledImage] | None
+    verify: Sequence[LabelledImage]
+
+
+def plan_conversion(request: ConvertRequest) -> Plan:
+    """Checks a request.
+
+    Raises:
+        RequestError: an unknown model, a file that is not there, lists that cannot be read, an unwritable output.
+    """
+    model = parse_model(request.model)
+    output = request.output or Path("models") / f"{model.name}.onnx"
+    check_output(output)
+    return Plan(
+        request=request,
+        model=model,
+        output=output,
+        weights=_weights(request.weights),
+        classes=read_labels(request.labels) if request.labels else None,
+        golden=read_images(request.golden, option="--golden") if request.golden else None,
+        verify=read_images(request.verify_images, option="--verify-images") if request.verify_images else [],
+    )
+
+
+def check_output(output: Path) -> None:
+    """Finds out whether the artifact can be written there.
+
+    Raises:
+        RequestError: not a .onnx name, a folder, or a place that cannot be written.
+    """
+    if output.suffix != ".onnx":
+        raise RequestError(f"`--output {output}` must name a .onnx file.")
+    if output.is_dir():
+        raise RequestError(f"`--output {output}` is a folder; name a .onnx file in it.")
+    existing = next(folder for folder in (output.parent, *output.absolute().parents) if folder.exists())
+    try:
+        # Permissions alone do not tell: the folder may be a file, read-only or a place of the kernel's.
+        with tempfile.TemporaryFile(dir=existing):
+            pass
+    except OSError as error:
+        raise RequestError(
+            f"`--output {output}` cannot be written: a file in {str(existing)!r} is refused "
+            f"({error.strerror or error}). Name another place."
+        ) from error
+
+
+def _weights(named: str | None) -> Path | WeightsSource | None:
+    if named is None:
+        return None
+    if named.startswith(("http://", "https://")):
+        return WeightsSource.parse(named)
+    path = Path(named)
+    if not path.is_file():
+        raise RequestError(f"There is no checkpoint at {named!r}; `--weights` takes a file or a URL.")
+    return path

@@ -1,0 +1,139 @@
+"""A person's network with the ending that makes its output probabilities, chosen by measurement and not by name."""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import Final
+
+import torch
+from torch import Tensor, nn
+
+from imgcls_convert.errors import ExportError
+from imgcls_convert.exception_text import one_line
+
+# How far images of one batch may move each other's outputs, relative to the largest output: other batch sizes take
+# other code paths, which add up in another order.
+_BATCH_TOLERANCE: Final = 1e-3
+_SUM_TOLERANCE: Final = 1e-3  # of a row that claims to be probabilities
+_PROBE_SCALES: Final = (0.0, 0.3, 1.0, 4.0)  # of noise; a sigmoid stays in 0 to 1 for all, logits do not
+
+
+class Ending(Enum):
+    """What a network's output is, and so what is left to be done to it."""
+
+    LOGITS = "logits"
+    SOFTMAX = "probabilities"
+    ONE_LOGIT = "one logit"
+    ONE_PROBABILITY = "one probability"
+
+
+class ProbabilityNetwork(nn.Module):
+    """Normalised pixels float32 [N, 3, height, width] → probabilities float32 [N, classes]; rows sum to 1.
+
+    Args:
+        network: the person's own, in evaluation mode.
+        ending: what its output is. A single output is taken for the second of two classes.
+        classes: length of the rows.
+    """
+
+    def __init__(self, network: nn.Module, ending: Ending, classes: int) -> None:
+        super().__init__()
+        self.network = network
+        self.ending = ending
+        self.classes = classes
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Answers a batch."""
+        out = self.network(pixels)
+        if self.ending is Ending.SOFTMAX:
+            return out
+        if self.ending is Ending.ONE_PROBABILITY:
+            present = out.reshape(-1, 1)
+            return torch.cat([1 - present, present], dim=1)
+        if self.ending is Ending.ONE_LOGIT:
+            present = out.reshape(-1, 1)
+            out = torch.cat([torch.zeros_like(present), present], dim=1)  # [N] → [N, 2]
+        return torch.softmax(out, dim=1)
+
+
+def with_probabilities(network: nn.Module, size: tuple[int, int]) -> ProbabilityNetwork:
+    """Asks the network about noise and finds out what it gives.
+
+    Args:
+        network: any module; it is put into evaluation mode and float32.
+        size: height and width of its input, in pixels.
+
+    Raises:
+        ExportError: it fails on images of this size, gives no row of numbers per image, gives NaN, or answers one
+            image differently in another company or at another time.
+    """
+    network = network.float().eval()
+    noise = torch.randn(len(_PROBE_SCALES), 3, *size, generator=torch.Generator().manual_seed(20180))
+    probes = noise * torch.tensor(_PROBE_SCALES)[:, None, None, None]  # [N, 3, height, width]
+    rows = _answer(network, probes, size)
+    _check_independence(network, probes, rows, size)
+    if not bool(rows.isfinite().all()):
+        raise ExportError(
+            "The network gives NaN or infinite outputs; its weights are damaged or its training diverged."
+        )
+    ending = _ending(rows)
+    return ProbabilityNetwork(network, ending, max(2, rows.shape[1]))
+
+
+def looks_like_independent_probabilities(classifier: ProbabilityNetwork, size: tuple[int, int]) -> bool:
+    """Whether several outputs stay within 0 to 1 without summing to 1, as those of a multi-label network do."""
+    if classifier.ending is not Ending.LOGITS:
+        return False
+    noise = torch.randn(len(_PROBE_SCALES), 3, *size, generator=torch.Generator().manual_seed(1))
+    rows = _answer(classifier.network, noise * torch.tensor(_PROBE_SCALES)[:, None, None, None] * 4, size)
+    return _in_unit_range(rows)
+
+
+def _ending(rows: Tensor) -> Ending:
+    if rows.shape[1] == 1:
+        return Ending.ONE_PROBABILITY if _in_unit_range(rows) else Ending.ONE_LOGIT
+    sums_to_one = bool(((rows.sum(dim=1) - 1).abs() <= _SUM_TOLERANCE).all())
+    return Ending.SOFTMAX if _in_unit_range(rows) and sums_to_one else Ending.LOGITS
+
+
+def _in_unit_range(rows: Tensor) -> bool:
+    return bool(((rows >= 0) & (rows <= 1)).all())
+
+
+def _answer(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
+    try:
+        with torch.inference_mode():
+            out = network(images)
+    except Exception as error:  # a person's network may raise anything
+        raise ExportError(
+            f"The network fails on {len(images)} images of {size[0]} × {size[1]} px: {one_line(error)}. "
+            "Is `--image-size` right, and does it take any number of images?"
+        ) from error
+    if isinstance(out, Tensor) and out.ndim == 1 and len(out) == len(images):
+        out = out[:, None]
+    if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[0] != len(images) or out.shape[1] == 0:
+        found = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
+        raise ExportError(
+            f"For {len(images)} images the network gives {found}; a classifier gives logits [{len(images)}, classes]."
+        )
+    return out.float()
+
+
+def _check_independence(network: nn.Module, probes: Tensor, rows: Tensor, size: tuple[int, int]) -> None:
+    scale = float(rows.nan_to_num().abs().max()) + 1e-6
+    if _distance(_answer(network, probes, size), rows) > _BATCH_TOLERANCE * scale:
+        raise ExportError(
+            "The network answers the same images differently each time (dropout or noise that stays on in evaluation "
+            "mode?); only a network that always answers alike can be proven."
+        )
+    alone = torch.cat([_answer(network, probe[None], size) for probe in probes])
+    if (distance := _distance(alone, rows)) > _BATCH_TOLERANCE * scale:
+        raise ExportError(
+            "The network's answer to an image depends on the other images of its batch (outputs move by "
+            f"{distance:.1e} of {scale:.1e}); a service batches strangers' images. Batch normalisation must use its "
+            "running statistics."
+        )
+
+
+def _distance(a: Tensor, b: Tensor) -> float:
+    return float((a - b).nan_to_num().abs().max())

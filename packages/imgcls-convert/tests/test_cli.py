@@ -1,0 +1,125 @@
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ["torch", "torchvision", "onnx", "onnxruntime", "numpy", "PIL", "rich", "httpx", "msgspec"]
+
+
+def imported_after(statement):
+    """Names of heavy packages that a fresh process has imported after the statement."""
+    code = (
+        f"import sys, json\n{statement}\nprint(json.dumps([n for n in {HEAVY!r} if n in sys.modules]), file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=os.environ | {"NO_COLOR": "1"}
+    )
+    return json.loads(done.stderr.splitlines()[-1])
+
+
+def test_help_imports_nothing_heavy():
+    help_ = "from imgcls_convert.cli import main\ntry: main(['--help'])\nexcept SystemExit: pass"
+    assert imported_after(help_) == []
+
+
+def test_checking_a_request_does_not_wait_for_pytorch():
+    mistyped = "from imgcls_convert.cli import main\ntry: main(['resnet18', '--weights', 'nothing.pth'])\n"
+    found = imported_after(mistyped + "except SystemExit: pass")
+    assert not {"torch", "torchvision", "onnx", "onnxruntime"} & set(found)
+
+
+def test_the_catalog_is_listed_without_pytorch():
+    listed = "from imgcls_convert.cli import main\ntry: main(['--list'])\nexcept SystemExit: pass"
+    assert not {"torch", "torchvision", "onnx", "onnxruntime"} & set(imported_after(listed))
+
+
+def test_help_names_every_exit_code(run_cli):
+    shown = run_cli("--help")
+    assert shown.code == 0
+    assert "Exit codes: 0 ok" in shown.out
+
+
+def test_list_shows_name_dataset_classes_accuracy_size_licence_and_source(run_cli):
+    heading, *rows = run_cli("--list").out.splitlines()
+    assert heading.split() == ["name", "dataset", "classes", "top-1", "%", "top-5", "%", "MB", "licence", "source"]
+    resnet18 = next(row for row in rows if row.startswith("resnet18 "))
+    assert resnet18.split() == [
+        "resnet18", "ImageNet-1k", "1000", "69.8", "89.1", "45", "BSD-3-Clause",
+        "https://download.pytorch.org/models/resnet18-f37072fd.pth",
+    ]  # fmt: skip
+
+
+def test_list_as_json_is_one_document(run_cli):
+    rows = json.loads(run_cli("--list", "--json").out)
+    assert {row["name"] for row in rows} > {"resnet18", "vit_b_16", "swin_t", "efficientnet_b0", "vgg16"}
+
+
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        (["--image-size", "0"], "224, or 192x256"),
+        (["--image-size", "10x"], "224, or 192x256"),
+        (["--resize", "big"], "neither 'squash' nor a number"),
+        (["--crop", "0"], "1<=x<=16384"),
+        (["--mean", "0.5", "0.5"], "requires 3 arguments"),
+        (["--no-such-option"], "No such option"),
+    ],
+)
+def test_wrong_options_are_usage_errors(run_cli, options, part):
+    refused = run_cli("resnet18", *options)
+    assert refused.code == 2
+    assert part in refused.err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["resnet19"], "There is no model 'resnet19'. Did you mean resnet"),
+        (["mine.py"], "'mine.py' names no factory; write `mine.py:FACTORY`"),
+        (["mine.py:build"], "There is no file 'mine.py'"),
+        (["resnet18", "--weights", "none.pth"], "There is no checkpoint at 'none.pth'"),
+        (["resnet18", "--labels", "none.txt"], "There are no labels 'none.txt'"),
+        (["resnet18", "--golden", "none"], "`--golden none`: there is no such file or folder"),
+        (["resnet18", "--verify-images", "none"], "`--verify-images none`: there is no such file or folder"),
+        (["resnet18", "--output", "model.pt"], "`--output model.pt` must name a .onnx file"),
+        (["resnet18", "--output", "/proc/model.onnx"], "`--output /proc/model.onnx` cannot be written"),
+        (["resnet18", "--resize", "squash", "--crop", "200"], "`--resize squash` leaves nothing to crop"),
+        (["resnet18", "--resize", "100", "--crop", "200"], "needs crop 'center' and a resize_size of at least 200 px"),
+        (["resnet18", "--image-size", "200"], "say what to resize to as well"),
+        (["resnet18", "--std", "0", "1", "1"], "every channel must be above 0"),
+    ],
+)
+def test_mistakes_get_one_sentence_and_exit_2(run_cli, tmp_path, monkeypatch, options, sentence):
+    monkeypatch.chdir(tmp_path)
+    refused = run_cli(*options)
+    assert refused.code == 2
+    assert sentence in refused.sentence
+    assert "Traceback" not in refused.err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_existing_folder_is_no_output(run_cli, tmp_path):
+    (tmp_path / "a.onnx").mkdir()
+    refused = run_cli("resnet18", "--output", tmp_path / "a.onnx")
+    assert (refused.code, "is a folder; name a .onnx file in it" in refused.err) == (2, True)
+
+
+def test_a_bug_of_ours_is_exit_70_without_a_trace(run_cli, monkeypatch):
+    def broken(*_args, **_options):
+        raise ZeroDivisionError("planted")
+
+    monkeypatch.setattr("imgcls_convert.commands.convert.plan_conversion", broken)
+    crashed = run_cli("resnet18")
+    assert crashed.code == 70
+    assert crashed.sentence.startswith("imgcls-convert: a bug of ours, ZeroDivisionError: planted.")
+
+
+def test_interrupting_is_exit_130(run_cli, monkeypatch):
+    def interrupted(*_args, **_options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("imgcls_convert.commands.convert.plan_conversion", interrupted)
+    stopped = run_cli("resnet18")
+    assert (stopped.code, stopped.sentence) == (130, "imgcls-convert: interrupted; nothing was written.")

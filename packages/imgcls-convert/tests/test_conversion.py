@@ -1,0 +1,216 @@
+import base64
+import io
+import json
+import subprocess
+import sys
+
+import msgspec
+import numpy as np
+import onnx
+import pytest
+from imgcls_core import ImagePreprocessor, OnnxClassifier
+from PIL import Image
+
+
+def test_the_report_says_what_was_proven(colours):
+    assert colours.outcome.code == 0
+    assert "top-1 identical on 8 of 8 images" in colours.outcome.out
+    parity = colours.report["parity"]
+    assert parity["top1_agreement"] == 1.0
+    assert parity["max_abs_diff"] <= parity["tolerance"] == 1e-5
+
+
+def test_only_the_artifact_and_its_report_are_written(colours):
+    assert sorted(path.name for path in colours.path.parent.iterdir()) == ["colours.onnx", "colours.report.json"]
+
+
+def test_the_artifact_names_the_colour_of_an_image(colours):
+    classifier = colours.classifier()
+    preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
+    for colour in ("red", "green", "blue", "yellow", "cyan", "magenta", "black", "white"):
+        shade = "lime" if colour == "green" else colour  # PIL's green is a dark one
+        pixels = preprocess(Image.new("RGB", (70, 50), shade))
+        assert classifier.top_k(classifier.predict(pixels)[0], 1)[0].label == colour
+
+
+def test_the_artifact_replays_its_golden_cases(colours):
+    classifier = colours.classifier()
+    classifier.check_golden()
+    assert len(classifier.metadata.golden) == 8
+
+
+def test_the_artifact_keeps_its_contract(colours):
+    model = onnx.load(colours.path)
+    assert model.ir_version == 10
+    assert [(entry.domain, entry.version) for entry in model.opset_import] == [("", 18)]
+    (images,), (probabilities,) = model.graph.input, model.graph.output
+    assert [d.dim_param or d.dim_value for d in images.type.tensor_type.shape.dim] == ["N", "H", "W", 3]
+    assert [d.dim_param or d.dim_value for d in probabilities.type.tensor_type.shape.dim] == ["N", 8]
+    assert not any(tensor.external_data for tensor in model.graph.initializer)
+
+
+def test_the_artifact_does_not_name_folders_of_this_machine(colours):
+    content = colours.path.read_bytes()
+    assert str(colours.path.parent).encode() not in content
+    assert b"site-packages" not in content
+    assert b"tests/data" not in content
+
+
+def test_converting_twice_gives_the_same_bytes(colours, colours_model, run_cli, tmp_path):
+    run_cli(*colours_model, "--output", tmp_path / "colours.onnx")
+    assert (tmp_path / "colours.onnx").read_bytes() == colours.path.read_bytes()
+
+
+def test_the_committed_artifact_is_what_its_command_makes_today(colours, colours_path):
+    """tests/data/colours.onnx serves every member's tests; versions of libraries may differ, the rest may not."""
+    committed, today = onnx.load(colours_path), onnx.load(colours.path)
+    assert committed.graph == today.graph
+    old, new = OnnxClassifier(colours_path, provider="cpu").metadata, colours.classifier().metadata
+    assert (old.classes, old.preprocessing, old.golden) == (new.classes, new.preprocessing, new.golden)
+
+
+def test_resnet18_by_name_with_ones_own_checkpoint(resnet18):
+    """Random weights, but the published preprocessing, labels and the parity gate."""
+    assert resnet18.outcome.code == 0
+    report = resnet18.report
+    assert report["source"]["architecture"] == "torchvision.models.resnet18"
+    assert report["preprocessing"]["resize_size"] == 256
+    assert report["parity"]["max_abs_diff"] <= 1e-5
+    metadata = resnet18.classifier().metadata
+    assert [metadata.classes[i].label for i in (0, 26, 29, 35)] == ["tench", "common newt", "axolotl", "mud turtle"]
+
+
+def test_json_prints_one_document_on_stdout(colours_model, run_cli, tmp_path):
+    shown = run_cli(*colours_model, "--output", tmp_path / "c.onnx", "--json")
+    assert json.loads(shown.out) == json.loads((tmp_path / "c.report.json").read_text(encoding="utf-8"))
+
+
+def test_assumed_statistics_are_named_as_a_person_would_type_them(colours_model, run_cli, tmp_path):
+    told = run_cli(colours_model[0], "--image-size", "32", "--output", tmp_path / "c.onnx")
+    assert (
+        "note: ImageNet's mean 0.485 0.456 0.406 and std 0.229 0.224 0.225 are assumed; say `--mean R G B --std R G B`"
+    ) in told.err
+    assert "class_0, class_1" in told.err
+
+
+def test_skipping_the_proof_is_loud_and_recorded(colours_model, run_cli, tmp_path):
+    told = run_cli(*colours_model, "--output", tmp_path / "c.onnx", "--skip-verify")
+    assert "NOT VERIFIED: --skip-verify was given" in told.err
+    assert OnnxClassifier(tmp_path / "c.onnx", provider="cpu").metadata.parity is None
+
+
+def save_photos(folder, count, size=(40, 30)):
+    folder.mkdir(exist_ok=True)
+    rows = ["file,class_id"]
+    for i in range(count):
+        name = f"photo_{i:02}.png"
+        noise = np.random.default_rng(i).integers(0, 256, (*size, 3), dtype=np.uint8)
+        Image.fromarray(noise).save(folder / name)
+        rows.append(f"{name},{i % 8}")
+    (folder / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return folder
+
+
+def test_labelled_images_are_recorded_verified_and_scored(colours_model, run_cli, tmp_path):
+    photos = save_photos(tmp_path / "photos", 20)
+    output = tmp_path / "c.onnx"
+    told = run_cli(
+        *colours_model, "--golden", photos / "labels.csv", "--verify-images", photos, "--output", output
+    )  # fmt: skip
+    assert told.code == 0, told.err
+    assert "16 of 20 golden images are recorded, evenly spread" in told.err
+    golden = OnnxClassifier(output, provider="cpu").metadata.golden
+    assert (golden[0].name, golden[-1].name, len(golden)) == ("photo_00.png", "photo_19.png", 16)
+    assert golden[0].expected_class_id == 0
+    assert base64.b64decode(golden[0].image_base64) == (photos / "photo_00.png").read_bytes()
+    report = json.loads(output.with_suffix(".report.json").read_text(encoding="utf-8"))
+    assert report["parity"]["images"] == report["accuracy"]["images"] == 20
+
+
+@pytest.mark.parametrize(
+    ("table", "sentence"),
+    [
+        ("name,class_id\na.png,0\n", "has the columns ['name', 'class_id']; it needs file"),
+        ("file,class_id\ngone.png,0\n", "names 'gone.png' in line 2; there is no such file"),
+        ("file,class_id\na.png,zero\n", "has the class_id 'zero' in line 2"),
+        ("file,class_id\na.png,8\n", "'a.png' is labelled 8; the classes are 0 to 7"),
+        ("file,class_id\n", "holds no images"),
+    ],
+)
+def test_a_wrong_table_of_golden_images_is_a_usage_error(
+    colours_model, run_cli, tmp_path, leaves_nothing, table, sentence
+):
+    Image.new("RGB", (4, 4)).save(tmp_path / "a.png")
+    (tmp_path / "golden.csv").write_text(table, encoding="utf-8")
+    refused = run_cli(*colours_model, "--golden", tmp_path / "golden.csv", "--output", leaves_nothing / "c.onnx")
+    assert (refused.code, sentence in refused.sentence) == (2, True), refused.err
+
+
+def test_a_file_that_is_no_image_is_a_usage_error(colours_model, run_cli, tmp_path, leaves_nothing):
+    (tmp_path / "broken.jpg").write_bytes(b"\xff\xd8 not really")
+    refused = run_cli(*colours_model, "--verify-images", tmp_path, "--output", leaves_nothing / "c.onnx")
+    assert refused.code == 2
+    assert "'broken.jpg' cannot be read" in refused.sentence
+
+
+def test_a_full_disk_leaves_nothing_behind(colours_model, leaves_nothing):
+    """The limit on the size of a file stands for the disk's end; the artifact needs about 110 kB."""
+    code = (
+        "import resource, sys\n"
+        "from imgcls_convert.cli import main\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "main(sys.argv[1:])"
+    )
+    failed = subprocess.run(
+        [sys.executable, "-c", code, *colours_model, "--output", str(leaves_nothing / "new" / "c.onnx")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert failed.returncode == 5, failed.stderr
+    assert "c.onnx' cannot be written: File too large. Nothing is left behind." in failed.stderr
+
+
+def test_an_artifact_that_differs_is_not_written(colours_model, run_cli, monkeypatch, leaves_nothing):
+    """The gate must be able to fail: here the graph is given another mean than PyTorch."""
+    from imgcls_convert import preprocess_graph
+
+    def wrong(spec):
+        return preprocess_graph.preprocess_nodes(msgspec.structs.replace(spec, mean=(0.49, 0.5, 0.5)))
+
+    monkeypatch.setattr("imgcls_convert.export.preprocess_nodes", wrong)
+    refused = run_cli(*colours_model, "--output", leaves_nothing / "c.onnx")
+    assert refused.code == 5
+    assert "ONNX and PyTorch disagree" in refused.sentence
+    assert "tolerance 1.0e-05" in refused.sentence
+
+
+def test_the_sample_network_equals_pytorch_on_every_photo(run_cli, real_data, tmp_path):
+    """MobileNetV2 on 203 ImageNet photos. PyTorch itself takes the axolotl's (29) for a common newt's (26)."""
+    photos = real_data / "imagenet-sample"
+    output = tmp_path / "mobilenet_v2.onnx"
+    half = ["0.5", "0.5", "0.5"]
+    told = run_cli(
+        f"{real_data}/models/mobilenet_v2_tf.py:build",
+        "--weights", real_data / "models/mobilenet_v2_tf.pth", "--labels", "imagenet1k",
+        "--mean", *half, "--std", *half, "--golden", photos / "labels.csv",
+        "--verify-images", photos, "--output", output,
+    )  # fmt: skip
+    assert told.code == 0, told.err
+    report = json.loads(output.with_suffix(".report.json").read_text(encoding="utf-8"))
+    assert report["parity"]["images"] == 203
+    assert report["parity"]["top1_agreement"] == 1.0
+    assert report["parity"]["max_abs_diff"] <= 1e-5
+    top = {row["class_id"]: row["onnx_class_id"] for row in report["images"]}
+    assert {label: top[label] for label in (0, 26, 29, 35)} == {0: 0, 26: 26, 29: 26, 35: 35}
+    assert report["accuracy"]["pytorch_top1"] == report["accuracy"]["onnx_top1"] > 0.8
+
+
+def test_golden_images_are_readable_pngs_that_fit_their_budget(colours):
+    golden = colours.classifier().metadata.golden
+    sizes = []
+    for case in golden:
+        encoded = base64.b64decode(case.image_base64)
+        sizes.append(len(encoded))
+        Image.open(io.BytesIO(encoded)).load()
+    assert sum(sizes) < 200_000

@@ -1,0 +1,143 @@
+"""The graph's preprocessing against torchvision on a PIL image, bit for bit."""
+
+from functools import cache
+
+import numpy as np
+import onnx
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from imgcls_convert.export import IR_VERSION, OPSET
+from imgcls_convert.preprocess_graph import NETWORK_INPUT, preprocess_nodes
+from imgcls_core import ImagePreprocessor, Preprocessing
+from imgcls_core.session import import_runtime
+from onnx import TensorProto, helper
+from PIL import Image
+from torchvision import transforms
+from torchvision.transforms import InterpolationMode
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+FILTERS = ["bilinear", "bicubic"]
+EXTREMES = [(1, 1), (1, 5000), (5000, 1), (7, 5000), (5000, 7), (48, 48), (49, 48), (97, 48), (2, 3), (1000, 96)]
+
+
+def spec_of(interpolation, resize=None, size=(48, 48), mean=MEAN):
+    mode = ("squash", None, None) if resize is None else ("shortest_edge", resize, "center")
+    return Preprocessing(size, *mode, interpolation, mean, STD, "13.0.0")
+
+
+@cache
+def session_of(spec):
+    nodes, constants = preprocess_nodes(spec)
+    graph = helper.make_graph(
+        nodes,
+        "preprocessing",
+        [helper.make_tensor_value_info("images", TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.FLOAT, ["N", 3, *spec.size])],
+        constants,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION)
+    onnx.checker.check_model(model, full_check=True)
+    runtime = import_runtime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+
+
+def graph_answer(spec, batch):
+    return session_of(spec).run([NETWORK_INPUT], {"images": batch})[0]
+
+
+def torchvision_answer(spec, pixels):
+    mode = InterpolationMode(spec.interpolation)
+    if spec.resize_size is None:
+        steps = [transforms.Resize(list(spec.size), interpolation=mode)]
+    else:
+        steps = [transforms.Resize(spec.resize_size, interpolation=mode), transforms.CenterCrop(list(spec.size))]
+    steps += [transforms.ToTensor(), transforms.Normalize(spec.mean, spec.std)]
+    return transforms.Compose(steps)(Image.fromarray(pixels)).numpy()
+
+
+def picture(height, width, seed):
+    """Noise, a ramp or extreme values: what rounds differently in a wrong resize."""
+    generator = np.random.default_rng(seed)
+    kind = seed % 3
+    if kind == 0:
+        return generator.integers(0, 256, (height, width, 3), dtype=np.uint8)
+    if kind == 1:
+        return generator.integers(0, 2, (height, width, 3), dtype=np.uint8) * np.uint8(255)
+    y, x = np.mgrid[0:height, 0:width]
+    return np.stack([y * 255 // height, x * 255 // width, (x + y) % 256], axis=-1).astype(np.uint8)
+
+
+@st.composite
+def image_sizes(draw):
+    """Any size from 1 × 1 px; long ones are thin, so that Pillow's side of the comparison stays quick."""
+    longer = draw(st.integers(1, 5000))
+    shorter = draw(st.integers(1, max(1, min(longer, 300_000 // longer))))
+    return (longer, shorter) if draw(st.booleans()) else (shorter, longer)
+
+
+def with_extremes(test):
+    for size in EXTREMES:
+        test = example(size=size, seed=0)(example(size=size, seed=1)(test))
+    return test
+
+
+@pytest.mark.parametrize("interpolation", FILTERS)
+@settings(max_examples=300, deadline=None, derandomize=True)
+@with_extremes
+@given(size=image_sizes(), seed=st.integers(0, 1000))
+def test_squashing_gives_pillows_own_pixels(interpolation, size, seed):
+    spec = spec_of(interpolation)
+    pixels = picture(*size, seed)
+    assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels))
+
+
+@pytest.mark.parametrize("interpolation", FILTERS)
+@settings(max_examples=300, deadline=None, derandomize=True)
+@with_extremes
+@given(size=image_sizes(), seed=st.integers(0, 1000))
+def test_shortest_edge_and_crop_give_pillows_own_pixels(interpolation, size, seed):
+    spec = spec_of(interpolation, resize=55)
+    pixels = picture(*size, seed)
+    assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels))
+
+
+@pytest.mark.parametrize("interpolation", FILTERS)
+@pytest.mark.parametrize(("resize", "size"), [(None, (30, 71)), (None, (71, 30)), (80, (30, 71)), (71, (71, 30))])
+def test_networks_may_have_oblong_inputs(interpolation, resize, size):
+    spec = spec_of(interpolation, resize, size)
+    for height, width in [(500, 375), (375, 500), (71, 71), (80, 80), (30, 71), (20, 400)]:
+        pixels = picture(height, width, height)
+        assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels)), (height, width)
+
+
+@pytest.mark.parametrize("interpolation", FILTERS)
+@pytest.mark.parametrize("resize", [None, 256])
+def test_photo_sized_images_at_the_usual_224_px(interpolation, resize):
+    spec = spec_of(interpolation, resize, (224, 224), (0.5, 0.5, 0.5))
+    for height, width in [(375, 500), (500, 333), (1200, 1600), (224, 224), (256, 256), (100, 90), (3000, 40)]:
+        pixels = picture(height, width, 3 * width)
+        assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels)), (height, width)
+
+
+@pytest.mark.parametrize("interpolation", FILTERS)
+@pytest.mark.parametrize("resize", [None, 55])
+@pytest.mark.parametrize("count", [1, 3, 16])
+def test_batch_of_shrunk_images_equals_each_original_alone(interpolation, resize, count):
+    """A server shrinks images of mixed sizes with Pillow and batches them; the graph must not see a difference."""
+    spec = spec_of(interpolation, resize)
+    originals = [picture(11 + 37 * i, 300 - 17 * i, i) for i in range(count)]
+    shrink = ImagePreprocessor(spec).shrink
+    batch = graph_answer(spec, np.stack([shrink(pixels) for pixels in originals]))
+    for row, pixels in zip(batch, originals, strict=True):
+        assert np.array_equal(row, graph_answer(spec, pixels[None])[0])
+
+
+def test_images_of_one_batch_do_not_touch_each_other():
+    spec = spec_of("bilinear")
+    batch = np.stack([picture(70, 90, seed) for seed in range(5)])
+    together = graph_answer(spec, batch)
+    for row, pixels in zip(together, batch, strict=True):
+        assert np.array_equal(row, graph_answer(spec, pixels[None])[0])
