@@ -14,6 +14,7 @@ __all__ = ["main"]
 COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("imgcls_client.commands.predict:predict", "Classify pictures: files, folders or `-`."),
     "suite": ("imgcls_client.commands.suite:suite", "Test a deployment; exit 1 when a test fails."),
+    "bench": ("imgcls_client.commands.bench:bench", "Put load on a deployment and measure every answer."),
 }
 BUG_EXIT_CODE = 70
 INTERRUPTED_EXIT_CODE = 130

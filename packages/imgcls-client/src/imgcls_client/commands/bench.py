@@ -1,0 +1,109 @@
+"""`imgcls-client bench`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from imgcls_client.calls import predict_call
+from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
+from imgcls_client.errors import SettingsError, UnreachableError
+from imgcls_client.image_sources import find_images
+from imgcls_client.json_fields import FieldError, as_object
+from imgcls_client.load.engine import LoadPlan, put_load
+from imgcls_client.load.report import comparison, html_page, plan_text, text_report
+from imgcls_client.progress import passing_time
+from imgcls_client.report_files import write_report
+
+__all__ = ["bench"]
+
+# More pictures than this in memory say nothing more about a service.
+MOST_IMAGES = 256
+OPEN_LOOP_PLACES = 256
+
+
+@click.command()
+@click.argument("images", nargs=-1, metavar="[IMAGE]...")
+@click.option(
+    "-c", "--concurrency", type=click.IntRange(1, 4096), help="Callers at once.  [default: 8; 256 with --rate]"
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Calls a second, sent whether or not the service keeps up (open loop).",
+)
+@click.option(
+    "--duration-s", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="How long to measure."
+)
+@click.option(
+    "--warm-up-s", type=click.FloatRange(min=0), default=2.0, show_default=True, help="Not measured, before it."
+)
+@click.option("--calls", type=click.IntRange(min=1), help="Stop after so many calls.")
+@click.option("--top-k", type=click.IntRange(min=1), help="How many classes to ask for.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with every latency, too.")
+@click.option(
+    "--compare",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Set the figures against those of an earlier --json.",
+)
+@connection_options
+@click.pass_context
+def bench(
+    context: click.Context,
+    images: tuple[str, ...],
+    concurrency: int | None,
+    rate: float | None,
+    duration_s: float,
+    warm_up_s: float,
+    calls: int | None,
+    top_k: int | None,
+    as_json: bool,
+    html: Path | None,
+    compare: Path | None,
+) -> None:
+    """Put load on a deployment and measure every answer.
+
+    Sends the IMAGEs in turn, by default the model's golden pictures. Without --rate each caller sends its next call
+    when the last one is answered (closed loop). With --rate calls are sent at even times, and latency counts from when
+    a call was due, which corrects for coordinated omission.
+    """
+    earlier = read_earlier(compare) if compare is not None else None
+    plan = LoadPlan(concurrency or (8 if rate is None else OPEN_LOOP_PLACES), duration_s, rate, warm_up_s, calls)
+    with client_from(settings_of(context)) as client:
+        pictures = [source.read() for source, _ in zip(find_images(images), range(MOST_IMAGES), strict=False)]
+        pictures = pictures or [case.image for case in client.golden().cases]
+        if not pictures:
+            raise SettingsError("The model carries no golden pictures; name some IMAGEs to send.")
+        client.predict(pictures[0], top_k=top_k)
+        click.echo(f"{plan_text(plan)}, {len(pictures)} pictures, {client.connection.url}", err=True)
+        requests = [predict_call(picture, top_k=top_k) for picture in pictures]
+        with passing_time(warm_up_s + duration_s, doing="measuring"):
+            load = put_load(client.connection, requests, plan)
+        url = client.connection.url
+    document = load.document()
+    asked = {"concurrency": plan.concurrency, "rate": rate, "duration_s": duration_s, "warm_up_s": warm_up_s}
+    if as_json:
+        click.echo(json.dumps({"url": url, "plan": asked, **document}, indent=2))
+    else:
+        click.echo(text_report(load, plan))
+    if earlier is not None:
+        click.echo(comparison(document, earlier), err=as_json)
+    if html is not None:
+        write_report(html, html_page(load, plan, url))
+    if not load.answered:
+        raise UnreachableError(url, f"none of {len(load.samples)} calls was answered ({', '.join(load.errors)})")
+
+
+def read_earlier(path: Path) -> dict[str, object]:
+    """Read an earlier run's figures.
+
+    Raises:
+        SettingsError: The file is not one that `bench --json` wrote.
+    """
+    try:
+        document = as_object(json.loads(path.read_text(encoding="utf-8")), "the document")
+        comparison(document, document)
+    except (OSError, ValueError, FieldError) as error:
+        raise SettingsError(f"{path} is not a document that `bench --json` wrote: {error}.") from error
+    return document

@@ -1,0 +1,107 @@
+"""`imgcls-client bench` and the figures it draws from samples."""
+
+from __future__ import annotations
+
+import json
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from imgcls_client.load.samples import Load, Sample, percentile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from conftest import Refusal, Request, Run, Serve, StandIn
+
+SHORT = ("--duration-s", 0.4, "--warm-up-s", 0)
+
+
+def test_a_closed_loop_reports_every_call(run: Run, service: StandIn) -> None:
+    ended = run("bench", "--url", service.url, *SHORT, "-c", 4, "--json")
+    document = json.loads(ended.stdout)
+    assert ended.exit_code == 0
+    assert document["answered"] == document["calls"] > 4
+    assert document["errors"] == {}
+    assert document["latency_ms"]["p50"] <= document["latency_ms"]["p99"] <= document["latency_ms"]["max"]
+
+
+def test_calls_stop_at_the_number_asked_for(run: Run, service: StandIn) -> None:
+    ended = run("bench", "--url", service.url, "--duration-s", 20, "--warm-up-s", 0, "--calls", 12, "--json")
+    assert json.loads(ended.stdout)["calls"] == 12
+
+
+def test_an_open_loop_sends_at_the_rate_asked_for(run: Run, service: StandIn) -> None:
+    ended = run("bench", "--url", service.url, "--duration-s", 1, "--warm-up-s", 0, "--rate", 40, "--json")
+    assert json.loads(ended.stdout)["calls"] == 40
+
+
+def test_an_open_loop_charges_a_stall_to_every_call_that_it_held_up(run: Run, serve: Serve) -> None:
+    """One answer at a time and one stall of half a second: a closed loop sees one slow call, an open loop many."""
+    stalled = threading.Event()
+    one_at_a_time = threading.Lock()
+
+    def stall_once(_service: StandIn, request: Request) -> None:
+        with one_at_a_time:
+            if request.path == "/predict" and not stalled.is_set() and len(_service.requests) > 10:
+                stalled.set()
+                threading.Event().wait(0.5)  # the stall itself
+
+    service = serve(answer_before=stall_once)
+    arguments = ("bench", "--url", service.url, "--duration-s", 1.2, "--warm-up-s", 0, "--json")
+    open_loop = json.loads(run(*arguments, "--rate", 50).stdout)
+    stalled.clear()
+    service.requests.clear()
+    closed_loop = json.loads(run(*arguments, "--concurrency", 1).stdout)
+    assert open_loop["latency_ms"]["p90"] > 150
+    assert closed_loop["latency_ms"]["p90"] < 150
+
+
+def test_failures_are_counted_by_kind(run: Run, serve: Serve, refusal: type[Refusal]) -> None:
+    def refuse_every_third(service: StandIn, request: Request) -> None:
+        if request.path == "/predict" and len(service.requests) % 3 == 0:
+            raise refusal(503, "queue_full", "full")
+
+    ended = run("bench", "--url", serve(answer_before=refuse_every_third).url, *SHORT, "--json")
+    document = json.loads(ended.stdout)
+    assert document["errors"]["queue_full"] > 0
+    assert document["answered"] + document["errors"]["queue_full"] == document["calls"]
+
+
+def test_own_pictures_are_sent(run: Run, service: StandIn, tmp_path: Path, golden_pictures: dict[str, bytes]) -> None:
+    (tmp_path / "own.png").write_bytes(golden_pictures["golden-3.png"])
+    run("bench", "--url", service.url, *SHORT, "--calls", 5, tmp_path / "own.png")
+    sent = {request.body for request in service.requests if request.path == "/predict"}
+    assert sent == {golden_pictures["golden-3.png"]}
+
+
+def test_a_run_is_compared_with_an_earlier_one_and_drawn(run: Run, service: StandIn, tmp_path: Path) -> None:
+    before = tmp_path / "before.json"
+    before.write_text(run("bench", "--url", service.url, *SHORT, "--json").stdout, encoding="utf-8")
+    ended = run("bench", "--url", service.url, *SHORT, "--compare", before, "--html", tmp_path / "b.html")
+    assert "answers_a_second" in ended.stdout
+    assert "latency p99" in ended.stdout
+    page = (tmp_path / "b.html").read_text(encoding="utf-8")
+    assert page.count("<circle") > 4
+
+
+def test_a_file_that_is_no_earlier_run_is_a_usage_error(run: Run, service: StandIn, tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text("[]", encoding="utf-8")
+    ended = run("bench", "--url", service.url, "--compare", tmp_path / "x.json")
+    assert ended.exit_code == 2
+    assert "is not a document that `bench --json` wrote" in ended.stderr
+
+
+@pytest.mark.parametrize(("share", "late_ms", "is_limit"), [(0.2, 1, False), (0.95, 1, True), (0.2, 50, True)])
+def test_the_client_says_when_it_is_the_limit_itself(share: float, late_ms: float, is_limit: bool) -> None:
+    load = Load((Sample(0, 5, 5, "answered"),), elapsed_s=1, client_share=share, late_ms=late_ms)
+    assert load.is_limited_by_client is is_limit
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=1), st.floats(0, 100))
+def test_a_percentile_is_a_value_that_occurred_with_its_share_at_or_below(values: list[float], percent: float) -> None:
+    found = percentile(values, percent)
+    assert found in values
+    assert sum(value <= found for value in values) >= percent / 100 * len(values) - 1e-6
