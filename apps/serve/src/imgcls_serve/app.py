@@ -10,7 +10,7 @@ from starlette.types import ASGIApp
 
 from imgcls_serve import __version__, problems
 from imgcls_serve.middleware import RequestMiddleware
-from imgcls_serve.routes import batch, metrics, models, predict, state
+from imgcls_serve.routes import batch, metrics, models, predict, state, v2
 from imgcls_serve.service import Service
 
 
@@ -25,7 +25,7 @@ def create_api(service: Service) -> FastAPI:
 
     app = FastAPI(title="imgcls", version=__version__, summary="Image classification over HTTP.", lifespan=lifespan)
     problems.install(app)
-    for module in (predict, batch, state, models, metrics):
+    for module in (predict, batch, state, models, metrics, v2):
         app.include_router(module.router)
     return app
 

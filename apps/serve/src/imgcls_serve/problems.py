@@ -110,10 +110,14 @@ def problem_document(problem: Problem, detail: str, request_id: str) -> dict[str
 
 
 def problem_response(
-    problem: Problem, detail: str, request_id: str, headers: Mapping[str, str] | None = None
+    request: Request, problem: Problem, detail: str, headers: Mapping[str, str] | None = None
 ) -> Response:
     """Gives the answer for a problem."""
-    body = json.dumps(problem_document(problem, detail, request_id), ensure_ascii=False)
+    document = problem_document(problem, detail, context_of(request.scope).request_id)
+    if request.url.path.startswith("/v2"):
+        # Clients of the Open Inference Protocol read this member.
+        document["error"] = detail
+    body = json.dumps(document, ensure_ascii=False)
     return Response(body, problem.status, headers=headers, media_type=MEDIA_TYPE)
 
 
@@ -124,13 +128,13 @@ def respond_to(request: Request, error: Exception) -> Response:
     context.code = problem.code
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("Request %s failed", context.request_id, exc_info=error)
-        return problem_response(problem, _OUR_FAULT, context.request_id)
+        return problem_response(request, problem, _OUR_FAULT)
     headers: dict[str, str] = {}
     if isinstance(error, QueueFullError | NotReadyError):
         headers["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"
-    return problem_response(problem, str(error), context.request_id, headers)
+    return problem_response(request, problem, str(error), headers)
 
 
 def image_fault(context: RequestContext, error: Exception) -> ImageFault:
@@ -171,7 +175,7 @@ def install(app: FastAPI) -> None:
             404: f"There is nothing at {request.url.path!r}; `/docs` lists what there is.",
             405: f"{request.method} is not allowed for {request.url.path!r}; `/docs` lists what is.",
         }.get(fault.status_code, f"{fault.detail}.")
-        return problem_response(problem, detail, context.request_id, fault.headers)
+        return problem_response(request, problem, detail, fault.headers)
 
     app.add_exception_handler(ImgclsError, on_imgcls_error)
     app.add_exception_handler(RequestValidationError, on_validation_error)

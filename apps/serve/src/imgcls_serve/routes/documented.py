@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from imgcls_serve.problems import MEDIA_TYPE
 from imgcls_serve.schemas import PredictJson, ProblemReply
+from imgcls_serve.tensors import InferJson
 
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
@@ -47,6 +48,22 @@ IMAGES_BODY: Final[dict[str, Any]] = {
                 "type": "object",
                 "required": ["images"],
                 "properties": {"images": {"type": "array", "minItems": 1, "items": PredictJson.model_json_schema()}},
+            }
+        },
+    },
+}
+
+INFER_BODY: Final[dict[str, Any]] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": InferJson.model_json_schema(ref_template="#/components/schemas/{model}") | {"$defs": {}},
+        },
+        "application/octet-stream": {
+            "schema": {
+                "type": "string",
+                "format": "binary",
+                "description": "The JSON part, whose length is in `Inference-Header-Content-Length`, then the tensors.",
             }
         },
     },
