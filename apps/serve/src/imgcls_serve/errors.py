@@ -12,7 +12,9 @@ ServiceError (ImgclsError)
 ├── BodyTooLargeError         more bytes than a request may have
 ├── UnsupportedMediaTypeError a body of a kind that is not taken
 ├── InvalidParameterError     a parameter or field that is wrong (ValueError)
-└── InvalidBase64Error        text that should be base64 (ValueError)
+├── InvalidBase64Error        text that should be base64 (ValueError)
+├── UrlRefusedError           a URL that is not fetched (PermissionError)
+└── UrlFailedError            a URL that gave no image (OSError)
 """
 
 from collections.abc import Iterable
@@ -149,3 +151,21 @@ class InvalidBase64Error(ServiceError, ValueError):
         super().__init__(
             f"`{field}` is not base64 (standard alphabet, padded, without line breaks). `base64 -w0 FILE` makes it."
         )
+
+
+class UrlRefusedError(ServiceError, PermissionError):
+    """A URL that is not fetched."""
+
+    code = "url_refused"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"`image_url` is not fetched: {reason}.")
+
+
+class UrlFailedError(ServiceError, OSError):
+    """A URL that gave no image."""
+
+    code = "url_failed"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"`image_url` cannot be fetched: {reason}.")

@@ -37,6 +37,8 @@ from imgcls_serve.errors import (
     UnauthorizedError,
     UnknownModelError,
     UnsupportedMediaTypeError,
+    UrlFailedError,
+    UrlRefusedError,
 )
 from imgcls_serve.request_context import RequestContext, context_of
 from imgcls_serve.schemas import ImageFault
@@ -66,6 +68,8 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     UnsupportedMediaTypeError: Problem(415, "unsupported_media_type", "This media type is not taken"),
     InvalidParameterError: Problem(422, "invalid_parameter", "A parameter is wrong"),
     InvalidBase64Error: Problem(422, "invalid_base64", "A field is not base64"),
+    UrlRefusedError: Problem(422, "url_refused", "This URL is not fetched"),
+    UrlFailedError: Problem(422, "url_failed", "The URL cannot be fetched"),
     UnknownModelError: Problem(404, "unknown_model", "There is no such model"),
     ModelRefusedError: Problem(422, "model_refused", "The model cannot be served"),
     UnauthorizedError: Problem(401, "unauthorized", "A key is needed"),

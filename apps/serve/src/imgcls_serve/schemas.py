@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import PydanticCustomError
 
 
 class Reply(BaseModel):
@@ -120,9 +122,24 @@ class ModelsReply(Reply):
 
 
 class PredictJson(BaseModel):
-    """A request body as JSON."""
+    """An image in JSON: itself, or where it is."""
 
-    image_base64: Annotated[str, Field(description="The encoded image (JPEG, PNG, WebP, BMP, GIF or TIFF).")]
+    model_config = ConfigDict(
+        json_schema_extra={"oneOf": [{"required": ["image_base64"]}, {"required": ["image_url"]}]}
+    )
+
+    image_base64: Annotated[
+        str | SkipJsonSchema[None], Field(description="The encoded image (JPEG, PNG, WebP, BMP, GIF or TIFF).")
+    ] = None
+    image_url: Annotated[
+        str | SkipJsonSchema[None], Field(description="An http or https URL, where `IMGCLS_ALLOW_URLS` is on.")
+    ] = None
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> PredictJson:
+        if (self.image_base64 is None) == (self.image_url is None):
+            raise PydanticCustomError("one_of", "either `image_base64` or `image_url` is needed")
+        return self
 
 
 class BatchJson(BaseModel):

@@ -17,12 +17,14 @@ from imgcls_core.providers import GpuPresence, find_gpu
 from imgcls_serve.engine.engine import Engine
 from imgcls_serve.engine.job import Answer, Stage
 from imgcls_serve.engine.layout import choose_layout
-from imgcls_serve.errors import ModelRefusedError, NotReadyError
+from imgcls_serve.errors import DeadlineExceededError, ModelRefusedError, NotReadyError, UrlRefusedError
 from imgcls_serve.metrics import Metrics
 from imgcls_serve.registry import ModelRegistry
+from imgcls_serve.request_context import Deadline
 from imgcls_serve.security import Gatekeeper
 from imgcls_serve.served_model import ServedModel
 from imgcls_serve.settings import Settings
+from imgcls_serve.url_fetch import UrlFetcher
 
 logger = logging.getLogger(__name__)
 
@@ -56,6 +58,7 @@ class Service:
         self.requests_in_flight = 0
         self.gpu: GpuPresence | None = None
         self.fatal: ArtifactError | None = None
+        self._urls = UrlFetcher(max_bytes=settings.max_image_bytes) if settings.allow_urls else None
         self._engine: Engine | None = None
         self._reason: str | None = "The model is being loaded."
         self._is_draining = False
@@ -91,6 +94,8 @@ class Service:
         """Ends the threads; whatever still waits is cancelled."""
         if self._starting is not None:
             self._starting.cancel()
+        if self._urls is not None:
+            self._urls.close()
         if self._engine is not None:
             await asyncio.to_thread(self._engine.stop)
 
@@ -126,6 +131,19 @@ class Service:
         if self._engine is None:
             raise NotReadyError(self.not_ready_reason or "The engine is not running.")
         return self._engine.submit(model, source, deadline_s=deadline_s, timeout_ms=timeout_ms)
+
+    async def fetch(self, url: str, *, deadline: Deadline) -> bytes:
+        """Fetches an image from a URL; see `UrlFetcher.fetch`.
+
+        Raises:
+            UrlRefusedError: also where URLs are not allowed at all.
+        """
+        if self._urls is None:
+            raise UrlRefusedError("this service fetches no URLs (`IMGCLS_ALLOW_URLS`)")
+        left_s = deadline.at_s - asyncio.get_running_loop().time()
+        if left_s <= 0:
+            raise DeadlineExceededError(deadline.timeout_ms)
+        return await self._urls.fetch(url, timeout_s=min(left_s, self.settings.url_timeout_ms / 1000))
 
     async def load_model(self, name: str) -> ServedModel:
         """Loads a model, or loads it again from its file; see `ModelRegistry.load`."""

@@ -81,6 +81,13 @@ class Settings(BaseSettings):
         float, Field(ge=0, le=3600, description="How long SIGTERM waits for accepted requests, in s.")
     ] = 30.0
 
+    allow_urls: Annotated[
+        bool, Field(description="Whether `image_url` is fetched; only from public addresses, over http and https.")
+    ] = False
+    url_timeout_ms: Annotated[
+        int, Field(ge=1, le=600_000, description="Longest time for fetching one `image_url`, in ms.")
+    ] = 5_000
+
     api_keys: Annotated[
         SecretStr | None,
         Field(description="Keys that callers must send, separated by commas, each of at least 8 characters."),

@@ -9,15 +9,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 
 from imgcls_serve.answers import image_answer
-from imgcls_serve.bodies import decode_base64, envelope_limit, media_type_of, parse_form, parse_json, read_body
+from imgcls_serve.bodies import envelope_limit, media_type_of, parse_form, parse_json, read_body
 from imgcls_serve.engine.job import Answer
 from imgcls_serve.errors import InvalidParameterError, ServiceError, UnsupportedMediaTypeError
 from imgcls_serve.problems import image_fault
 from imgcls_serve.request_context import RequestContext, context_of
 from imgcls_serve.routes.dependencies import CallerWatch
 from imgcls_serve.routes.documented import IMAGES_BODY, TIMEOUT_HEADER, problems
-from imgcls_serve.routes.predict import PredictQuery, check_top_k
-from imgcls_serve.schemas import BatchJson, BatchReply, FailedImage, ImageAnswer, ModelId
+from imgcls_serve.routes.predict import PredictQuery, check_top_k, image_in_json
+from imgcls_serve.schemas import BatchJson, BatchReply, FailedImage, ImageAnswer, ModelId, PredictJson
 from imgcls_serve.served_model import ServedModel
 
 router = APIRouter()
@@ -85,14 +85,20 @@ async def _read_images(request: Request, context: RequestContext) -> Sequence[En
     if media_type == "multipart/form-data":
         images = [part.content for part in parse_form(body, options, max_parts=most + 16) if part.name == "file"]
     else:
-        images = [_decoded(entry.image_base64) for entry in parse_json(body, BatchJson).images]
-    if not 1 <= len(images) <= most:
-        raise InvalidParameterError(f"The request has {len(images)} images; 1 to {most} are allowed.")
+        entries = parse_json(body, BatchJson).images
+        _check_count(len(entries), most)
+        images = await asyncio.gather(*(_image(context, entry) for entry in entries))
+    _check_count(len(images), most)
     return images
 
 
-def _decoded(text: str) -> Encoded:
+def _check_count(images: int, most: int) -> None:
+    if not 1 <= images <= most:
+        raise InvalidParameterError(f"The request has {images} images; 1 to {most} are allowed.")
+
+
+async def _image(context: RequestContext, entry: PredictJson) -> Encoded:
     try:
-        return decode_base64(text, field_name="image_base64")
+        return await image_in_json(context, entry)
     except ServiceError as error:
         return error

@@ -45,7 +45,7 @@ _DEFAULT_QUERY = PredictQuery()
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
     """Classifies one image.
 
-    The body is the encoded image itself, a form with a field `file`, or JSON with `image_base64`.
+    The body is the encoded image itself, a form with a field `file`, or JSON with `image_base64` or `image_url`.
     """
     return await _answer(request, query)
 
@@ -116,8 +116,20 @@ async def _read_image(request: Request, context: RequestContext) -> bytes | byte
     if media_type == "multipart/form-data":
         return _file_of(body, options)
     if media_type == "application/json":
-        return decode_base64(parse_json(body, PredictJson).image_base64, field_name="image_base64")
+        return await image_in_json(context, parse_json(body, PredictJson))
     return body
+
+
+async def image_in_json(context: RequestContext, entry: PredictJson) -> bytes:
+    """Gives the image that a JSON document carries or names.
+
+    Raises:
+        InvalidBase64Error: it is not base64.
+        ServiceError: its URL is not fetched or gives no image.
+    """
+    if entry.image_url is not None:
+        return await context.service.fetch(entry.image_url, deadline=context.deadline)
+    return decode_base64(entry.image_base64 or "", field_name="image_base64")
 
 
 def _file_of(body: bytes, options: dict[bytes, bytes]) -> bytearray:
