@@ -23,10 +23,12 @@ from imgcls_serve.errors import BodyTooLargeError, ServiceError, UrlFailedError,
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], str]
 
-MAX_REDIRECTS: Final = 3
+MAX_LATE: Final = "it did not answer in time"
+_REDIRECTS: Final = 3
 _MAX_URL_LENGTH: Final = 2048
 _THREADS: Final = 8
 _CHUNK_BYTES: Final = 65_536
+_LATE: Final = "it did not answer in time"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 # Azure's metadata service has a public address; NAT64 maps any IPv4 address, private ones too, into this prefix.
@@ -85,7 +87,7 @@ class UrlFetcher:
         try:
             return await asyncio.wait_for(asyncio.shield(work), timeout_s)
         except TimeoutError:
-            raise UrlFailedError("it did not answer in time") from None
+            raise UrlFailedError(_LATE) from None
         finally:
             # Also when the caller has gone: a thread that waits on a slow sender is set free.
             fetch.abort()
@@ -104,6 +106,8 @@ class UrlFetcher:
                     return reply
             except ServiceError:
                 raise
+            except TimeoutError:
+                raise UrlFailedError(_LATE) from None
             except (OSError, http.client.HTTPException, UnicodeError) as error:
                 raise UrlFailedError("its host cannot be reached or does not answer as a web server") from error
             url = urljoin(url, reply)
