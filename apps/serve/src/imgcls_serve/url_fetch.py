@@ -23,12 +23,11 @@ from imgcls_serve.errors import BodyTooLargeError, ServiceError, UrlFailedError,
 IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], str]
 
-MAX_LATE: Final = "it did not answer in time"
-_REDIRECTS: Final = 3
+MAX_REDIRECTS: Final = 3
+_LATE: Final = "it did not answer in time"
 _MAX_URL_LENGTH: Final = 2048
 _THREADS: Final = 8
 _CHUNK_BYTES: Final = 65_536
-_LATE: Final = "it did not answer in time"
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 # Azure's metadata service has a public address; NAT64 maps any IPv4 address, private ones too, into this prefix.
