@@ -17,6 +17,7 @@ import uvicorn
 
 from imgcls_serve import __version__
 from imgcls_serve.app import create_app
+from imgcls_serve.connections import guarded_protocol
 from imgcls_serve.log_lines import FIELDS, log_config
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings
@@ -94,7 +95,7 @@ def serve(settings: Settings) -> int:
         host=settings.host,
         port=settings.port,
         loop="auto",
-        http="httptools",
+        http=guarded_protocol(header_timeout_s=settings.header_timeout_s, max_connections=settings.max_connections),
         ws="none",
         lifespan="on",
         log_config=None,

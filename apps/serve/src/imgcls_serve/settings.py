@@ -77,6 +77,12 @@ class Settings(BaseSettings):
     max_request_timeout_ms: Annotated[
         int, Field(ge=1, le=3_600_000, description="Longest deadline that a request may ask for, in ms.")
     ] = 60_000
+    header_timeout_s: Annotated[
+        float, Field(gt=0, le=3600, description="How long a connection may take to send a request's headers, in s.")
+    ] = 10.0
+    max_connections: Annotated[
+        int, Field(ge=1, le=1_000_000, description="Most connections at a time; more are refused with 503.")
+    ] = 1024
     drain_timeout_s: Annotated[
         float, Field(ge=0, le=3600, description="How long SIGTERM waits for accepted requests, in s.")
     ] = 30.0

@@ -1,0 +1,125 @@
+"""Connections that cannot be used to hold the service: bounded in number, in header size and in time.
+
+The application sees a request only when its headers are complete; what comes before and after it is decided here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from http import HTTPStatus
+from typing import Any, Final
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+_MAX_HEADER_BYTES: Final = 65_536
+
+# An answer that was given before the body was read is lost if the connection is closed while the caller still
+# sends. So the rest is read and thrown away for this long.
+_LINGER_S: Final = 5.0
+
+
+class GuardedProtocol(HttpToolsProtocol):
+    """uvicorn's protocol with limits.
+
+    Attributes:
+        header_timeout_s: how long a connection may take for the headers of its first request.
+        max_connections: most connections at a time.
+    """
+
+    header_timeout_s = 10.0
+    max_connections = 1024
+
+    _timer: asyncio.TimerHandle | None = None
+    _header_bytes = 0
+    _is_in_headers = True
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Refuses one connection too many; gives the others time for their headers."""
+        super().connection_made(transport)
+        if len(self.connections) > self.max_connections:
+            self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "queue_full", "The service has too many connections.")
+            return
+        self._start_timer(self.header_timeout_s)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Stops the clock."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Counts the bytes of headers."""
+        if self._is_in_headers:
+            self._header_bytes += len(data)
+            if self._header_bytes > _MAX_HEADER_BYTES + len(data):
+                self._refuse(
+                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The headers are too large."
+                )
+                return
+        super().data_received(data)
+
+    def on_message_begin(self) -> None:
+        """Starts the clock for a request's headers."""
+        super().on_message_begin()
+        self._is_in_headers, self._header_bytes = True, 0
+        self._start_timer(self.header_timeout_s)
+
+    def on_headers_complete(self) -> None:
+        """Leaves the request to the application, which has its own deadline."""
+        self._is_in_headers = False
+        self._stop_timer()
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """The whole body has come, read or not."""
+        self._stop_timer()
+        super().on_message_complete()
+
+    def on_response_complete(self) -> None:
+        """Gives a caller who still sends a little time to read the answer."""
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._start_timer(_LINGER_S)
+        super().on_response_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answers what is not HTTP."""
+        self._refuse(HTTPStatus.BAD_REQUEST, "bad_request", msg)
+
+    def _refuse(self, status: HTTPStatus, code: str, detail: str) -> None:
+        document: dict[str, Any] = {
+            "type": f"urn:imgcls:problem:{code}",
+            "title": status.phrase,
+            "status": status.value,
+            "detail": detail,
+            "code": code,
+        }
+        body = json.dumps(document).encode()
+        head = [
+            f"HTTP/1.1 {status.value} {status.phrase}",
+            "content-type: application/problem+json",
+            f"content-length: {len(body)}",
+            "connection: close",
+        ]
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            head.append("retry-after: 1")
+        self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
+        self.transport.close()
+
+    def _start_timer(self, seconds: float) -> None:
+        self._stop_timer()
+        self._timer = self.loop.call_later(seconds, self._time_is_up)
+
+    def _stop_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _time_is_up(self) -> None:
+        if not self.transport.is_closing():
+            self.transport.close()
+
+
+def guarded_protocol(*, header_timeout_s: float, max_connections: int) -> type[GuardedProtocol]:
+    """Gives the protocol with these limits; uvicorn makes its instances."""
+    limits = {"header_timeout_s": header_timeout_s, "max_connections": max_connections}
+    return type("LimitedProtocol", (GuardedProtocol,), limits)

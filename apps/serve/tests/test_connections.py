@@ -1,0 +1,77 @@
+"""Senders that are slow, broken or hostile, over real sockets."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from conftest import PictureOf, RunningService, StartService
+
+HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
+PNG = {"content-type": "image/png"}
+
+
+def connect(url: str) -> socket.socket:
+    host, port = url.removeprefix("http://").split(":")
+    return socket.create_connection((host, int(port)), 20)
+
+
+def read_all(connection: socket.socket) -> bytes:
+    return b"".join(iter(lambda: connection.recv(65_536), b""))
+
+
+def test_a_sender_who_never_ends_its_headers_is_cut_off(start_service: StartService) -> None:
+    with start_service(header_timeout_s=0.2) as running:
+        with connect(running.url) as silent, connect(running.url) as slow:
+            slow.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+            assert read_all(slow) == read_all(silent) == b""
+        assert running.client.get("/health").status_code == 200
+
+
+def test_endless_headers_are_refused(service: RunningService) -> None:
+    with connect(service.url) as sender:
+        sender.sendall(b"GET /health HTTP/1.1\r\n" + b"X: y\r\n" * 60_000)
+        assert read_all(sender).startswith(b"HTTP/1.1 431 ")
+
+
+def test_what_is_not_http_gets_a_problem(service: RunningService) -> None:
+    with connect(service.url) as sender:
+        sender.sendall(b"\x16\x03\x01 hello\r\n\r\n")
+        answer = read_all(sender)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"application/problem+json" in answer
+
+
+def test_one_connection_too_many_is_refused_and_the_others_live(start_service: StartService) -> None:
+    with start_service(max_connections=2) as running:
+        assert running.client.get("/health").status_code == 200
+        with connect(running.url), connect(running.url) as third:
+            answer = read_all(third)
+            assert answer.startswith(b"HTTP/1.1 503 ")
+            assert b"retry-after" in answer
+            assert running.client.get("/health").status_code == 200
+
+
+def test_an_answer_given_before_the_body_was_read_reaches_a_caller_who_still_sends(start_service: StartService) -> None:
+    """Refused at its headers; the rest of the body is taken and thrown away, and the connection goes on."""
+    with start_service(max_image_bytes=1000) as running, connect(running.url) as sender:
+        size = 2_000_000
+        sender.sendall(HEAD % size)
+        sender.sendall(bytes(size))
+        sender.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        answer = read_all(sender)
+        assert answer.startswith(b"HTTP/1.1 413 ")
+        assert b"HTTP/1.1 200 OK" in answer
+
+
+def test_a_caller_who_hangs_up_in_its_body_leaves_no_trace(start_service: StartService, picture_of: PictureOf) -> None:
+    with start_service() as running:
+        for _ in range(20):
+            with connect(running.url) as sender:
+                sender.sendall(HEAD % 99 + b"a")
+        assert running.client.post("/predict", content=picture_of("red"), headers=PNG).json()["label"] == "red"
+        while "imgcls_in_flight_requests 1.0" not in (text := running.client.get("/metrics").text):
+            pass
+        assert 'code="caller_gone",route="/predict",status="0"} 20.0' in text
+        assert [line for line in running.log if line["level"] == "error"] == []
