@@ -1,6 +1,13 @@
+import hashlib
+import json
 import textwrap
+import warnings
 
+import numpy as np
 import pytest
+import torch
+import torchvision
+from imgcls_core import OnnxClassifier
 
 FACTORIES = {
     "no factory": ("def other(): ...", "mine.py has no factory 'build'; it has other."),
@@ -39,7 +46,7 @@ NETWORK = """
 NETWORKS = {
     "wrong size": ("return self.linear(x[..., 0])", "The network fails on 4 images of 32 × 32 px: "),
     "no logits": ("return x", "For 4 images the network gives [4, 3, 32, 32]; a classifier gives logits [4, classes]."),
-    "a dictionary": ("return {'logits': self.linear(x.mean((2, 3)))}", "For 4 images the network gives dict"),
+    "a dictionary": ("return {'scores': self.linear(x.mean((2, 3)))}", "For 4 images the network gives dict"),
     "data-dependent control flow": (
         "x = x.mean((2, 3))\n            if x.max() > 1e6:\n                return self.linear(x)\n"
         "            return -self.linear(x)",
@@ -89,3 +96,232 @@ def test_classes_of_ones_own_need_a_checkpoint(run_cli, leaves_nothing):
     refused = run_cli("resnet18", "--num-classes", "10", "--output", leaves_nothing / "r.onnx")
     assert refused.code == 2
     assert "There are no published weights of resnet18 for 10 classes" in refused.sentence
+
+
+SIZED = """
+from torch import nn
+
+class Sized(nn.Module):
+    def __init__(self, num_classes=4, width=1.0, *, names=()):
+        super().__init__()
+        self.net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, int(8 * width)), nn.ReLU())
+        self.head = nn.Linear(int(8 * width), num_classes)
+
+    def forward(self, x):
+        return self.head(self.net(x))
+
+ready = Sized()
+"""
+
+
+@pytest.fixture
+def sized(tmp_path):
+    (tmp_path / "sized.py").write_text(SIZED, encoding="utf-8")
+    return tmp_path / "sized.py"
+
+
+def report_of(path):
+    return json.loads(path.with_suffix(".report.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    ("call", "classes", "architecture"),
+    [
+        ("Sized", 4, "sized.py:Sized"),
+        ("Sized(num_classes=10, width=0.5)", 10, "sized.py:Sized(num_classes=10, width=0.5)"),
+        ("Sized(7, 2.0, names=['a', 'b'])", 7, "sized.py:Sized(7, 2.0, names=['a', 'b'])"),
+        ("ready", 4, "sized.py:ready"),
+    ],
+)
+def test_a_factory_may_be_a_class_with_arguments_or_a_network(run_cli, sized, tmp_path, call, classes, architecture):
+    told = run_cli(f"{sized}:{call}", "--image-size", "32", "--output", tmp_path / "s.onnx")
+    assert told.code == 0, told.err
+    report = report_of(tmp_path / "s.onnx")
+    assert (report["classes"], report["source"]["architecture"]) == (classes, architecture)
+
+
+@pytest.mark.parametrize("call", ["Sized(open('x'))", "Sized(**{'width': 2})", "Sized(width=2", "Sized(1)(2)"])
+def test_arguments_are_read_and_never_run(run_cli, sized, leaves_nothing, call):
+    refused = run_cli(f"{sized}:{call}", "--output", leaves_nothing / "s.onnx")
+    assert refused.code == 2
+
+
+def test_arguments_that_do_not_fit_are_a_usage_error(run_cli, sized, leaves_nothing):
+    refused = run_cli(f"{sized}:Sized(depth=3)", "--output", leaves_nothing / "s.onnx")
+    assert refused.code == 2
+    assert "sized.py:Sized(depth=3) fails with TypeError" in refused.sentence
+
+
+def test_asking_a_file_for_another_number_of_classes_names_the_way(run_cli, sized, leaves_nothing):
+    refused = run_cli(
+        f"{sized}:Sized", "--num-classes", "10", "--image-size", "32", "--output", leaves_nothing / "s.onnx"
+    )  # fmt: skip
+    assert refused.code == 2
+    assert "`--num-classes 10` was asked for and the network has 4" in refused.sentence
+
+
+ENDINGS = {
+    "logits": "return self.linear(x)",
+    "softmax": "return self.linear(x).softmax(1)",
+    "log-softmax": "return self.linear(x).log_softmax(1)",
+    "wrapped": "return {'logits': self.linear(x)}",
+}
+
+
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_probabilities_are_the_same_however_the_network_ends(run_cli, tmp_path, ending):
+    """One set of weights: a softmax that is there already must not be followed by a second one."""
+    source = ENDING_NETWORK.replace("ENDING", ENDINGS[ending])
+    (tmp_path / "mine.py").write_text(source, encoding="utf-8")
+    told = run_cli(tmp_path / "mine.py:Net(4)", "--image-size", "32", "--output", tmp_path / "m.onnx")
+    assert told.code == 0, told.err
+    assert ("no softmax is added" in told.err) == (ending == "softmax")
+    answer = OnnxClassifier(tmp_path / "m.onnx", provider="cpu").predict(np.full((1, 32, 32, 3), 200, np.uint8))
+    assert answer[0] == pytest.approx(torch.tensor([0.0, 1.0, 2.0, 3.0]).softmax(0).numpy(), abs=1e-6)
+
+
+ENDING_NETWORK = """
+import torch
+from torch import nn
+
+class Net(nn.Module):
+    def __init__(self, outputs):
+        super().__init__()
+        self.linear = nn.Linear(3, outputs)
+        with torch.no_grad():
+            self.linear.weight.zero_()
+            self.linear.bias.copy_(torch.arange(outputs) if outputs > 1 else torch.tensor([-1.0]))
+
+    def forward(self, x):
+        x = x.mean((2, 3))
+        ENDING
+"""
+
+ONE_OUTPUT = {
+    "a logit [N, 1]": "return self.linear(x)",
+    "a logit [N]": "return self.linear(x)[:, 0]",
+    "a probability": "return self.linear(x).sigmoid()",
+}
+
+
+@pytest.mark.parametrize("what", ONE_OUTPUT)
+@pytest.mark.parametrize("labels", [["cat"], ["not cat", "cat"]])
+def test_a_single_output_becomes_two_classes(run_cli, tmp_path, what, labels):
+    (tmp_path / "mine.py").write_text(ENDING_NETWORK.replace("ENDING", ONE_OUTPUT[what]), encoding="utf-8")
+    (tmp_path / "labels.txt").write_text("\n".join(labels), encoding="utf-8")
+    told = run_cli(
+        tmp_path / "mine.py:Net(1)", "--image-size", "32", "--labels", tmp_path / "labels.txt",
+        "--output", tmp_path / "m.onnx",
+    )  # fmt: skip
+    assert told.code == 0, told.err
+    classifier = OnnxClassifier(tmp_path / "m.onnx", provider="cpu")
+    assert [entry.label for entry in classifier.metadata.classes] == ["not cat", "cat"]
+    answer = classifier.predict(np.zeros((1, 32, 32, 3), np.uint8))
+    present = 1 / (1 + np.exp(1.0))  # sigmoid of the bias, -1
+    assert answer[0] == pytest.approx([1 - present, present], abs=1e-6)
+
+
+def test_outputs_of_a_multi_label_network_are_pointed_out(run_cli, tmp_path):
+    (tmp_path / "mine.py").write_text(
+        ENDING_NETWORK.replace("ENDING", "return self.linear(x).sigmoid()"), encoding="utf-8"
+    )
+    told = run_cli(tmp_path / "mine.py:Net(4)", "--image-size", "32", "--output", tmp_path / "m.onnx")
+    assert "as those of a multi-label network do" in told.err
+
+
+@pytest.mark.parametrize("classes", [2, 21_841])
+def test_networks_of_two_and_of_21841_classes(run_cli, sized, tmp_path, classes):
+    told = run_cli(f"{sized}:Sized(num_classes={classes})", "--image-size", "32", "--output", tmp_path / "s.onnx")
+    assert told.code == 0, told.err
+    answer = OnnxClassifier(tmp_path / "s.onnx", provider="cpu").predict(np.zeros((2, 50, 40, 3), np.uint8))
+    assert answer.shape == (2, classes)
+    assert answer.sum(axis=1) == pytest.approx([1, 1], abs=1e-4)
+
+
+class Small(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.conv = torch.nn.Conv2d(3, 8, 3, stride=2)
+        self.norm = torch.nn.BatchNorm2d(8)
+        self.head = torch.nn.Linear(8, 5)
+
+    def forward(self, x):
+        return self.head(self.norm(self.conv(x)).relu().mean((2, 3)))
+
+
+@pytest.fixture
+def save_as(tmp_path):
+    def save(kind):
+        torch.manual_seed(5)
+        network, example = Small().eval(), torch.randn(2, 3, 32, 32)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # TorchScript is deprecated; people have such files all the same
+            if kind == "script":
+                torch.jit.script(network).save(tmp_path / "net.pt")
+            elif kind == "trace":
+                torch.jit.trace(network, example).save(tmp_path / "net.pt")
+            else:
+                batch = {"export": torch.export.Dim("batch", min=1), "fixed export": None}[kind]
+                program = torch.export.export(network, (example,), dynamic_shapes=({0: batch},))
+                torch.export.save(program, tmp_path / "net.pt2")
+        return tmp_path / ("net.pt2" if "export" in kind else "net.pt")
+
+    return save
+
+
+@pytest.mark.parametrize("kind", ["script", "trace", "export"])
+def test_saved_programs_hold_network_and_weights(run_cli, save_as, tmp_path, kind):
+    path = save_as(kind)
+    told = run_cli(path, "--image-size", "32", "--output", tmp_path / "s.onnx")
+    assert told.code == 0, told.err
+    report = report_of(tmp_path / "s.onnx")
+    assert report["classes"] == 5
+    assert report["source"]["weights_sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
+    assert report["parity"]["max_abs_diff"] <= 1e-5
+
+
+def test_a_program_exported_for_one_batch_size_is_refused(run_cli, save_as, leaves_nothing):
+    refused = run_cli(save_as("fixed export"), "--image-size", "32", "--output", leaves_nothing / "s.onnx")
+    assert refused.code == 5
+    assert "does it take any number of images?" in refused.sentence
+
+
+def test_a_state_dict_in_the_place_of_the_model_gets_the_right_command(run_cli, resnet18_weights, leaves_nothing):
+    refused = run_cli(resnet18_weights, "--output", leaves_nothing / "s.onnx")
+    assert refused.code == 5
+    assert "`imgcls-convert MODEL --weights resnet18.pth`" in refused.sentence
+
+
+def test_a_saved_program_takes_no_weights(run_cli, save_as, resnet18_weights, leaves_nothing):
+    refused = run_cli(save_as("script"), "--weights", resnet18_weights, "--output", leaves_nothing / "s.onnx")
+    assert (refused.code, "holds its weights already" in refused.sentence) == (2, True)
+
+
+def test_bicubic_preprocessing_comes_from_the_weights_own_metadata(run_cli, tmp_path):
+    """efficientnet_b0's published weights resize with bicubic to 256 px and crop 224."""
+    torch.manual_seed(1)
+    torch.save(torchvision.models.efficientnet_b0(num_classes=10).state_dict(), tmp_path / "w.pth")
+    told = run_cli(
+        "efficientnet_b0", "--num-classes", "10", "--weights", tmp_path / "w.pth", "--output", tmp_path / "e.onnx"
+    )  # fmt: skip
+    assert told.code == 0, told.err
+    spec = report_of(tmp_path / "e.onnx")["preprocessing"]
+    assert (spec["interpolation"], spec["resize_size"], spec["size"]) == ("bicubic", 256, [224, 224])
+
+
+def test_timm_names_say_what_to_install_when_it_is_missing(run_cli, leaves_nothing, monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
+    refused = run_cli("timm/resnet18", "--output", leaves_nothing / "t.onnx")
+    assert (refused.code, "`pip install timm`" in refused.sentence) == (2, True)
+
+
+def test_timm_models_bring_their_own_preprocessing(run_cli, tmp_path):
+    timm = pytest.importorskip("timm", reason="timm is not installed")
+    torch.manual_seed(1)
+    torch.save(timm.create_model("resnet18.a1_in1k").state_dict(), tmp_path / "w.pth")
+    told = run_cli("timm/resnet18.a1_in1k", "--weights", tmp_path / "w.pth", "--output", tmp_path / "t.onnx")
+    assert told.code == 0, told.err
+    report = report_of(tmp_path / "t.onnx")
+    spec = report["preprocessing"]
+    assert (spec["interpolation"], spec["resize_size"], spec["size"]) == ("bicubic", 235, [224, 224])
+    assert report["source"]["architecture"] == "timm.resnet18.a1_in1k"

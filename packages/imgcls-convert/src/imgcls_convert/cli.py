@@ -60,8 +60,9 @@ class _Resize(click.ParamType[str]):
 def convert_command(*, as_json: bool, list_models: bool, **options: object) -> None:
     """Convert a PyTorch image classifier to one proven .onnx artifact.
 
-    MODEL is a name of the catalog (any torchvision classification architecture; see --list), or FILE.py:FACTORY for
-    a network of your own.
+    MODEL is a name of the catalog (any torchvision classification architecture; see --list), FILE.py:FACTORY or
+    "FILE.py:FACTORY(num_classes=10)" for a network of your own, a TorchScript file (.pt), a torch.export file (.pt2),
+    or timm/NAME where timm is installed.
     """
     from imgcls_convert.commands import convert
 

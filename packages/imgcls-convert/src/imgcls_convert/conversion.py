@@ -17,15 +17,14 @@ from imgcls_core.session import import_runtime
 
 from imgcls_convert import parity
 from imgcls_convert.artifact_file import move_into_place, scratch_folder, with_metadata
-from imgcls_convert.checkpoint import Checkpoint, load_into, read_checkpoint
 from imgcls_convert.comparison import ImageComparison, ParityImage
-from imgcls_convert.download import WeightsSource, fetch
 from imgcls_convert.errors import RequestError
 from imgcls_convert.export import export_artifact_graph
 from imgcls_convert.golden_choice import choose_golden, golden_case
 from imgcls_convert.labels import numbered_labels
+from imgcls_convert.named_network import NamedNetwork
 from imgcls_convert.narrator import Narrator
-from imgcls_convert.network import NamedNetwork, find_network
+from imgcls_convert.network import find_network
 from imgcls_convert.plan import Plan, plan_conversion
 from imgcls_convert.preprocessing_choice import choose_preprocessing
 from imgcls_convert.probability_network import (
@@ -37,6 +36,7 @@ from imgcls_convert.probability_network import (
 from imgcls_convert.reference import ReferenceClassifier
 from imgcls_convert.report import ConversionReport, measure_accuracy
 from imgcls_convert.request import ConvertRequest
+from imgcls_convert.weights import WeightsFile, obtain_network
 
 
 def convert(request: ConvertRequest, narrator: Narrator) -> ConversionReport:
@@ -58,17 +58,15 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
     request, output = plan.request, plan.output
     notes = _Notes(narrator)
     seconds: dict[str, float] = {}
-    named = find_network(plan.model, request.num_classes)
+    named = find_network(plan.model, request.num_classes, own_weights=plan.weights is not None)
     preprocessing = choose_preprocessing(request, named.preprocessing, notes)
 
     narrator.step(f"Loading {named.architecture}")
     with _timed(seconds, "load"):
-        checkpoint = _checkpoint(plan, named, notes)
-        network = named.build()
-        if checkpoint:
-            load_into(network, checkpoint)
+        network, weights = obtain_network(plan, named, notes)
         classifier = with_probabilities(network, preprocessing.size)
         _tell_ending(classifier, preprocessing.size, notes)
+        _check_num_classes(request.num_classes, classifier.classes)
         classes = _classes(plan.classes or named.classes, classifier, request, notes)
     golden = choose_golden(plan.golden, notes)
     images = [ParityImage(image.name, image.encoded, image.class_id) for image in golden]
@@ -88,7 +86,7 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
         name=output.stem,
         classes=classes,
         preprocessing=preprocessing,
-        source=_source(named, checkpoint),
+        source=_source(named, weights),
         parity=None,
         golden=tuple(golden_case(image, answer) for image, answer in zip(golden, expected, strict=False)),
     )
@@ -122,24 +120,6 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
     return report
 
 
-def _checkpoint(plan: Plan, named: NamedNetwork, narrator: Narrator) -> Checkpoint | None:
-    if isinstance(plan.weights, WeightsSource):
-        if plan.weights.sha256 is None:
-            narrator.note("the download is not pinned; `--weights URL#sha256=HEX` would check it")
-        return read_checkpoint(fetch([plan.weights], what=named.name, narrator=narrator))
-    if plan.weights:
-        return read_checkpoint(plan.weights)
-    if named.sources:
-        return read_checkpoint(fetch(named.sources, what=named.name, narrator=narrator))
-    if plan.request.num_classes is not None and named.preprocessing is not None:
-        raise RequestError(
-            f"There are no published weights of {named.name} for "
-            f"{plan.request.num_classes} classes; give your checkpoint with `--weights FILE`."
-        )
-    narrator.note(f"no --weights were given: the network is converted as {named.architecture} makes it")
-    return None
-
-
 def _classes(
     given: tuple[ClassInfo, ...] | None, classifier: ProbabilityNetwork, request: ConvertRequest, narrator: Narrator
 ) -> tuple[ClassInfo, ...]:
@@ -157,6 +137,14 @@ def _classes(
             f"{what} {len(given)} classes and the network has {outputs} outputs; give `--labels` that fit."
         )
     return given
+
+
+def _check_num_classes(asked: int | None, found: int) -> None:
+    if asked is not None and asked != found:
+        raise RequestError(
+            f"`--num-classes {asked}` was asked for and the network has {found}; where it comes from a file of yours, "
+            "say it there or in the factory's arguments: `FILE.py:FACTORY(num_classes=N)`."
+        )
 
 
 def _tell_ending(classifier: ProbabilityNetwork, size: tuple[int, int], narrator: Narrator) -> None:
@@ -181,11 +169,11 @@ def _check_class_ids(images: list[ParityImage], classes: int) -> None:
             )
 
 
-def _source(named: NamedNetwork, checkpoint: Checkpoint | None) -> Source:
+def _source(named: NamedNetwork, weights: WeightsFile | None) -> Source:
     return Source(
         architecture=named.architecture,
-        weights_sha256=checkpoint.sha256 if checkpoint else None,
-        weights=checkpoint.path.name if checkpoint else None,
+        weights_sha256=weights.sha256 if weights else None,
+        weights=weights.path.name if weights else None,
         precision="fp32",
         torch=str(torch.__version__),
         torchvision=str(torchvision.__version__),

@@ -6,14 +6,17 @@ import contextlib
 import io
 import logging
 import os
+import tempfile
 import warnings
 from collections.abc import Generator
+from pathlib import Path
 from typing import Final
 
 import onnx
 import torch
 from imgcls_core.artifact import INPUT_NAME, OUTPUT_NAME, Preprocessing
 from onnx import ModelProto, TensorProto, helper
+from torch import nn
 
 from imgcls_convert.errors import ExportError
 from imgcls_convert.exception_text import one_line, root_cause
@@ -62,26 +65,14 @@ def export_artifact_graph(classifier: ProbabilityNetwork, preprocessing: Preproc
 
 def _export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> ModelProto:
     example = torch.zeros(_EXPORT_BATCH, 3, *size)
+    scripted = any(isinstance(part, torch.jit.ScriptModule) for part in classifier.modules())
     try:
         with _quiet():
-            program = torch.onnx.export(
-                classifier,
-                (example,),
-                dynamo=True,
-                opset_version=OPSET,
-                input_names=[NETWORK_INPUT],
-                output_names=[OUTPUT_NAME],
-                dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
-                external_data=False,
-                verbose=False,
-            )
-    except Exception as error:  # the exporter raises many kinds, some of its own
+            model = _export_scripted(classifier, example) if scripted else _export_program(classifier, example)
+    except Exception as error:  # the exporters raise many kinds, some of their own
         raise ExportError(
             f"PyTorch cannot export this network to ONNX with a free batch size: {root_cause(error)}."
         ) from error
-    if program is None:
-        raise ExportError("PyTorch's exporter gave nothing.")
-    model = program.model_proto
     domains = sorted({node.domain for node in model.graph.node if node.domain})
     if domains or model.functions:
         raise ExportError(
@@ -89,6 +80,61 @@ def _export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> Mo
             "which ONNX Runtime does not have everywhere."
         )
     return model
+
+
+def _export_program(classifier: ProbabilityNetwork, example: torch.Tensor) -> ModelProto:
+    program = torch.onnx.export(
+        classifier,
+        (example,),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=[NETWORK_INPUT],
+        output_names=[OUTPUT_NAME],
+        dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+        external_data=False,
+        verbose=False,
+    )
+    if program is None:
+        raise ExportError("PyTorch's exporter gave nothing")
+    return program.model_proto
+
+
+def _export_scripted(classifier: ProbabilityNetwork, example: torch.Tensor) -> ModelProto:
+    """TorchScript cannot pass through torch.export; the exporter that was made for it still does its work."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.onnx"
+        torch.onnx.export(
+            torch.jit.script(_Scripted(classifier)),
+            (example,),
+            str(file),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[NETWORK_INPUT],
+            output_names=[OUTPUT_NAME],
+            dynamic_axes={NETWORK_INPUT: {0: "N"}, OUTPUT_NAME: {0: "N"}},
+        )
+        return onnx.load(file)
+
+
+class _Scripted(nn.Module):
+    """As ProbabilityNetwork, in the part of Python that TorchScript can compile."""
+
+    def __init__(self, classifier: ProbabilityNetwork) -> None:
+        super().__init__()
+        self.network = classifier.network
+        self.ending: str = classifier.ending.name
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        out = self.network(pixels)
+        if self.ending == "SOFTMAX":
+            return out
+        if self.ending == "ONE_PROBABILITY":
+            present = out.reshape(-1, 1)
+            return torch.cat([1 - present, present], dim=1)
+        if self.ending == "ONE_LOGIT":
+            present = out.reshape(-1, 1)
+            out = torch.cat([torch.zeros_like(present), present], dim=1)  # [N] → [N, 2]
+        return torch.softmax(out, dim=1)
 
 
 def _forget_provenance(graph: onnx.GraphProto) -> None:

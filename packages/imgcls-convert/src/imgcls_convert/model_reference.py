@@ -1,14 +1,22 @@
-"""What MODEL on the command line refers to: a catalog entry, or a factory in a person's file. Imports no torch."""
+"""What MODEL on the command line refers to. Imports no torch: a mistyped name must not wait for it."""
 
 from __future__ import annotations
 
+import ast
 import difflib
-from dataclasses import dataclass
+import importlib.util
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, Final, TypeAlias
 
 from imgcls_convert.catalog import CatalogEntry, read_catalog
 from imgcls_convert.errors import RequestError
+
+TIMM_PREFIX: Final = "timm/"
+_SAVED_SUFFIXES: Final = (".pt", ".pth", ".ts", ".torchscript", ".pt2")
+_FACTORY: Final = re.compile(r"(?P<file>.+\.py):(?P<factory>[A-Za-z_]\w*)(?P<call>\(.*\))?", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -25,10 +33,28 @@ class CatalogReference:
 
 @dataclass(frozen=True)
 class FactoryReference:
-    """FILE.py:FACTORY, a function or class of a person's own that gives the network."""
+    """FILE.py:FACTORY(arguments), a function or class of a person's own that gives the network."""
 
     path: Path
     factory: str
+    args: tuple[Any, ...] = ()
+    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def name(self) -> str:
+        """Short name, used for the output file."""
+        return self.path.stem
+
+    def __str__(self) -> str:
+        given = [repr(value) for value in self.args] + [f"{name}={value!r}" for name, value in self.options.items()]
+        return f"{self.path.name}:{self.factory}" + (f"({', '.join(given)})" if given else "")
+
+
+@dataclass(frozen=True)
+class SavedReference:
+    """A file that holds network and weights: TorchScript, or a program of torch.export."""
+
+    path: Path
 
     @property
     def name(self) -> str:
@@ -36,34 +62,74 @@ class FactoryReference:
         return self.path.stem
 
 
-ModelReference: TypeAlias = CatalogReference | FactoryReference
+@dataclass(frozen=True)
+class TimmReference:
+    """A model of the timm library, as `timm/NAME`."""
+
+    timm_name: str
+
+    @property
+    def name(self) -> str:
+        """Short name, used for the output file."""
+        return re.sub(r"\W+", "_", self.timm_name)
+
+
+ModelReference: TypeAlias = CatalogReference | FactoryReference | SavedReference | TimmReference
 
 
 def parse_model(text: str) -> ModelReference:
     """Resolves MODEL.
 
     Raises:
-        RequestError: nothing by that name, no such file, or a file without a factory.
+        RequestError: nothing by that name, no such file, a file without a factory, arguments that are not literals.
     """
-    file, colon, factory = text.rpartition(":")
-    if colon and file.endswith(".py"):
-        return _factory(Path(file), factory)
-    if text.endswith(".py"):
+    if found := _FACTORY.fullmatch(text):
+        return _factory(Path(found["file"]), found["factory"], found["call"])
+    if ".py:" in text or text.endswith(".py"):
+        file = text.partition(".py")[0] + ".py"
         raise RequestError(
-            f"{text!r} names no factory; write `{text}:FACTORY`, a function or class that gives the network."
+            f"{text!r} names no factory; write `{file}:FACTORY` or `{file}:FACTORY(num_classes=10)`, "
+            "a function or class that gives the network."
         )
+    if text.startswith(TIMM_PREFIX):
+        if importlib.util.find_spec("timm") is None:
+            raise RequestError(f"{text!r} needs the library timm, which is not installed: `pip install timm`.")
+        return TimmReference(text.removeprefix(TIMM_PREFIX))
+    if text.endswith(_SAVED_SUFFIXES):
+        if not Path(text).is_file():
+            raise RequestError(f"There is no file {text!r}; MODEL may be a TorchScript or torch.export file.")
+        return SavedReference(Path(text))
+    return _from_catalog(text)
+
+
+def _from_catalog(name: str) -> CatalogReference:
     catalog = read_catalog()
-    if entry := catalog.get(text):
+    if entry := catalog.get(name):
         return CatalogReference(entry)
-    near = difflib.get_close_matches(text, catalog, n=3)
+    near = difflib.get_close_matches(name, catalog, n=3)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise RequestError(
-        f"There is no model {text!r}.{hint} "
+        f"There is no model {name!r}.{hint} "
         "`imgcls-convert --list` shows the names; a network of your own is FILE.py:FACTORY."
     )
 
 
-def _factory(path: Path, factory: str) -> FactoryReference:
+def _factory(path: Path, factory: str, call: str | None) -> FactoryReference:
     if not path.is_file():
         raise RequestError(f"There is no file {str(path)!r}; FILE.py:FACTORY names a Python file and a function in it.")
-    return FactoryReference(path, factory)
+    if call is None:
+        return FactoryReference(path, factory)
+    try:
+        parsed = ast.parse(f"f{call}", mode="eval").body
+        if not isinstance(parsed, ast.Call) or not isinstance(parsed.func, ast.Name):
+            raise ValueError
+        args = tuple(ast.literal_eval(value) for value in parsed.args)
+        options = {keyword.arg or "**": ast.literal_eval(keyword.value) for keyword in parsed.keywords}
+        if "**" in options:
+            raise ValueError
+    except (ValueError, SyntaxError) as error:
+        raise RequestError(
+            f"The arguments of `{factory}{call}` must be plain values (numbers, texts, True, None, lists): "
+            "they are read, never run."
+        ) from error
+    return FactoryReference(path, factory, args, options)

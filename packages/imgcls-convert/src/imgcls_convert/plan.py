@@ -13,7 +13,7 @@ from imgcls_convert.download import WeightsSource
 from imgcls_convert.errors import RequestError
 from imgcls_convert.labelled_images import LabelledImage, read_images
 from imgcls_convert.labels import read_labels
-from imgcls_convert.model_reference import ModelReference, parse_model
+from imgcls_convert.model_reference import ModelReference, SavedReference, parse_model
 from imgcls_convert.request import ConvertRequest
 
 
@@ -49,6 +49,8 @@ def plan_conversion(request: ConvertRequest) -> Plan:
     model = parse_model(request.model)
     output = request.output or Path("models") / f"{model.name}.onnx"
     check_output(output)
+    if isinstance(model, SavedReference) and request.weights:
+        raise RequestError(f"{model.path.name!r} holds its weights already; leave `--weights` out.")
     return Plan(
         request=request,
         model=model,

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
 from enum import Enum
-from typing import Final
+from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
@@ -44,7 +46,7 @@ class ProbabilityNetwork(nn.Module):
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Answers a batch."""
-        out = self.network(pixels)
+        out = logits_of(self.network(pixels))
         if self.ending is Ending.SOFTMAX:
             return out
         if self.ending is Ending.ONE_PROBABILITY:
@@ -54,6 +56,13 @@ class ProbabilityNetwork(nn.Module):
             present = out.reshape(-1, 1)
             out = torch.cat([torch.zeros_like(present), present], dim=1)  # [N] → [N, 2]
         return torch.softmax(out, dim=1)
+
+
+def logits_of(output: Any) -> Any:  # noqa: ANN401 - whatever the network gives
+    """Takes `logits` out of the answers that some libraries wrap them in (transformers, GoogLeNet); else the answer."""
+    if isinstance(output, Mapping) and "logits" in output:
+        return output["logits"]
+    return getattr(output, "logits", output)
 
 
 def with_probabilities(network: nn.Module, size: tuple[int, int]) -> ProbabilityNetwork:
@@ -67,7 +76,10 @@ def with_probabilities(network: nn.Module, size: tuple[int, int]) -> Probability
         ExportError: it fails on images of this size, gives no row of numbers per image, gives NaN, or answers one
             image differently in another company or at another time.
     """
-    network = network.float().eval()
+    network = network.float()
+    # A program of torch.export was settled when it was exported, and refuses to be asked again.
+    with suppress(NotImplementedError):
+        network = network.eval()
     noise = torch.randn(len(_PROBE_SCALES), 3, *size, generator=torch.Generator().manual_seed(20180))
     probes = noise * torch.tensor(_PROBE_SCALES)[:, None, None, None]  # [N, 3, height, width]
     rows = _answer(network, probes, size)
@@ -103,7 +115,7 @@ def _in_unit_range(rows: Tensor) -> bool:
 def _answer(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor:
     try:
         with torch.inference_mode():
-            out = network(images)
+            out = logits_of(network(images))
     except Exception as error:  # a person's network may raise anything
         raise ExportError(
             f"The network fails on {len(images)} images of {size[0]} × {size[1]} px: {one_line(error)}. "

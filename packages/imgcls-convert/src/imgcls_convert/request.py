@@ -11,7 +11,7 @@ class ConvertRequest:
     """One conversion; None means "as the model itself says, else the default".
 
     Args:
-        model: a catalog name, a torchvision architecture or FILE.py:FACTORY.
+        model: a catalog name, FILE.py:FACTORY(arguments), timm/NAME, or a TorchScript or torch.export file.
         weights: a path or URL of a state dict.
         labels: a known list (`imagenet1k`) or a file.
         image_size: height and width of the network's input, in pixels.

@@ -1,0 +1,35 @@
+"""A network that has been found but not built yet, with what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from imgcls_core.artifact import ClassInfo, Preprocessing
+from torch import nn
+
+from imgcls_convert.download import WeightsSource
+
+
+@dataclass(frozen=True)
+class NamedNetwork:
+    """A network before its weights are loaded.
+
+    Args:
+        name: short name, used for the output file.
+        architecture: what goes into the artifact's provenance.
+        build: makes the network.
+        sources: where published weights can be had; empty when the factory is all there is.
+        preprocessing: as published with the weights; None when nobody says.
+        classes: names of the outputs; None when nobody says.
+        whole_file: a file that holds the network with its weights; `--weights` has no place beside it.
+    """
+
+    name: str
+    architecture: str
+    build: Callable[[], nn.Module]
+    sources: Sequence[WeightsSource] = ()
+    preprocessing: Preprocessing | None = None
+    classes: tuple[ClassInfo, ...] | None = None
+    whole_file: Path | None = None
