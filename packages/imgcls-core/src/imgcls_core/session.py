@@ -61,7 +61,7 @@ class OnnxRuntimeEngine:
         self.provider: str = "cuda" if RUNTIME_NAME["cuda"] in self._session.get_providers() else "cpu"
         self.provider_reason = choice.reason
         if self.provider != choice.name:
-            reason = "its libraries cannot be loaded (install the extra `imgcls-core[cuda]`)"
+            reason = "its libraries cannot be loaded (install the extra `imgcls-core[cuda12]` or `[cuda13]`)"
             if provider != "auto":
                 raise ProviderUnavailableError(choice.name, reason)
             self.provider_reason = f"{choice.name}: {reason}"
