@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import math
+import os
 import random
 import socket
 import threading
@@ -465,6 +466,8 @@ def run(
     """Run a command as a user would, in this process, with no settings but those given."""
     from imgcls_client.cli import run as run_command
 
+    for name in [name for name in os.environ if name.startswith(("IMGCLS_", "CEREBRIUM_"))]:
+        monkeypatch.delenv(name)
     monkeypatch.setenv("IMGCLS_CONFIG", str(tmp_path_factory.mktemp("config") / "none.toml"))
 
     def start(*arguments: object) -> Ended:

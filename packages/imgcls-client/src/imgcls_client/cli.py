@@ -15,6 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("imgcls_client.commands.predict:predict", "Classify pictures: files, folders or `-`."),
     "suite": ("imgcls_client.commands.suite:suite", "Test a deployment; exit 1 when a test fails."),
     "bench": ("imgcls_client.commands.bench:bench", "Put load on a deployment and measure every answer."),
+    "monitor": ("imgcls_client.commands.monitor:monitor", "Watch a deployment, alert, and report."),
 }
 BUG_EXIT_CODE = 70
 INTERRUPTED_EXIT_CODE = 130

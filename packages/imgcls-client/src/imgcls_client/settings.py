@@ -12,7 +12,7 @@ from pathlib import Path
 from imgcls_client.errors import SettingsError
 from imgcls_client.json_fields import FieldError, as_object
 
-__all__ = ["SETTINGS", "Origin", "Setting", "Settings", "config_path", "resolve_settings"]
+__all__ = ["SETTINGS", "Origin", "Setting", "Settings", "config_path", "resolve_settings", "state_path"]
 
 MASK = "••••"
 
@@ -27,6 +27,7 @@ class Setting:
         kind: `text` or `number` (seconds or a count, 0 or more).
         secret: Never shown.
         other_variable: A variable of another tool that is honoured too.
+        command: The only command that has it as a flag; None for every command that reaches a deployment.
         says: What it is.
     """
 
@@ -36,6 +37,7 @@ class Setting:
     kind: str = "text"
     secret: bool = False
     other_variable: str | None = None
+    command: str | None = None
 
     @property
     def variable(self) -> str:
@@ -55,6 +57,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("cold_start_timeout_s", "Longest wait for the first answer, in seconds.", default=120.0, kind="number"),
     Setting("connect_timeout_s", "Longest wait for a connection, in seconds.", default=5.0, kind="number"),
     Setting("retries", "How often a passing failure is tried again.", default=3.0, kind="number"),
+    Setting("database", "SQLite file of the monitor; by default in the user's state folder.", command="monitor"),
+    Setting("webhook", "Address that gets the monitor's alerts.", secret=True, command="monitor"),
 )
 
 
@@ -99,6 +103,12 @@ def config_path(environment: Mapping[str, str] | None = None) -> Path:
     if named := environment.get("IMGCLS_CONFIG"):
         return Path(named)
     return Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "imgcls" / "config.toml"
+
+
+def state_path(environment: Mapping[str, str] | None = None) -> Path:
+    """Say where the monitor's database is by default: `imgcls/monitor.sqlite` in the XDG state folder."""
+    environment = os.environ if environment is None else environment
+    return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "imgcls" / "monitor.sqlite"
 
 
 def resolve_settings(

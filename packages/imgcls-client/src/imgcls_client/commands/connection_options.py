@@ -14,7 +14,7 @@ __all__ = ["client_from", "connection_options", "settings_of", "stranger_from"]
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def connection_options(command: Command) -> Command:
+def connection_options(command: Command, *, for_command: str | None = None) -> Command:
     """Give a command the options for reaching a deployment; they arrive as one `Settings` named `settings`."""
 
     def take(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -22,6 +22,8 @@ def connection_options(command: Command) -> Command:
         flags[parameter.name] = value
 
     for setting in reversed(SETTINGS):
+        if setting.command not in {None, for_command}:
+            continue
         default = "" if setting.default is None else f"  [default: {default_text(setting.default)}]"
         command = click.option(
             setting.flag,

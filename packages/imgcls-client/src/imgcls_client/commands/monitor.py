@@ -1,0 +1,163 @@
+"""`imgcls-client monitor` and `imgcls-client monitor report`."""
+
+import json
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from pathlib import Path
+
+import click
+
+from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
+from imgcls_client.durations import DURATION
+from imgcls_client.errors import SettingsError
+from imgcls_client.image_sources import find_images
+from imgcls_client.monitor.alerts import Alerting
+from imgcls_client.monitor.drift import read_reference
+from imgcls_client.monitor.exports import figures_of, start_wandb, write_prometheus
+from imgcls_client.monitor.history import History, fault_of
+from imgcls_client.monitor.pass_text import pass_document, pass_line
+from imgcls_client.monitor.report import report_page
+from imgcls_client.monitor.rules import Limits
+from imgcls_client.monitor.store import opened_store
+from imgcls_client.monitor.summary import markdown_summary
+from imgcls_client.monitor.watch import Pass, Watch, times_of
+from imgcls_client.report_files import write_report
+from imgcls_client.retry_policy import NO_RETRY
+from imgcls_client.settings import Settings, state_path
+
+__all__ = ["monitor"]
+
+FILE = click.Path(dir_okay=False, path_type=Path)
+monitor_options = partial(connection_options, for_command="monitor")
+
+
+@click.group(invoke_without_command=True)
+@click.option("--every", "every_s", type=DURATION, help="Make a pass this often, as in 60s or 5m.  [default: one pass]")
+@click.option("--for", "for_s", type=DURATION, help="Stop after this long, as in 1h.  [default: until interrupted]")
+@click.option("--image", "images", multiple=True, help="Ask this picture or folder, too; can be repeated.")
+@click.option(
+    "--max-latency-s", type=click.FloatRange(min=0), default=3.0, show_default=True, help="Limit of a pass's p95."
+)
+@click.option(
+    "--max-drift", type=click.FloatRange(min=0), help="Limit of the population stability index of the classes."
+)
+@click.option("--reference", type=FILE, help="JSON file with the expected share of each class.")
+@click.option("--model-sha256", help="Alert when another model answers; the beginning is enough.")
+@click.option(
+    "--alert-after", type=click.IntRange(min=1), default=1, show_default=True, help="Bad passes before an alert."
+)
+@click.option("--alert-command", help="Run this on an alert, with a JSON document on its standard input.")
+@click.option("--prometheus", type=FILE, help="Write the last pass for Prometheus' textfile collector.")
+@click.option("--wandb", is_flag=True, help="Log every pass to Weights & Biases.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each pass.")
+@monitor_options
+@click.pass_context
+def monitor(
+    context: click.Context,
+    every_s: float | None,
+    for_s: float | None,
+    images: tuple[str, ...],
+    max_latency_s: float,
+    max_drift: float | None,
+    reference: Path | None,
+    model_sha256: str | None,
+    alert_after: int,
+    alert_command: str | None,
+    prometheus: Path | None,
+    wandb: bool,
+    as_json: bool,
+) -> None:
+    """Watch a deployment: available, ready, right, fast, the same model, the same distribution.
+
+    One pass, or one --every so often. Passes are kept in a database for `monitor report`. An alert goes out once when
+    a rule breaks and once when it recovers. Exit code 1 when the last pass breaks a rule or an alert went out.
+    """
+    if context.invoked_subcommand is not None:
+        return
+    settings = settings_of(context)
+    limits = Limits(
+        max_latency_s * 1000, max_drift, model_sha256, None if reference is None else read_reference(reference)
+    )
+    if max_drift is not None and reference is None:
+        raise click.UsageError("--max-drift compares with a --reference; name the file.")
+    is_wrong = was_alerted = False
+    with ExitStack() as stack:
+        client = stack.enter_context(client_from(settings, retry=NO_RETRY))
+        store = stack.enter_context(opened_store(database_of(settings)))
+        run = start_wandb(client.connection.url) if wandb else None
+        if run is not None:
+            stack.callback(run.finish)
+        watch = Watch(
+            client,
+            store,
+            limits,
+            Alerting(settings.text("webhook"), alert_command),
+            alert_after,
+            tuple(find_images(images)),
+        )
+        try:
+            for _ in times_of(every_s, for_s):
+                made = watch.make_pass()
+                is_wrong = bool(made.broken)
+                was_alerted = was_alerted or any(turn.kind == "broken" for turn in made.turns)
+                say(made, as_json=as_json)
+                if prometheus is not None:
+                    write_prometheus(prometheus, made.seen, made.broken, last_good_s(watch))
+                if run is not None:
+                    run.log(figures_of(made.seen))
+        except KeyboardInterrupt:
+            click.echo("imgcls-client: stopped watching.", err=True)
+    context.exit(1 if is_wrong or was_alerted else 0)
+
+
+def say(made: Pass, *, as_json: bool) -> None:
+    """Print a pass."""
+    click.echo(json.dumps(pass_document(made), ensure_ascii=False) if as_json else pass_line(made))
+    for problem in made.problems:
+        click.echo(f"imgcls-client: {problem}.", err=True)
+
+
+def last_good_s(watch: Watch) -> float | None:
+    """Say when the last pass without fault was, in seconds since 1970."""
+    since = datetime.now(UTC) - timedelta(days=30)
+    passes = watch.store.observations(watch.client.connection.url, since)
+    return next((seen.at.timestamp() for seen in reversed(passes) if fault_of(seen) is None), None)
+
+
+def database_of(settings: Settings) -> Path:
+    """Say where the database is."""
+    named = settings.text("database")
+    return Path(named) if named is not None else state_path()
+
+
+@monitor.command()
+@click.option(
+    "--since", "since_s", type=DURATION, default="7d", show_default=True, help="How far back, as in 24h or 7d."
+)
+@click.option("--html", type=FILE, default=Path("imgcls-monitor.html"), show_default=True, help="Write the page here.")
+@click.option("--summary", type=FILE, help="Append Markdown to this file, as to $GITHUB_STEP_SUMMARY.")
+@click.option("--reference", type=FILE, help="JSON file with the expected share of each class.")
+@monitor_options
+@click.pass_context
+def report(context: click.Context, since_s: float, html: Path, summary: Path | None, reference: Path | None) -> None:
+    """Draw what was kept as one HTML page, and print a summary."""
+    settings = settings_of(context)
+    with opened_store(database_of(settings), must_exist=True) as store:
+        watched = store.urls()
+        asked = (settings.text("url") or "").rstrip("/")
+        url = asked if asked in watched or settings.origins["url"].source != "default" else next(iter(watched), asked)
+        passes = store.observations(url, datetime.now(UTC) - timedelta(seconds=since_s))
+        if not passes:
+            known = ", ".join(watched) or "none"
+            raise SettingsError(f"There are no passes over {url} in that time; watched are: {known}.")
+        platform = store.platform_figures(url)
+    history = History(passes)
+    shares = None if reference is None else read_reference(reference)
+    write_report(html, report_page(history, url, reference=shares, platform=platform))
+    text = markdown_summary(history, url)
+    if summary is not None:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(text)
+    click.echo(text, nl=False)
+    click.echo(f"Written to {html}.", err=True)

@@ -1,0 +1,1 @@
+"""Watching a deployment over time: passes, what is kept of them, rules, alerts and reports."""

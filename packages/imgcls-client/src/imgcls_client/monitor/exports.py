@@ -1,0 +1,100 @@
+"""Figures of a pass for other systems: Prometheus' textfile collector and Weights & Biases."""
+
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from imgcls_client.errors import SettingsError
+from imgcls_client.load.samples import percentile
+from imgcls_client.monitor.observation import STAGES, Observation
+from imgcls_client.monitor.rules import RULES
+from imgcls_client.report_files import write_report
+
+__all__ = ["WandbRun", "figures_of", "prometheus_text", "start_wandb", "write_prometheus"]
+
+QUANTILES = (50, 95, 99)
+
+
+class WandbRun(Protocol):
+    """What is used of a run of Weights & Biases."""
+
+    def log(self, data: dict[str, float]) -> None:
+        """Take figures down."""
+        ...
+
+    def finish(self) -> None:
+        """End the run."""
+        ...
+
+
+def figures_of(seen: Observation) -> dict[str, float]:
+    """Give the figures of a pass by name; times in milliseconds."""
+    figures: dict[str, float] = {"available": float(seen.is_available), "ready": float(seen.is_ready)}
+    if seen.is_golden_right is not None:
+        figures["golden_right"] = float(seen.is_golden_right)
+        figures["golden_max_difference"] = max(call.difference or 0.0 for call in seen.golden_calls)
+    for stage in STAGES:
+        times = [value for call in seen.calls if (value := call.time_ms(stage)) is not None]
+        if times:
+            figures |= {f"{stage}_ms_p{percent}": percentile(times, percent) for percent in QUANTILES}
+    figures["failed_calls"] = float(len(seen.failed_calls))
+    return figures
+
+
+def prometheus_text(seen: Observation, broken: dict[str, str], last_good_s: float | None) -> str:
+    """Write a pass in Prometheus' text format; names follow its conventions (seconds, `_info`)."""
+    url = label_value(seen.url)
+    figures = figures_of(seen)
+    lines: list[str] = []
+
+    def metric(name: str, says: str, samples: list[tuple[str, float]]) -> None:
+        if samples:
+            lines.extend([f"# HELP imgcls_monitor_{name} {says}", f"# TYPE imgcls_monitor_{name} gauge"])
+            lines.extend(f'imgcls_monitor_{name}{{url="{url}"{labels}}} {value:.10g}' for labels, value in samples)
+
+    metric("up", "Whether the service answered.", [("", figures["available"])])
+    metric("ready", "Whether the service takes work.", [("", figures["ready"])])
+    for name, says in (
+        ("golden_right", "Whether every golden case was answered as PyTorch did."),
+        ("golden_max_difference", "Largest distance of a golden probability to PyTorch's."),
+    ):
+        metric(name, says, [("", figures[name])] if name in figures else [])
+    metric("failed_calls", "Calls of the last pass without an answer.", [("", figures["failed_calls"])])
+    stages = [
+        (f',stage="{stage}",percentile="{percent}"', figures[f"{stage}_ms_p{percent}"] / 1000)
+        for stage in STAGES
+        for percent in QUANTILES
+        if f"{stage}_ms_p{percent}" in figures
+    ]
+    metric("stage_seconds", "Time of the calls of the last pass by stage.", stages)
+    metric("rule_broken", "Whether a rule is broken.", [(f',rule="{rule}"', float(rule in broken)) for rule in RULES])
+    metric("last_pass_timestamp_seconds", "When the last pass was.", [("", seen.at.timestamp())])
+    good = [] if last_good_s is None else [("", last_good_s)]
+    metric("last_good_pass_timestamp_seconds", "When the last pass without fault was.", good)
+    if seen.model_sha256 is not None:
+        model = f',model="{label_value(seen.model_name or "")}",sha256="{label_value(seen.model_sha256)}"'
+        metric("model_info", "Which model answers.", [(model, 1.0)])
+    return "\n".join(lines) + "\n"
+
+
+def label_value(text: str) -> str:
+    """Escape a label's value."""
+    return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
+
+
+def write_prometheus(path: Path, seen: Observation, broken: dict[str, str], last_good_s: float | None) -> None:
+    """Write the file for the textfile collector in one step, so that it is never read half."""
+    write_report(path, prometheus_text(seen, broken, last_good_s))
+
+
+def start_wandb(url: str) -> WandbRun:
+    """Begin a run of Weights & Biases; its own variables (such as `WANDB_MODE=offline`) say where it goes.
+
+    Raises:
+        SettingsError: It is not installed.
+    """
+    try:
+        wandb = import_module("wandb")
+    except ImportError as error:
+        raise SettingsError("--wandb needs the package wandb: `pip install wandb`, or leave the flag out.") from error
+    return cast("WandbRun", wandb.init(project="imgcls-monitor", config={"url": url}))

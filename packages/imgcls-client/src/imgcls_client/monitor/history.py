@@ -1,0 +1,178 @@
+"""Figures drawn from many passes: uptime, outages, latencies over time, classes, drift."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from statistics import fmean, median
+
+from imgcls_client.load.samples import percentile
+from imgcls_client.monitor.drift import class_counts, jensen_shannon, population_stability
+from imgcls_client.monitor.observation import CallSeen, Observation, Stage
+
+__all__ = ["Bucket", "History", "Outage"]
+
+# More points than this across a picture cannot be told apart.
+MOST_BUCKETS = 120
+# A silence of more than three usual distances between passes means that nobody was watching.
+SILENCE_FACTOR = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """A stretch of passes in which the service was not available, not ready, or wrong.
+
+    Attributes:
+        end: The first good pass after it; None while it lasts.
+    """
+
+    start: datetime
+    end: datetime | None
+    reason: str
+
+    def length_s(self, until: datetime) -> float:
+        """Say how long it lasted, in seconds."""
+        return ((self.end or until) - self.start).total_seconds()
+
+
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """The passes of one stretch of time.
+
+    Attributes:
+        is_break: Whether nobody was watching before it.
+    """
+
+    at: datetime
+    passes: tuple[Observation, ...]
+    is_break: bool
+
+    @property
+    def calls(self) -> tuple[CallSeen, ...]:
+        """The answered calls."""
+        return tuple(call for seen in self.passes for call in seen.calls if call.call_ms is not None)
+
+    def percentile_ms(self, percent: float, stage: Stage) -> float | None:
+        """Give a percentile of the times of one stage."""
+        values = [value for call in self.calls if (value := call.time_ms(stage)) is not None]
+        return percentile(values, percent) if values else None
+
+
+@dataclass(frozen=True)
+class History:
+    """The passes over one deployment, oldest first; at least one."""
+
+    passes: Sequence[Observation]
+
+    @property
+    def start(self) -> datetime:
+        """The time of the first pass."""
+        return self.passes[0].at
+
+    @property
+    def end(self) -> datetime:
+        """The time of the last pass."""
+        return self.passes[-1].at
+
+    @property
+    def last_good(self) -> datetime | None:
+        """The time of the last pass without fault."""
+        return next((seen.at for seen in reversed(self.passes) if fault_of(seen) is None), None)
+
+    def share(self, holds: Callable[[Observation], bool]) -> float:
+        """Give the share of passes for which something holds (0 to 1)."""
+        return fmean(1.0 if holds(seen) else 0.0 for seen in self.passes)
+
+    @property
+    def usual_distance_s(self) -> float:
+        """The usual time between two passes, in seconds."""
+        distances = [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(self.passes)]
+        return median(distances) if distances else 0.0
+
+    def outages(self) -> list[Outage]:
+        """Find the stretches of faulty passes."""
+        found: list[Outage] = []
+        begun: tuple[datetime, str] | None = None
+        for seen in self.passes:
+            fault = fault_of(seen)
+            if fault is not None and begun is None:
+                begun = (seen.at, fault)
+            elif fault is None and begun is not None:
+                found.append(Outage(begun[0], seen.at, begun[1]))
+                begun = None
+        return [*found, Outage(begun[0], None, begun[1])] if begun is not None else found
+
+    def buckets(self) -> list[Bucket]:
+        """Put the passes into stretches of equal length; passes that are far enough apart stand alone."""
+        span_s = (self.end - self.start).total_seconds()
+        length_s = max(span_s / MOST_BUCKETS, self.usual_distance_s * 0.5)
+        silence_s = max(self.usual_distance_s, length_s) * SILENCE_FACTOR
+        groups: list[list[Observation]] = []
+        for seen in self.passes:
+            if groups and (seen.at - groups[-1][0].at).total_seconds() < length_s:
+                groups[-1].append(seen)
+            else:
+                groups.append([seen])
+        buckets: list[Bucket] = []
+        for group in groups:
+            is_break = bool(buckets) and (group[0].at - buckets[-1].passes[-1].at).total_seconds() > silence_s
+            buckets.append(Bucket(group[0].at, tuple(group), is_break))
+        return buckets
+
+    def errors(self) -> Counter[str]:
+        """Count failures by kind: of whole passes and of single calls."""
+        kinds = Counter(str(call.error) for seen in self.passes for call in seen.failed_calls)
+        kinds.update(
+            (seen.reason or "not ready").split(":")[0] if not seen.is_available else "not_ready"
+            for seen in self.passes
+            if not (seen.is_available and seen.is_ready)
+        )
+        return kinds
+
+    def times_ms(self, stage: Stage) -> list[float]:
+        """Give the times of one stage of every call."""
+        return [value for seen in self.passes for call in seen.calls if (value := call.time_ms(stage)) is not None]
+
+    def classes(self) -> Counter[int]:
+        """Count the answered classes."""
+        return class_counts(self.passes)
+
+    def labels(self) -> dict[int, str]:
+        """Name the answered classes."""
+        calls = [call for seen in self.passes for call in seen.calls]
+        return {call.class_id: call.label or "" for call in calls if call.class_id is not None}
+
+    def reference(self) -> Counter[int]:
+        """Give the classes of the first pass that had answers: what later ones are compared with by default."""
+        return next((counts for seen in self.passes if (counts := class_counts([seen]))), Counter[int]())
+
+    def drift(self, reference: dict[int, float] | None) -> list[tuple[datetime, float, float]]:
+        """Give the population stability index and the Jensen-Shannon distance of every pass with answers."""
+        found: list[tuple[datetime, float, float]] = []
+        for seen in self.passes:
+            counts = class_counts([seen])
+            if not counts:
+                continue
+            against: dict[int, float] = dict(self.reference()) if reference is None else reference
+            scale = sum(counts.values()) / (sum(against.values()) or 1.0)
+            scaled = {each: value * scale for each, value in against.items()}
+            found.append((seen.at, population_stability(counts, scaled), jensen_shannon(counts, scaled)))
+        return found
+
+    def models(self) -> list[tuple[datetime, str, str]]:
+        """List each change of the model: when first seen, its name and hash."""
+        found: list[tuple[datetime, str, str]] = []
+        for seen in self.passes:
+            if seen.model_sha256 is not None and (not found or found[-1][2] != seen.model_sha256):
+                found.append((seen.at, seen.model_name or "", seen.model_sha256))
+        return found
+
+
+def fault_of(seen: Observation) -> str | None:
+    """Say what was wrong with a pass as a whole."""
+    if not seen.is_available or not seen.is_ready:
+        return seen.reason or "not ready"
+    if seen.failed_calls:
+        return f"{len(seen.failed_calls)} calls failed"
+    return f"{len(seen.wrong)} golden cases wrong" if seen.wrong else None

@@ -1,0 +1,175 @@
+"""One pass over a deployment: is it there, is it ready, does it answer as PyTorch did, and how fast."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Literal, get_args
+
+from imgcls_client.client import ImgclsClient
+from imgcls_client.errors import ImgclsClientError
+from imgcls_client.image_sources import ImageSource
+from imgcls_client.replies import Golden, GoldenCase, Health, Prediction
+
+__all__ = ["STAGES", "CallSeen", "Observation", "Stage", "observe"]
+
+# What the caller waited, the service's own stages, and the service's whole time.
+Stage = Literal["call", "decode", "queue", "inference", "service"]
+STAGES: tuple[Stage, ...] = get_args(Stage)
+
+
+@dataclass(frozen=True, slots=True)
+class CallSeen:
+    """One picture asked in a pass; times in milliseconds, None where the call failed.
+
+    Attributes:
+        difference: Largest distance of the top probabilities to PyTorch's (0 to 1), for golden pictures.
+        is_right: Whether a golden picture got PyTorch's class; None for others.
+        error: Code of the failure.
+    """
+
+    picture: str
+    class_id: int | None = None
+    label: str | None = None
+    probability: float | None = None
+    call_ms: float | None = None
+    decode_ms: float | None = None
+    queue_ms: float | None = None
+    inference_ms: float | None = None
+    service_ms: float | None = None
+    difference: float | None = None
+    is_right: bool | None = None
+    error: str | None = None
+
+    def time_ms(self, stage: Stage) -> float | None:
+        """Give the time of one stage, in milliseconds."""
+        times: dict[Stage, float | None] = {
+            "call": self.call_ms,
+            "decode": self.decode_ms,
+            "queue": self.queue_ms,
+            "inference": self.inference_ms,
+            "service": self.service_ms,
+        }
+        return times[stage]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What one pass saw.
+
+    Attributes:
+        is_available: Whether the process answered `/health`.
+        is_ready: Whether `/ready` said yes.
+        reason: Why it is not available or not ready.
+        tolerance: How far golden answers may be from PyTorch's.
+        is_golden_right: Whether every golden case was right; None where none could be asked.
+    """
+
+    url: str
+    at: datetime
+    is_available: bool
+    is_ready: bool
+    reason: str | None
+    model_name: str | None
+    model_sha256: str | None
+    provider: str | None
+    tolerance: float | None
+    duration_ms: float
+    calls: tuple[CallSeen, ...]
+
+    @property
+    def golden_calls(self) -> tuple[CallSeen, ...]:
+        """The calls that can be right or wrong."""
+        return tuple(call for call in self.calls if call.is_right is not None)
+
+    @property
+    def wrong(self) -> tuple[CallSeen, ...]:
+        """Golden cases with another class, or farther from PyTorch than allowed."""
+        allowed = self.tolerance or 0.0
+        return tuple(call for call in self.golden_calls if not call.is_right or (call.difference or 0.0) > allowed)
+
+    @property
+    def is_golden_right(self) -> bool | None:
+        """Whether every golden case was right."""
+        return not self.wrong if self.golden_calls else None
+
+    @property
+    def failed_calls(self) -> tuple[CallSeen, ...]:
+        """The calls that got no answer."""
+        return tuple(call for call in self.calls if call.error is not None)
+
+
+def observe(client: ImgclsClient, images: tuple[ImageSource, ...] = ()) -> Observation:
+    """Make one pass; whatever goes wrong is what it saw.
+
+    Args:
+        client: Should send once, so that a failure is seen and not repaired.
+        images: Asked beside the model's golden pictures.
+    """
+    started, at = time.perf_counter(), datetime.now(UTC)
+    health: Health | None = None
+    golden: Golden | None = None
+    calls: list[CallSeen] = []
+    is_ready, reason = False, None
+    try:
+        health = client.health()
+        readiness = client.ready()
+        is_ready, reason = readiness.ready, readiness.reason
+        if is_ready:
+            golden = client.golden()
+            calls += [ask_golden(client, case) for case in golden.cases]
+            calls += [ask(client, source) for source in images]
+    except ImgclsClientError as error:
+        reason = f"{error.code}: {error}"
+    model = golden.model if golden is not None else health.model if health is not None else None
+    return Observation(
+        url=client.connection.url,
+        at=at,
+        is_available=health is not None,
+        is_ready=is_ready,
+        reason=reason,
+        model_name=None if model is None else model.name,
+        model_sha256=None if model is None else model.sha256,
+        provider=None if health is None else health.provider,
+        tolerance=None if golden is None else golden.tolerance,
+        duration_ms=(time.perf_counter() - started) * 1000,
+        calls=tuple(calls),
+    )
+
+
+def ask_golden(client: ImgclsClient, case: GoldenCase) -> CallSeen:
+    """Ask a golden picture and compare."""
+    try:
+        answer = client.predict(case.image, top_k=len(case.top) or None)
+    except ImgclsClientError as error:
+        return CallSeen(case.name, error=error.code)
+    found = {score.class_id: score.probability for score in answer.top}
+    expected = [score for score in case.top if score.class_id in found]
+    difference = max((abs(found[score.class_id] - score.probability) for score in expected), default=1.0)
+    return seen(case.name, answer, difference=difference, is_right=answer.class_id == case.top[0].class_id)
+
+
+def ask(client: ImgclsClient, source: ImageSource) -> CallSeen:
+    """Ask another picture."""
+    try:
+        return seen(source.name, client.predict(source.read()))
+    except ImgclsClientError as error:
+        return CallSeen(source.name, error=error.code)
+
+
+def seen(
+    picture: str, answer: Prediction, *, difference: float | None = None, is_right: bool | None = None
+) -> CallSeen:
+    """Take an answer down."""
+    return CallSeen(
+        picture=picture,
+        class_id=answer.class_id,
+        label=answer.label,
+        probability=answer.probability,
+        call_ms=answer.call_ms,
+        decode_ms=answer.timing_ms.get("decode"),
+        queue_ms=answer.timing_ms.get("queue"),
+        inference_ms=answer.timing_ms.get("inference"),
+        service_ms=answer.timing_ms.get("total"),
+        difference=difference,
+        is_right=is_right,
+    )

@@ -1,0 +1,135 @@
+"""When a pass is not good enough, and when that is worth an alert."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+from imgcls_client.load.samples import percentile
+from imgcls_client.monitor.drift import class_counts, population_stability
+from imgcls_client.monitor.observation import Observation
+from imgcls_client.monitor.store import RuleState
+
+__all__ = ["RULES", "Limits", "Turn", "broken_rules", "next_state"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the user asks of a pass.
+
+    Attributes:
+        max_latency_ms: The 95th percentile of a pass's calls, in milliseconds.
+        max_drift: Population stability index against the reference; None asks nothing.
+        model_sha256: Which model must answer; None takes any.
+        reference: Class shares or counts to compare with.
+    """
+
+    max_latency_ms: float
+    max_drift: float | None = None
+    model_sha256: str | None = None
+    reference: dict[int, float] | None = None
+
+
+def is_available(seen: Observation, _: Limits) -> str | None:
+    """The process answers."""
+    return None if seen.is_available else seen.reason or "no answer"
+
+
+def is_ready(seen: Observation, _: Limits) -> str | None:
+    """The service takes work."""
+    return seen.reason or "not ready" if seen.is_available and not seen.is_ready else None
+
+
+def calls_answered(seen: Observation, _: Limits) -> str | None:
+    """Every call of the pass is answered."""
+    failed = seen.failed_calls
+    kinds = ", ".join(sorted({str(call.error) for call in failed}))
+    return f"{len(failed)} of {len(seen.calls)} calls failed: {kinds}" if failed else None
+
+
+def golden_right(seen: Observation, _: Limits) -> str | None:
+    """Golden cases are answered as PyTorch did."""
+    worst = max((call.difference or 0.0 for call in seen.wrong), default=0.0)
+    if not seen.wrong:
+        return None
+    return f"{len(seen.wrong)} of {len(seen.golden_calls)} golden cases are wrong, max |Δp| {worst:.2g}"
+
+
+def is_fast(seen: Observation, limits: Limits) -> str | None:
+    """Calls are fast enough."""
+    times = [call.call_ms for call in seen.calls if call.call_ms is not None]
+    slow = percentile(times, 95) if times else 0.0
+    return f"p95 {slow:.0f} ms, limit {limits.max_latency_ms:.0f} ms" if slow > limits.max_latency_ms else None
+
+
+def is_expected_model(seen: Observation, limits: Limits) -> str | None:
+    """The expected model answers."""
+    wanted, found = limits.model_sha256, seen.model_sha256
+    if wanted is None or found is None or found.startswith(wanted.lower()):
+        return None
+    return f"the model is {found[:12]}…, expected {wanted[:12]}…"
+
+
+def is_stable(seen: Observation, limits: Limits) -> str | None:
+    """The distribution of classes is the reference's."""
+    counts = class_counts([seen])
+    if limits.max_drift is None or limits.reference is None or not counts:
+        return None
+    # Shares count as if they came from as many answers, so that smoothing weighs both sides alike.
+    scale = sum(counts.values()) / (sum(limits.reference.values()) or 1.0)
+    index = population_stability(counts, {each: share * scale for each, share in limits.reference.items()})
+    return f"PSI {index:.2f}, limit {limits.max_drift:g}" if index > limits.max_drift else None
+
+
+RULES: dict[str, Callable[[Observation, Limits], str | None]] = {
+    "available": is_available,
+    "ready": is_ready,
+    "calls": calls_answered,
+    "golden": golden_right,
+    "latency": is_fast,
+    "model": is_expected_model,
+    "drift": is_stable,
+}
+
+
+def broken_rules(seen: Observation, limits: Limits) -> dict[str, str]:
+    """Give the rules that a pass breaks, each with what was found."""
+    found = {name: rule(seen, limits) for name, rule in RULES.items()}
+    return {name: detail for name, detail in found.items() if detail is not None}
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A rule that just broke for good, or just recovered.
+
+    Attributes:
+        since: When the alert went out that has now ended; None for one that begins.
+    """
+
+    rule: str
+    kind: Literal["broken", "recovered"]
+    detail: str
+    at: datetime
+    since: datetime | None = None
+
+
+def next_state(
+    before: RuleState, detail: str | None, *, at: datetime, alert_after: int
+) -> tuple[RuleState, Turn | None]:
+    """Take one pass into account: an alert goes out once when a rule breaks and once when it recovers.
+
+    Args:
+        before: How the rule stood.
+        detail: What the pass found, or None where it kept the rule.
+        at: When the pass was.
+        alert_after: How many passes in a row must break a rule before that is worth an alert.
+    """
+    if detail is None:
+        after = RuleState(before.rule)
+        if before.alerted_at is None:
+            return after, None
+        return after, Turn(before.rule, "recovered", before.detail or "", at, before.alerted_at)
+    after = replace(before, broken_passes=before.broken_passes + 1, detail=detail)
+    if before.alerted_at is not None or after.broken_passes < alert_after:
+        return after, None
+    return replace(after, alerted_at=at), Turn(before.rule, "broken", detail, at)
