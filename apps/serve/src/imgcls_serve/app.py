@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
 from starlette.types import ASGIApp
 
 from imgcls_serve import __version__, problems
 from imgcls_serve.middleware import RequestMiddleware
-from imgcls_serve.routes import batch, metrics, models, predict, state, v2
+from imgcls_serve.openapi import openapi_document
+from imgcls_serve.routes import batch, metrics, models, page, predict, state, v2
 from imgcls_serve.service import Service
 
 
-def create_api(service: Service) -> FastAPI:
-    """Gives the routes; the application's lifespan starts and stops the service."""
+def create_app(service: Service) -> ASGIApp:
+    """Gives the ASGI application; its lifespan starts and stops the service."""
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
@@ -23,13 +25,26 @@ def create_api(service: Service) -> FastAPI:
         yield
         await service.stop()
 
-    app = FastAPI(title="imgcls", version=__version__, summary="Image classification over HTTP.", lifespan=lifespan)
+    return RequestMiddleware(_routes(lifespan), service=service, direct={"/predict": predict.answer})
+
+
+def openapi() -> dict[str, Any]:
+    """Gives the OpenAPI document without starting anything."""
+    return openapi_document(_routes())
+
+
+def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None) -> FastAPI:
+    app = FastAPI(
+        title="imgcls",
+        version=__version__,
+        summary="Image classification over HTTP.",
+        lifespan=lifespan,
+        docs_url=None,  # FastAPI's page loads its scripts from elsewhere; `routes/page.py` has one that does not
+        redoc_url=None,
+        redirect_slashes=False,
+    )
+    app.openapi = lambda: openapi_document(app)
     problems.install(app)
-    for module in (predict, batch, state, models, metrics, v2):
+    for module in (predict, batch, state, models, metrics, v2, page):
         app.include_router(module.router)
     return app
-
-
-def create_app(service: Service) -> ASGIApp:
-    """Gives the whole ASGI application for a service that is not yet started."""
-    return RequestMiddleware(create_api(service), service=service, direct={"/predict": predict.answer})

@@ -30,11 +30,25 @@ EXIT_USAGE = 2
 )
 @click.option("--host", help="Address to listen on (IMGCLS_HOST, default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (IMGCLS_PORT, default 8192).")
-def main(model: Path | None, models_dir: Path | None, host: str | None, port: int | None) -> None:
+@click.option("--settings", "show_settings", is_flag=True, help="Print all settings as a table and exit.")
+@click.option("--openapi", "show_openapi", is_flag=True, help="Print the OpenAPI document and exit.")
+def main(
+    model: Path | None,
+    models_dir: Path | None,
+    host: str | None,
+    port: int | None,
+    show_settings: bool,
+    show_openapi: bool,
+) -> None:
     """Serves an imgcls artifact over HTTP.
 
-    Every other setting comes from the environment as IMGCLS_NAME; the documentation lists them.
+    Every other setting comes from the environment as IMGCLS_NAME; `--settings` lists them.
     """
+    if show_settings:
+        _print_settings()
+    if show_openapi:
+        _print_openapi()
+
     from imgcls_serve.settings import SettingsError, read_settings
 
     try:
@@ -46,6 +60,22 @@ def main(model: Path | None, models_dir: Path | None, host: str | None, port: in
     from imgcls_serve.server import serve
 
     sys.exit(serve(settings))
+
+
+def _print_settings() -> NoReturn:
+    from imgcls_serve.settings import settings_table
+
+    click.echo(settings_table())
+    sys.exit(0)
+
+
+def _print_openapi() -> NoReturn:
+    import json
+
+    from imgcls_serve.app import openapi
+
+    click.echo(json.dumps(openapi(), indent=1, ensure_ascii=False))
+    sys.exit(0)
 
 
 def _check_files(settings: Settings) -> None:

@@ -13,6 +13,7 @@ from imgcls_serve.errors import ForbiddenError, UnauthorizedError
 PUBLIC_PATHS: Final = frozenset(
     {"/", "/health", "/ready", "/docs", "/openapi.json", "/v2/health/live", "/v2/health/ready"}
 )
+PUBLIC_PREFIX: Final = "/assets/"
 
 
 class Gatekeeper:
@@ -39,7 +40,7 @@ class Gatekeeper:
             UnauthorizedError: a key is needed and none was sent.
             ForbiddenError: the key is wrong.
         """
-        if not self._api or path in PUBLIC_PATHS:
+        if not self._api or path in PUBLIC_PATHS or path.startswith(PUBLIC_PREFIX):
             return
         key = _key_of(headers)
         if key is None:

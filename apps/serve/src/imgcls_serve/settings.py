@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from imgcls_core.image_decode import PILLOW_MAX_PIXELS
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "IMGCLS_"
 _MIN_KEY_LENGTH = 8
+_SECRETS = frozenset({"api_keys", "admin_token"})
 
 
 class SettingsError(ValueError):
@@ -140,7 +141,33 @@ def read_settings(**given: object) -> Settings:
         raise SettingsError("\n".join(_sentence(fault) for fault in error.errors())) from None
 
 
+def settings_table() -> str:
+    """Gives all settings as a Markdown table: variable, default, what is allowed, what it does."""
+    properties = Settings.model_json_schema()["properties"]
+    rows = ["| variable | default | allowed | what |", "|---|---|---|---|"]
+    for name, field in Settings.model_fields.items():
+        value = str(field.default).lower() if isinstance(field.default, bool) else field.default
+        default = "" if value is None else f"`{value}`"
+        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {_allowed(properties[name])} | {field.description} |")
+    return "\n".join(rows)
+
+
+def _allowed(schema: dict[str, Any]) -> str:
+    options: list[dict[str, Any]] = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
+    (kind,) = options
+    if "enum" in kind:
+        return ", ".join(f"`{one}`" for one in kind["enum"])
+    if kind["type"] == "boolean":
+        return "`true`, `false`"
+    if kind["type"] not in {"integer", "number"}:
+        return {"path": "path", "password": "text"}.get(kind.get("format", ""), "text")
+    low = f"above {kind['exclusiveMinimum']:,}" if "exclusiveMinimum" in kind else f"{kind['minimum']:,}"
+    return f"{low} to {kind['maximum']:,}"
+
+
 def _sentence(fault: ErrorDetails) -> str:
     if not fault["loc"]:
         return f"{fault['msg'].removeprefix('Value error, ')}."
-    return f"{PREFIX}{str(fault['loc'][0]).upper()} is {str(fault['input'])!r}: {fault['msg']}."
+    name = str(fault["loc"][0])
+    found = "not allowed" if name in _SECRETS else repr(str(fault["input"]))
+    return f"{PREFIX}{name.upper()} is {found}: {fault['msg']}."

@@ -6,7 +6,6 @@ from typing import Any, Final
 
 from imgcls_serve.problems import MEDIA_TYPE
 from imgcls_serve.schemas import PredictJson, ProblemReply
-from imgcls_serve.tensors import InferJson
 
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
@@ -57,7 +56,7 @@ INFER_BODY: Final[dict[str, Any]] = {
     "required": True,
     "content": {
         "application/json": {
-            "schema": InferJson.model_json_schema(ref_template="#/components/schemas/{model}") | {"$defs": {}},
+            "schema": {"$ref": "#/components/schemas/InferJson"},
         },
         "application/octet-stream": {
             "schema": {

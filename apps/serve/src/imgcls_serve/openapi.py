@@ -1,0 +1,79 @@
+"""The OpenAPI document: what FastAPI derives, and what it cannot know."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from imgcls_serve.schemas import ProblemReply
+from imgcls_serve.tensors import InferJson
+
+_REF: Final = "#/components/schemas/{model}"
+
+_DESCRIPTION: Final = """\
+Classifies images with an imgcls artifact.
+
+Errors are problem documents (RFC 9457) with a stable `code`. A request may carry `X-Request-Id`, which comes back in
+the answer, and `X-Request-Timeout-Ms`. Where the service has API keys, send one as `Authorization: Bearer …` or
+`X-API-Key`; admin routes need the admin token in the same way."""
+
+_SHA256: Final = "c213762320c0b856e3f7ba547538e7ef1d6465c6dd51b512cf3cd128f8fab567"
+_TENCH: Final = {"class_id": 0, "label": "tench", "probability": 0.7023928761482239}
+_STAGES: Final = {"decode": 2.677, "queue": 0.108, "inference": 6.545}
+_IMAGE: Final = {**_TENCH, "top": [_TENCH], "timing_ms": _STAGES, "batch_size": 1}
+_MODEL: Final = {"name": "mobilenet_v2", "sha256": _SHA256}
+
+_EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
+    ("/predict", "post"): {
+        **_IMAGE,
+        "model": _MODEL,
+        "timing_ms": {**_STAGES, "total": 9.899},
+        "request_id": "26c37df7d5034deb8edb0b6c596eee7b",
+    },
+    ("/predict/batch", "post"): {
+        "results": [
+            _IMAGE,
+            {
+                "error": {
+                    "type": "urn:imgcls:problem:image_undecodable",
+                    "title": "The image cannot be decoded",
+                    "status": 400,
+                    "detail": "The image cannot be decoded: it is empty.",
+                    "code": "image_undecodable",
+                }
+            },
+        ],
+        "model": _MODEL,
+        "total_ms": 11.207,
+        "request_id": "26c37df7d5034deb8edb0b6c596eee7b",
+    },
+    ("/ready", "get"): {"ready": True, "model": _MODEL, "provider": "cpu"},
+    ("/v2/models/{name}/infer", "post"): {
+        "model_name": "mobilenet_v2",
+        "model_version": "1",
+        "outputs": [{"name": "probabilities", "datatype": "FP32", "shape": [1, 3], "data": [0.7, 0.2, 0.1]}],
+    },
+}
+
+
+def openapi_document(app: FastAPI) -> dict[str, Any]:
+    """Gives the document for an application's routes."""
+    document = get_openapi(
+        title=app.title, version=app.version, summary=app.summary, description=_DESCRIPTION, routes=app.routes
+    )
+    components = document.setdefault("components", {})
+    schemas: dict[str, Any] = components.setdefault("schemas", {})
+    for model in (ProblemReply, InferJson):
+        schema = model.model_json_schema(ref_template=_REF)
+        schemas.update(schema.pop("$defs", {}))
+        schemas[model.__name__] = schema
+    components["securitySchemes"] = {
+        "bearer": {"type": "http", "scheme": "bearer"},
+        "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+    }
+    document["security"] = [{}, {"bearer": []}, {"key": []}]
+    for (path, method), example in _EXAMPLES.items():
+        document["paths"][path][method]["responses"]["200"]["content"]["application/json"]["example"] = example
+    return document
