@@ -51,6 +51,7 @@ class Faults:
     pixels: Callable[[bytes], bytes] | None = None
     labels: list[str] = field(default_factory=lambda: LABELS)
     mean: float = 0.5
+    router: Callable[["StandIn", "Request"], "Request | dict[str, object]"] | None = None
     answer_before: Callable[["StandIn", "Request"], None] | None = None
     vector: Callable[["StandIn", list[float]], list[float]] | None = None
     detail: Callable[[str], str] = str
@@ -61,6 +62,7 @@ class Faults:
     request_id: Callable[[str], str] | None = str
     admin_token: str | None = "admin"  # noqa: S105 - of the stand-in
     api_key: str | None = None
+    api_key_header: str = "authorization"
 
 
 @dataclass(frozen=True)
@@ -231,7 +233,13 @@ class StandIn:
                     service.requests.append(request)
                 headers: dict[str, str] = {}
                 try:
-                    status, document, media = 200, service.answer(request, request_id), "application/json"
+                    status, media = 200, "application/json"
+                    routed = service.faults.router(service, request) if service.faults.router else request
+                    if isinstance(routed, Request):
+                        request_id = routed.headers.get("x-request-id", request_id)
+                        document = service.answer(routed, request_id)
+                    else:
+                        document = routed
                 except Refusal as refusal:
                     status, media, headers = refusal.status, "application/problem+json", refusal.headers
                     document = {**refusal.problem(request_id), "detail": service.faults.detail(refusal.detail)}
@@ -248,7 +256,10 @@ class StandIn:
         return Handler
 
     def answer(self, request: Request, request_id: str) -> dict[str, object]:
-        if self.faults.api_key and request.headers.get("authorization") != f"Bearer {self.faults.api_key}":
+        if (
+            self.faults.api_key
+            and request.headers.get(self.faults.api_key_header, "").removeprefix("Bearer ") != self.faults.api_key
+        ):
             raise Refusal(401, "unauthorized", "The key is missing or wrong.")
         with self.lock:
             self.predicting += request.path == "/predict"

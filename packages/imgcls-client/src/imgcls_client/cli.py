@@ -16,6 +16,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "suite": ("imgcls_client.commands.suite:suite", "Test a deployment; exit 1 when a test fails."),
     "bench": ("imgcls_client.commands.bench:bench", "Put load on a deployment and measure every answer."),
     "monitor": ("imgcls_client.commands.monitor:monitor", "Watch a deployment, alert, and report."),
+    "config": ("imgcls_client.commands.config:config", "Show the settings and where each came from."),
 }
 BUG_EXIT_CODE = 70
 INTERRUPTED_EXIT_CODE = 130

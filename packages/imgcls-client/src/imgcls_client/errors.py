@@ -49,6 +49,11 @@ class ImgclsClientError(Exception):
     code: str = "client_error"
     exit_code: ClassVar[int] = 70
 
+    @property
+    def brief(self) -> str:
+        """What happened, without advice and without what a record has in columns of its own."""
+        return str(self)
+
 
 class SettingsError(ImgclsClientError, ValueError):
     """A setting, option or file of settings cannot be used as it stands."""
@@ -92,6 +97,11 @@ class UnreachableError(ImgclsClientError, ConnectionError):
         self.url = url
         self.reason = reason
 
+    @property
+    def brief(self) -> str:
+        """What the network said."""
+        return self.reason
+
 
 class AnswerTimeoutError(ImgclsClientError, TimeoutError):
     """The service was reached and did not answer in time.
@@ -111,6 +121,11 @@ class AnswerTimeoutError(ImgclsClientError, TimeoutError):
         )
         self.url = url
         self.waited_s = waited_s
+
+    @property
+    def brief(self) -> str:
+        """How long the client waited."""
+        return f"no answer within {self.waited_s:g} s"
 
 
 class UnexpectedAnswerError(ImgclsClientError, ValueError):
@@ -160,6 +175,11 @@ class RefusedError(ImgclsClientError):
         self.detail = detail
         self.request_id = request_id
         self.retry_after_s = retry_after_s
+
+    @property
+    def brief(self) -> str:
+        """The service's sentence."""
+        return f"{self.status} {self.detail}"
 
 
 class ImageRefusedError(RefusedError):

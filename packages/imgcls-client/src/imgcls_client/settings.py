@@ -27,7 +27,8 @@ class Setting:
         kind: `text` or `number` (seconds or a count, 0 or more).
         secret: Never shown.
         other_variable: A variable of another tool that is honoured too.
-        command: The only command that has it as a flag; None for every command that reaches a deployment.
+        command: The only command that has it as a flag, or `config` for none; None for every command that reaches a
+            deployment.
         says: What it is.
     """
 
@@ -53,10 +54,20 @@ class Setting:
 SETTINGS: tuple[Setting, ...] = (
     Setting("url", "Base address of the service.", default="http://127.0.0.1:8192"),
     Setting("api_key", "Key of the service, sent as a bearer token.", secret=True),
+    Setting("project", "Cerebrium project, as p-1234abcd; with --app it takes the place of --url."),
+    Setting("app", "Name of the app on Cerebrium."),
+    Setting(
+        "platform_token",
+        "Cerebrium's bearer token (API key or service-account token); the key of the service then goes as X-API-Key.",
+        secret=True,
+        other_variable="CEREBRIUM_SERVICE_ACCOUNT_TOKEN",
+    ),
     Setting("timeout_s", "Longest wait for an answer of a warm service, in seconds.", default=30.0, kind="number"),
     Setting("cold_start_timeout_s", "Longest wait for the first answer, in seconds.", default=120.0, kind="number"),
     Setting("connect_timeout_s", "Longest wait for a connection, in seconds.", default=5.0, kind="number"),
     Setting("retries", "How often a passing failure is tried again.", default=3.0, kind="number"),
+    Setting("platform_url", "Router of the platform.", default="https://api.cerebrium.ai", command="config"),
+    Setting("platform_rest_url", "REST API of the platform.", default="https://rest.cerebrium.ai", command="config"),
     Setting("database", "SQLite file of the monitor; by default in the user's state folder.", command="monitor"),
     Setting("webhook", "Address that gets the monitor's alerts.", secret=True, command="monitor"),
 )
@@ -64,10 +75,15 @@ SETTINGS: tuple[Setting, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A value and where it came from, for showing."""
+    """A value and where it came from, for showing.
+
+    Attributes:
+        rank: 0 flag, 1 environment, 2 profile, 3 default.
+    """
 
     value: str | float | None
     source: str
+    rank: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,18 +145,18 @@ def resolve_settings(
     origins: dict[str, Origin] = {}
     for setting in SETTINGS:
         value: object = None
-        source = "default"
+        source, rank = "default", 3
         flag = flags.get(setting.name)
         variable = first_set(environment, setting)
         if flag is not None:
-            value, source = flag, setting.flag
+            value, source, rank = flag, setting.flag, 0
         elif variable is not None:
-            value, source = environment[variable], variable
+            value, source, rank = environment[variable], variable, 1
         elif setting.name in profile:
-            value, source = profile[setting.name], f"profile {profile_name!r}"
+            value, source, rank = profile[setting.name], f"profile {profile_name!r}", 2
         else:
             value = setting.default
-        origins[setting.name] = Origin(checked(setting, value, source), source)
+        origins[setting.name] = Origin(checked(setting, value, source), source, rank)
     return Settings(origins, profile_name)
 
 

@@ -1,25 +1,42 @@
-"""The options that every command has for reaching a deployment, and the client they make."""
+"""The options that every command has for reaching a deployment, and the clients they make."""
 
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from imgcls_client.cerebrium.address import CerebriumApp, app_of_url, make_app
+from imgcls_client.cerebrium.rest import CerebriumApi
 from imgcls_client.client import ImgclsClient
 from imgcls_client.retry_policy import NO_RETRY, RetryPolicy, Timeouts
 from imgcls_client.settings import SETTINGS, Settings, resolve_settings
 
-__all__ = ["client_from", "connection_options", "settings_of", "stranger_from"]
+__all__ = [
+    "client_from",
+    "connection_options",
+    "has_key",
+    "platform_api_from",
+    "platform_app_of",
+    "settings_of",
+    "stranger_from",
+    "url_of",
+]
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def connection_options(command: Command, *, for_command: str | None = None) -> Command:
-    """Give a command the options for reaching a deployment; they arrive as one `Settings` named `settings`."""
+    """Give a command the options for reaching a deployment; see `settings_of`.
+
+    Args:
+        command: The command.
+        for_command: Its name, where there are settings that it alone has.
+    """
 
     def take(context: click.Context, parameter: click.Parameter, value: object) -> None:
         flags = context.meta.setdefault("imgcls.flags", {})
-        flags[parameter.name] = value
+        if value is not None:
+            flags[parameter.name] = value
 
     for setting in reversed(SETTINGS):
         if setting.command not in {None, for_command}:
@@ -47,6 +64,52 @@ def settings_of(context: click.Context) -> Settings:
     return resolve_settings(context.meta.get("imgcls.flags", {}))
 
 
+def platform_app_of(settings: Settings) -> CerebriumApp | None:
+    """Name the app on Cerebrium that the settings mean, or None for any other host.
+
+    An address and a project may both be set, in different places: the nearer one counts (a flag before the
+    environment, the environment before a profile).
+    """
+    url, project, app = (settings.origins[name] for name in ("url", "project", "app"))
+    if (project.value is None) != (app.value is None):
+        raise click.UsageError("--project and --app belong together: both name an app on Cerebrium.")
+    if project.value is None or url.rank < project.rank:
+        return app_of_url(str(url.value))
+    if url.rank == project.rank:
+        raise click.UsageError(f"{url.source} and {project.source} both say where the service is; leave one out.")
+    return make_app(str(project.value), str(app.value))
+
+
+def url_of(settings: Settings) -> str:
+    """Give the base address of the deployment."""
+    found = platform_app_of(settings)
+    url = settings.text("url") or ""
+    if found is None or app_of_url(url) == found:
+        return url
+    return found.url(settings.text("platform_url") or "")
+
+
+def headers_of(settings: Settings, *, platform_token: str | None, api_key: str | None) -> dict[str, str]:
+    """Give the headers that open the deployment.
+
+    A platform's router reads `Authorization` itself, so behind one the service's own key goes as `X-API-Key`.
+    """
+    if platform_token is None:
+        return {} if api_key is None else {"authorization": f"Bearer {api_key}"}
+    own = {} if api_key is None else {"x-api-key": api_key}
+    return {"authorization": f"Bearer {platform_token}", **own}
+
+
+def platform_token_of(settings: Settings) -> str | None:
+    """Give the platform's token, where the deployment is on the platform: it goes nowhere else."""
+    return settings.text("platform_token") if platform_app_of(settings) is not None else None
+
+
+def has_key(settings: Settings) -> bool:
+    """Say whether the settings have a key of the service or a token of its platform."""
+    return settings.text("api_key") is not None or platform_token_of(settings) is not None
+
+
 def timeouts_of(settings: Settings) -> Timeouts:
     """Give the time limits."""
     return Timeouts(
@@ -58,15 +121,23 @@ def timeouts_of(settings: Settings) -> Timeouts:
 
 def stranger_from(settings: Settings, key: str | None) -> ImgclsClient:
     """Make a client for the same deployment with another key, or with none, that sends once."""
-    return ImgclsClient(settings.text("url") or "", api_key=key, timeouts=timeouts_of(settings), retry=NO_RETRY)
+    return ImgclsClient(url_of(settings), api_key=key, timeouts=timeouts_of(settings), retry=NO_RETRY)
 
 
 def client_from(settings: Settings, *, retry: RetryPolicy | None = None, max_connections: int = 64) -> ImgclsClient:
     """Make the client that the settings describe."""
     return ImgclsClient(
-        settings.text("url") or "",
-        api_key=settings.text("api_key"),
+        url_of(settings),
         timeouts=timeouts_of(settings),
         retry=retry or RetryPolicy(attempts=int(settings.number("retries")) + 1),
+        headers=headers_of(settings, platform_token=platform_token_of(settings), api_key=settings.text("api_key")),
         max_connections=max_connections,
     )
+
+
+def platform_api_from(settings: Settings) -> CerebriumApi | None:
+    """Make a client of the platform's API, where the platform is known and there is a token."""
+    app, token = platform_app_of(settings), platform_token_of(settings)
+    if app is None or token is None:
+        return None
+    return CerebriumApi(app, token, rest_url=settings.text("platform_rest_url") or "")

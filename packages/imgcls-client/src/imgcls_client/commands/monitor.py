@@ -8,7 +8,14 @@ from pathlib import Path
 
 import click
 
-from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
+from imgcls_client.cerebrium.figures import platform_figures
+from imgcls_client.commands.connection_options import (
+    client_from,
+    connection_options,
+    platform_api_from,
+    settings_of,
+    url_of,
+)
 from imgcls_client.durations import DURATION
 from imgcls_client.errors import SettingsError
 from imgcls_client.image_sources import find_images
@@ -88,6 +95,8 @@ def monitor(
         run = start_wandb(client.connection.url) if wandb else None
         if run is not None:
             stack.callback(run.finish)
+        api = platform_api_from(settings)
+        platform = partial(platform_figures, stack.enter_context(api)) if api is not None else dict[str, float]
         watch = Watch(
             client,
             store,
@@ -95,6 +104,7 @@ def monitor(
             Alerting(settings.text("webhook"), alert_command),
             alert_after,
             tuple(find_images(images)),
+            platform,
         )
         try:
             for _ in times_of(every_s, for_s):
@@ -145,8 +155,12 @@ def report(context: click.Context, since_s: float, html: Path, summary: Path | N
     settings = settings_of(context)
     with opened_store(database_of(settings), must_exist=True) as store:
         watched = store.urls()
-        asked = (settings.text("url") or "").rstrip("/")
-        url = asked if asked in watched or settings.origins["url"].source != "default" else next(iter(watched), asked)
+        asked = url_of(settings).rstrip("/")
+        url = (
+            asked
+            if asked in watched or asked != settings.origins["url"].value or settings.origins["url"].rank < 3
+            else next(iter(watched), asked)
+        )
         passes = store.observations(url, datetime.now(UTC) - timedelta(seconds=since_s))
         if not passes:
             known = ", ".join(watched) or "none"

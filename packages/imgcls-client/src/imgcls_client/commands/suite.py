@@ -1,11 +1,21 @@
 """`imgcls-client suite`."""
 
 import json
+from contextlib import ExitStack
 from pathlib import Path
 
 import click
 
-from imgcls_client.commands.connection_options import client_from, connection_options, settings_of, stranger_from
+from imgcls_client.commands.connection_options import (
+    client_from,
+    connection_options,
+    has_key,
+    platform_api_from,
+    platform_app_of,
+    settings_of,
+    stranger_from,
+)
+from imgcls_client.durations import DURATION
 from imgcls_client.report_files import write_report
 from imgcls_client.retry_policy import NO_RETRY
 from imgcls_client.suite.deployment import Deployment, SuiteOptions
@@ -53,6 +63,15 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 )
 @click.option("--concurrency", type=click.IntRange(1, 1000), default=16, show_default=True, help="Calls at once.")
 @click.option("--expect-private", is_flag=True, help="Fail when the deployment answers without a key.")
+@click.option("--cold-start", is_flag=True, help="On a platform: wait for scale-down, then measure a start from zero.")
+@click.option(
+    "--cold-start-wait",
+    "cold_start_wait_s",
+    type=DURATION,
+    default="10m",
+    show_default=True,
+    help="How long to wait for scale-down.",
+)
 @click.option("--junit", type=NEW_FILE, help="Write the results as JUnit XML, too.")
 @click.option("--html", type=NEW_FILE, help="Write the results as one HTML page, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
@@ -72,6 +91,8 @@ def suite(
     load_s: float,
     concurrency: int,
     expect_private: bool,
+    cold_start: bool,
+    cold_start_wait_s: float,
 ) -> None:
     """Test a deployment: PyTorch's golden answers, your own cases, bad input, protocol, security, speed.
 
@@ -89,14 +110,21 @@ def suite(
         load_s=load_s,
         concurrency=concurrency,
         expect_private=expect_private,
+        is_behind_router=platform_app_of(settings) is not None,
+        cold_start_wait_s=cold_start_wait_s if cold_start else None,
     )
-    with client_from(settings) as client, client_from(settings, retry=NO_RETRY) as direct:
+    with ExitStack() as stack:
+        client = stack.enter_context(client_from(settings))
+        direct = stack.enter_context(client_from(settings, retry=NO_RETRY))
+        api = platform_api_from(settings)
+        platform = stack.enter_context(api) if api is not None else None
         deployment = Deployment(
             client=client,
             direct=direct,
             options=options,
-            has_key=settings.text("api_key") is not None,
+            has_key=has_key(settings),
             as_stranger=lambda key: stranger_from(settings, key),
+            platform=platform,
         )
         client.health()
         running = run_checks(checks, deployment)

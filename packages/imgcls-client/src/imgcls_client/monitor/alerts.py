@@ -29,7 +29,7 @@ class Alerting:
 
     def tell(self, turn: Turn, url: str) -> list[str]:
         """Tell everybody; what could not be told is given back, because the watching goes on."""
-        document = json.dumps(turn_document(turn, url), ensure_ascii=False)
+        document = json.dumps(turn_document(turn, url), ensure_ascii=False) + "\n"
         problems: list[str] = []
         if self.webhook is not None:
             problems += self.post(self.webhook, document)
@@ -49,9 +49,10 @@ class Alerting:
     def start(self, command: str, document: str) -> list[str]:
         """Run the command."""
         try:
-            # The command is the user's own, and no shell reads it.
+            # The command is the user's own, and no shell reads it. What it prints goes to standard error: standard
+            # output is for passes.
             ended = subprocess.run(  # noqa: S603
-                shlex.split(command), input=document.encode(), timeout=COMMAND_TIMEOUT_S, check=False
+                shlex.split(command), input=document.encode(), stdout=2, timeout=COMMAND_TIMEOUT_S, check=False
             )
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             return [f"the alert command could not be run: {error}"]

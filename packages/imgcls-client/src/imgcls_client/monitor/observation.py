@@ -119,7 +119,7 @@ def observe(client: ImgclsClient, images: tuple[ImageSource, ...] = ()) -> Obser
             calls += [ask_golden(client, case) for case in golden.cases]
             calls += [ask(client, source) for source in images]
     except ImgclsClientError as error:
-        reason = f"{error.code}: {error}"
+        reason = f"{error.code}: {error.brief}"
     model = golden.model if golden is not None else health.model if health is not None else None
     return Observation(
         url=client.connection.url,

@@ -7,6 +7,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from imgcls_client.calls import Answer, Call, SentAs, json_document, predict_call, read_answer
+from imgcls_client.cerebrium.rest import CerebriumApi
 from imgcls_client.client import ImgclsClient
 from imgcls_client.replies import Golden, Health, Prediction, read_prediction
 
@@ -32,6 +33,7 @@ class SuiteOptions:
         load_s: How long each test of performance puts load on the service, in seconds.
         concurrency: Calls at once in tests of parallel load.
         expect_private: Whether a deployment that answers without a key fails.
+        cold_start_wait_s: How long to wait for the platform to take the last replica away, or None not to try.
         is_behind_router: Whether a platform's router stands before it, which gives every call an id of its own.
     """
 
@@ -42,6 +44,7 @@ class SuiteOptions:
     concurrency: int = 16
     expect_private: bool = False
     is_behind_router: bool = False
+    cold_start_wait_s: float | None = None
 
 
 @dataclass
@@ -54,6 +57,7 @@ class Deployment:
         options: What the user asks of it.
         has_key: Whether the user gave a key.
         as_stranger: Makes a client with another key, or with none.
+        platform: The API of the platform under it, where it is known and there is a token.
     """
 
     client: ImgclsClient
@@ -61,6 +65,7 @@ class Deployment:
     options: SuiteOptions
     has_key: bool
     as_stranger: Callable[[str | None], ImgclsClient] = field(repr=False)
+    platform: CerebriumApi | None = None
 
     @cached_property
     def golden(self) -> Golden:

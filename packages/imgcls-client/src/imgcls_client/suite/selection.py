@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from imgcls_client.errors import SettingsError
-from imgcls_client.suite import correctness, diagnosis, performance, protocol, robustness, security
+from imgcls_client.suite import correctness, diagnosis, performance, platform, protocol, robustness, security
 from imgcls_client.suite.check import Check
 
 __all__ = ["ALL_CHECKS", "choose"]
@@ -15,6 +15,7 @@ ALL_CHECKS: tuple[Check, ...] = (
     *protocol.CHECKS,
     *security.CHECKS,
     *performance.CHECKS,
+    *platform.CHECKS,
 )
 
 
