@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from imgcls_serve.problems import MEDIA_TYPE
 from imgcls_serve.schemas import PredictJson, ProblemReply
+from imgcls_serve.settings import Settings
 
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
@@ -73,7 +74,11 @@ TIMEOUT_HEADER: Final[dict[str, Any]] = {
     "in": "header",
     "required": False,
     "description": "Deadline of this request in ms; a later answer is a 504. `IMGCLS_REQUEST_TIMEOUT_MS` without it.",
-    "schema": {"type": "integer", "minimum": 1},
+    "schema": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": Settings.model_fields["max_request_timeout_ms"].default,
+    },
 }
 
 _MEANING: Final = {
