@@ -236,7 +236,7 @@ class StandIn:
                     status, media = 200, "application/json"
                     routed = service.faults.router(service, request) if service.faults.router else request
                     if isinstance(routed, Request):
-                        request_id = routed.headers.get("x-request-id", request_id)
+                        request_id = routed.headers["x-request-id"] if service.faults.router else request_id
                         document = service.answer(routed, request_id)
                     else:
                         document = routed
