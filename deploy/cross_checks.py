@@ -54,14 +54,14 @@ def _dockerfile_faults(config: Cerebrium, dockerfile: Dockerfile) -> Iterator[st
         yield 'The Dockerfile has no CMD in exec form (["imgcls-serve"]); a shell as first process swallows SIGTERM.'
     if dockerfile.user.split(":")[0] in {"root", "0"}:
         yield "The Dockerfile runs as root; end it with a USER."
-    accelerator = dockerfile.args.get("ACCELERATOR", "")
-    if config.hardware.has_gpu == (accelerator == "cpu"):
+    cuda = dockerfile.args.get("CUDA", "")
+    if config.hardware.has_gpu != bool(cuda):
         yield (
-            f"hardware.compute is {', '.join(config.hardware.kinds)}, but the Dockerfile builds for {accelerator!r}; "
-            "change `ARG ACCELERATOR=` in it: the platform passes no build arguments."
+            f"hardware.compute is {', '.join(config.hardware.kinds)}, but the Dockerfile has `ARG CUDA={cuda}`; "
+            "change that line (12, 13, or empty for a CPU): the platform passes no build arguments."
         )
     concurrency = config.scaling.replica_concurrency
-    batch = int(dockerfile.env.get("IMGCLS_MAX_BATCH", "1"))
+    batch = int(dockerfile.env.get("IMGCLS_MAX_BATCH") or 1)
     if concurrency < batch:
         yield f"scaling.replica_concurrency is {concurrency}; a batch of IMGCLS_MAX_BATCH={batch} would never fill."
     if concurrency > (queue := int(dockerfile.env.get("IMGCLS_QUEUE_SIZE", "0"))):

@@ -8,7 +8,7 @@ import shlex
 from dataclasses import dataclass, field
 from pathlib import Path
 
-_VARIABLE = re.compile(r"\$\{(\w+)\}|\$(\w+)")
+_VARIABLE = re.compile(r"\$\{(?P<name>\w+)(?P<if_set>:\+(?P<word>[^}]*))?\}|\$(?P<bare>\w+)")
 
 
 @dataclass
@@ -37,7 +37,7 @@ def read_dockerfile(path: Path) -> Dockerfile:
     copied: list[str] = []
     stage = Dockerfile(args=args)
     for keyword, rest in _instructions(path.read_text(encoding="utf-8")):
-        text = _VARIABLE.sub(lambda m: args.get(m[1] or m[2], m[0]), rest)
+        text = _VARIABLE.sub(lambda found: _value(found, args), rest)
         if keyword == "FROM":
             parts = [part for part in text.split() if not part.startswith("--")]
             parent = stages.get(parts[0], Dockerfile())
@@ -58,6 +58,13 @@ def read_dockerfile(path: Path) -> Dockerfile:
         elif keyword in {"COPY", "ADD"} and "--from=" not in text:
             copied += [part for part in text.split() if not part.startswith("--")][:-1]
     return stage
+
+
+def _value(found: re.Match[str], args: dict[str, str]) -> str:
+    name = found["name"] or found["bare"]
+    if found["if_set"]:
+        return found["word"] if args.get(name) else ""
+    return args.get(name, found[0])
 
 
 def _instructions(text: str) -> list[tuple[str, str]]:

@@ -52,7 +52,7 @@ CONFIG_MISTAKES = {
     "killed while draining": ("response_grace_period = 300", "response_grace_period = 30", "killed"),
     "roll-out too long": ("roll_out_duration_seconds = 0", "roll_out_duration_seconds = 900", "roll_out"),
     "start too short": ("initialization_timeout = 600", "initialization_timeout = 30", "initialization_timeout"),
-    "GPU for a CPU image": ('["ADA_L4", "AMPERE_A10", "TURING_T4"]', '"CPU"', "ARG ACCELERATOR"),
+    "GPU for a CPU image": ('["ADA_L4", "AMPERE_A10", "TURING_T4"]', '"CPU"', "ARG CUDA=12"),
 }
 DOCKERFILE_MISTAKES = {
     "listens elsewhere": ("IMGCLS_PORT=8192", "IMGCLS_PORT=8000", "IMGCLS_PORT=8000"),
@@ -60,7 +60,7 @@ DOCKERFILE_MISTAKES = {
     "nothing exposed": ("EXPOSE 8192", "", "exposes nothing"),
     "a shell as first process": ('CMD ["imgcls-serve"]', "CMD imgcls-serve", "SIGTERM"),
     "root": ("USER 10001:10001", "USER root", "runs as root"),
-    "CPU image for a GPU": ("ARG ACCELERATOR=cuda12", "ARG ACCELERATOR=cpu", "builds for 'cpu'"),
+    "CPU image for a GPU": ("ARG CUDA=12", "ARG CUDA=", "ARG CUDA=`"),
     "another artifact": ("ARG MODEL=models/resnet18.onnx", "ARG MODEL=models/mine.onnx", "copies 'models/mine.onnx'"),
     "a file that is not sent": ("COPY apps/serve apps/serve", "COPY apps apps\nCOPY docs docs", "copies 'docs'"),
 }
