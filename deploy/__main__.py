@@ -1,9 +1,13 @@
-"""`python -m deploy`: checks a deployment on Cerebrium before it is made, and shows what would be sent."""
+"""`python -m deploy`: checks a deployment before it is made, waits for it, and says what a tag releases."""
 
 from __future__ import annotations
 
+import hashlib
+import json
+import os
 import sys
 import zipfile
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -11,6 +15,8 @@ import click
 from deploy.cerebrium_config import Cerebrium, ConfigError, read_config
 from deploy.cross_checks import find_faults
 from deploy.hardware import Plan
+from deploy.readiness import wait_until_ready
+from deploy.releases import ReleaseError, find_release
 from deploy.upload import files_to_upload
 
 EXIT_FAULTS = 1
@@ -28,7 +34,7 @@ _plan = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def main() -> None:
-    """Checks a deployment on Cerebrium before it is made; needs no account."""
+    """Checks a deployment before it is made, waits for it, and says what a tag releases."""
 
 
 @main.command()
@@ -61,6 +67,37 @@ def upload(root: Path, plan: Plan, zip_path: Path | None) -> None:
             for path in paths:
                 archive.write(root / path, path)
         click.echo(f"{zip_path.stat().st_size:>11,}  bytes in {zip_path}", err=True)
+
+
+@main.command()
+@click.argument("url")
+@click.option("--artifact", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Must be what answers.")
+@click.option("--timeout-s", type=click.FloatRange(min=0), default=900.0, show_default=True, help="How long to wait.")
+def wait(url: str, artifact: Path | None, timeout_s: float) -> None:
+    """Waits until the service at URL is ready; exit code 1 when it does not get so in time.
+
+    IMGCLS_PLATFORM_TOKEN or, without it, IMGCLS_API_KEY is sent as bearer token.
+    """
+    token = os.environ.get("IMGCLS_PLATFORM_TOKEN") or os.environ.get("IMGCLS_API_KEY")
+    sha256 = hashlib.sha256(artifact.read_bytes()).hexdigest() if artifact else None
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    if not wait_until_ready(url, headers=headers, sha256=sha256, timeout_s=timeout_s, say=click.echo):
+        click.echo(f"It did not get ready within {timeout_s:g} s.", err=True)
+        sys.exit(EXIT_FAULTS)
+
+
+@main.command()
+@click.argument("tag")
+@_root
+@click.option("--notes", is_flag=True, help="Print the changelog's section instead of the JSON document.")
+def release(tag: str, root: Path, *, notes: bool) -> None:
+    """Says what TAG (like imgcls-core-v0.2.0) releases; exit code 1 when the repository does not agree with it."""
+    try:
+        found = find_release(tag, root)
+    except ReleaseError as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_FAULTS)
+    click.echo(found.notes if notes else json.dumps(asdict(found)))
 
 
 def _checked(root: Path, plan: Plan, *, complete: bool) -> Cerebrium:

@@ -1,0 +1,96 @@
+"""`python -m deploy wait URL` ends when the deployment that answers is the one that was made."""
+
+from __future__ import annotations
+
+import hashlib
+import http.server
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+ARTIFACT = b"the new artifact"
+
+
+class Deployment(http.server.ThreadingHTTPServer):
+    """Answers like a platform: 503 at first, then the former artifact, then `sha256`."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.sha256 = hashlib.sha256(ARTIFACT).hexdigest()
+        self.not_ready_for = 1
+        self.former_for = 1
+        self.tokens: set[str | None] = set()
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    server: Deployment
+
+    def do_GET(self):
+        server = self.server
+        server.tokens.add(self.headers["Authorization"])
+        status, body = 200, {}
+        if self.path == "/v4/ready" and server.not_ready_for > 0:
+            server.not_ready_for -= 1
+            status, body = 503, {"detail": "loading"}
+        elif self.path == "/v4/health":
+            server.former_for -= 1
+            body = {"model": {"sha256": "0" * 64 if server.former_for >= 0 else server.sha256}}
+        text = json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(text)))
+        self.end_headers()
+        self.wfile.write(text)
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def deployment() -> Iterator[Deployment]:
+    with Deployment() as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def wait(deployment, root, *arguments, **environment):
+    url = f"http://127.0.0.1:{deployment.server_address[1]}/v4/"
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("IMGCLS_")}
+    return subprocess.run(
+        [sys.executable, "-m", "deploy", "wait", url, *arguments],
+        cwd=root, env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+
+
+def test_it_waits_for_the_new_artifact_and_not_only_for_ready(deployment, repository, tmp_path):
+    artifact = tmp_path / "resnet18.onnx"
+    artifact.write_bytes(ARTIFACT)
+    result = wait(deployment, repository, "--artifact", str(artifact), IMGCLS_PLATFORM_TOKEN="a-token")  # noqa: S106 - not a real one
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.splitlines()
+    assert lines[0] == 'not ready: 503 {"detail": "loading"}'
+    assert lines[1].startswith("ready, but with the artifact 000000000000")
+    assert lines[2] == f"ready with the artifact {deployment.sha256[:12]}"
+    assert deployment.tokens == {"Bearer a-token"}
+    assert "a-token" not in result.stdout + result.stderr
+
+
+def test_a_deployment_that_does_not_get_ready_in_time_is_a_failure(deployment, repository):
+    deployment.not_ready_for = 1000
+    result = wait(deployment, repository, "--timeout-s", "0")
+    assert result.returncode == 1
+    assert "did not get ready within 0 s" in result.stderr
+
+
+def test_an_address_where_nobody_listens_is_named_so(deployment, repository):
+    deployment.server_close()
+    result = wait(deployment, repository, "--timeout-s", "0")
+    assert result.returncode == 1
+    assert "cannot be reached: ConnectError" in result.stdout
