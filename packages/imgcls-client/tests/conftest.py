@@ -348,10 +348,11 @@ class StandIn:
         for image in files_of(request):
             raw = replace(request, headers={"content-type": "image/png"}, body=image)
             try:
-                results.append(self.predict(raw, request_id))
+                answer = self.predict(raw, request_id)
+                results.append({name: value for name, value in answer.items() if name not in {"model", "request_id"}})
             except Refusal as refusal:
                 results.append({"error": refusal.problem(request_id)})
-        return {"results": results}
+        return {"results": results, "model": MODEL, "total_ms": 3.5, "request_id": request_id}
 
     def picture_of(self, request: Request) -> bytes:
         media = request.headers.get("content-type", "")

@@ -78,7 +78,8 @@ def test_bytes_paths_and_open_files_get_the_same_answer(
 def test_a_batch_answers_in_order_with_errors_in_their_own_place(ask: Ask, service: StandIn, picture: bytes) -> None:
     first, bad, last = ask(service.url, "predict_batch", [picture, b"no picture", picture])
     assert isinstance(bad, ImageRefusedError)
-    assert bad.code == "image_undecodable"
+    assert (bad.code, bad.request_id) == ("image_undecodable", "id-0001")
+    assert first.model.name == "stand-in"
     assert isinstance(first, Prediction)
     assert first.class_id == last.class_id
 

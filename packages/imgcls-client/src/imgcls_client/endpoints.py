@@ -52,7 +52,9 @@ def read_one(answer: Answer) -> Prediction:
 
 
 def read_batch(answer: Answer, asked: int) -> list[Prediction | RefusedError]:
-    """Understand the answer for several pictures: `{"results": […]}` with `{"error": problem}` for a bad one.
+    """Understand the answer for several pictures: `{"results": […], "model", "request_id"}`.
+
+    A result is what `/predict` answers, less the model and the request id, which all share; or `{"error": problem}`.
 
     Args:
         answer: The service's.
@@ -60,7 +62,8 @@ def read_batch(answer: Answer, asked: int) -> list[Prediction | RefusedError]:
     """
 
     def read(document: dict[str, object]) -> list[Prediction | RefusedError]:
-        return [read_slot(slot, call_ms=answer.call_ms) for slot in fields.objects(document, "results")]
+        shared = {name: document.get(name) for name in ("model", "request_id")}
+        return [read_slot({**shared, **slot}, call_ms=answer.call_ms) for slot in fields.objects(document, "results")]
 
     results = read_answer(answer, read)
     if len(results) != asked:
@@ -77,7 +80,8 @@ def read_slot(slot: dict[str, object], *, call_ms: float) -> Prediction | Refuse
     if "error" not in slot:
         return read_prediction(slot, call_ms=call_ms)
     problem = fields.as_object(slot["error"], "error")
-    return problem_error(problem, status=fields.integer(problem, "status"))
+    request_id = fields.optional_text(slot, "request_id")
+    return problem_error(problem, status=fields.integer(problem, "status"), request_id=request_id)
 
 
 def read_readiness(answer: Answer) -> Readiness:

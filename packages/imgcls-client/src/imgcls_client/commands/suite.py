@@ -103,6 +103,9 @@ def suite(
         list_checks(checks)
         return
     settings = settings_of(context)
+    if platform_app_of(settings) is None and not only:
+        # Nothing but skipped tests on every other host.
+        checks = tuple(check for check in checks if check.group != "platform")
     options = SuiteOptions(
         cases=read_labelled_cases(cases) if cases is not None else (),
         min_accuracy=min_accuracy,
