@@ -30,7 +30,7 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, service: RunningService) -> Iterator[Any]:
     opened = browser.new_page()
     faults: list[object] = []
-    opened.on("pageerror", faults.append)
+    opened.on("pageerror", lambda fault: faults.append(fault))
     opened.goto(service.url)
     yield opened
     opened.close()
