@@ -98,3 +98,10 @@ def test_json_is_one_document_with_every_test(run: Run, service: StandIn) -> Non
 def test_an_open_deployment_fails_where_a_private_one_is_expected(run: Run, service: StandIn) -> None:
     assert run("suite", "--url", service.url, "--only", "security").exit_code == 0
     assert run("suite", "--url", service.url, "--only", "security", "--expect-private").exit_code == 1
+
+
+def test_a_wrong_key_ends_the_suite_at_once_because_its_tests_would_mean_nothing(run: Run, serve: Serve) -> None:
+    ended = run("suite", "--url", serve(api_key="right").url, "--api-key", "wrong")
+    assert ended.exit_code == 4
+    assert ended.stdout == ""
+    assert "unauthorized" in ended.stderr

@@ -22,7 +22,7 @@ from imgcls_client.suite.deployment import Deployment, SuiteOptions
 from imgcls_client.suite.html_report import html_page
 from imgcls_client.suite.junit_report import junit_xml
 from imgcls_client.suite.labelled_cases import read_labelled_cases
-from imgcls_client.suite.runner import SuiteRun, model_of, run_checks
+from imgcls_client.suite.runner import SuiteRun, model_of, open_up, run_checks
 from imgcls_client.suite.selection import choose
 from imgcls_client.suite.table import list_checks, show_while_running
 
@@ -129,7 +129,7 @@ def suite(
             as_stranger=lambda key: stranger_from(settings, key),
             platform=platform,
         )
-        client.health()
+        open_up(deployment)
         running = run_checks(checks, deployment)
         results = list(running) if as_json else show_while_running(checks, running)
         run = SuiteRun(url=client.connection.url, model=model_of(deployment), results=tuple(results))

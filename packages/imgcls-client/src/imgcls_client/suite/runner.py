@@ -5,13 +5,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-from imgcls_client.errors import ImgclsClientError
+from imgcls_client.errors import AccessDeniedError, ImgclsClientError
 from imgcls_client.json_fields import FieldError
 from imgcls_client.replies import ModelRef
 from imgcls_client.suite.check import OUTCOMES, Check, CheckFailedError, CheckSkippedError, Outcome, Result
 from imgcls_client.suite.deployment import Deployment
 
-__all__ = ["SuiteRun", "model_of", "run_checks"]
+__all__ = ["SuiteRun", "model_of", "open_up", "run_checks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +64,25 @@ class SuiteRun:
         }
 
 
+def open_up(deployment: Deployment) -> None:
+    """Find out whether the deployment can be tested at all, with the first picture that it gets.
+
+    It must come before all others to say anything of a cold start; a check reports its time later. Any failure but
+    those below is a matter for the checks.
+
+    Raises:
+        UnreachableError: There is nothing at the address.
+        AccessDeniedError: Our key does not open it, so every test would fail or, worse, pass for that reason.
+    """
+    deployment.client.health()
+    try:
+        deployment.first_call_ms  # noqa: B018 - asks, and remembers the answer's time
+    except AccessDeniedError:
+        raise
+    except ImgclsClientError:
+        return
+
+
 def model_of(deployment: Deployment) -> ModelRef | None:
     """Name the model under test."""
     try:
@@ -74,10 +93,6 @@ def model_of(deployment: Deployment) -> ModelRef | None:
 
 def run_checks(checks: Iterable[Check], deployment: Deployment) -> Iterator[Result]:
     """Run checks in order and give each result as it comes; a failure never ends the run."""
-    checks = tuple(checks)
-    if any(check.name == "first_call" for check in checks):
-        # The first picture must come before all others to say anything of a cold start; its check reports it later.
-        run_check(next(check for check in checks if check.name == "first_call"), deployment)
     for check in checks:
         started = time.perf_counter()
         outcome, detail = run_check(check, deployment)
