@@ -8,11 +8,13 @@ import os
 import random
 import socket
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -138,39 +140,7 @@ GOLDEN = {f"golden-{seed}.png": golden_picture(seed) for seed in range(4)}
 MODEL = {"name": "stand-in", "sha256": "5" * 64}
 
 
-OPENAPI: dict[str, Any] = {
-    "openapi": "3.1.0",
-    "paths": {
-        "/predict": {
-            "post": {
-                "responses": {
-                    "200": {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/Prediction"}}}}
-                }
-            }
-        },
-        "/predict/batch": {},
-        "/health": {"get": {"responses": {"200": {"content": {"application/json": {"schema": {"type": "object"}}}}}}},
-        "/ready": {},
-        "/golden": {},
-        "/models": {},
-        "/models/{name}/load": {},
-        "/models/{name}/default": {},
-        "/v2/models/{name}": {},
-    },
-    "components": {
-        "schemas": {
-            "Prediction": {
-                "type": "object",
-                "required": ["class_id", "label", "probability", "top", "model", "timing_ms", "request_id"],
-                "properties": {
-                    "class_id": {"type": "integer"},
-                    "label": {"type": "string"},
-                    "probabilities": {"anyOf": [{"type": "array", "items": {"type": "number"}}, {"type": "null"}]},
-                },
-            }
-        }
-    },
-}
+OPENAPI = json.loads((Path(__file__).parent / "data" / "openapi.json").read_text(encoding="utf-8"))
 
 
 class Server(ThreadingHTTPServer):
@@ -189,6 +159,7 @@ class StandIn:
         self.lock = threading.Lock()
         self.predicting = 0
         self.last_vector: list[float] = []
+        self.answered: Counter[int] = Counter()
         self.server = Server(("127.0.0.1", 0), self.handler())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -243,7 +214,7 @@ class StandIn:
                 except Refusal as refusal:
                     status, media, headers = refusal.status, "application/problem+json", refusal.headers
                     document = {**refusal.problem(request_id), "detail": service.faults.detail(refusal.detail)}
-                body = json.dumps(document).encode()
+                body = json.dumps(document).encode() if isinstance(document, dict) else document.encode()
                 self.send_response(status)
                 for name, value in {"content-type": media, "x-request-id": request_id, **headers}.items():
                     self.send_header(name, value)
@@ -255,7 +226,7 @@ class StandIn:
 
         return Handler
 
-    def answer(self, request: Request, request_id: str) -> dict[str, object]:
+    def answer(self, request: Request, request_id: str) -> dict[str, object] | str:
         if (
             self.faults.api_key
             and request.headers.get(self.faults.api_key_header, "").removeprefix("Bearer ") != self.faults.api_key
@@ -271,8 +242,8 @@ class StandIn:
             with self.lock:
                 self.predicting -= request.path == "/predict"
 
-    def route(self, request: Request, request_id: str) -> dict[str, object]:
-        routes: dict[tuple[str, str], Callable[[], dict[str, object]]] = {
+    def route(self, request: Request, request_id: str) -> dict[str, object] | str:
+        routes: dict[tuple[str, str], Callable[[], dict[str, object] | str]] = {
             ("POST", "/predict"): lambda: self.predict(request, request_id),
             ("POST", "/predict/batch"): lambda: self.predict_batch(request, request_id),
             ("GET", "/health"): self.health,
@@ -280,6 +251,7 @@ class StandIn:
             ("GET", "/golden"): self.golden,
             ("GET", "/models"): lambda: {"models": [{**MODEL, "default": True}]},
             ("GET", "/openapi.json"): lambda: OPENAPI,
+            ("GET", "/metrics"): self.metrics,
             ("HEAD", "/health"): self.health,
             ("GET", "/v2/health/live"): lambda: {"live": True},
             ("GET", f"/v2/models/{MODEL['name']}"): lambda: {"inputs": [{"name": "images", "datatype": "UINT8"}]},
@@ -320,6 +292,15 @@ class StandIn:
             cases.append({"name": name, "image_base64": encoded, "top": top, "expected_class_id": None})
         return {"model": MODEL, "precision": "fp32", "tolerance": 1e-4, "cases": cases}
 
+    def metrics(self) -> str:
+        """Count answers by class, as the real service does, with everything that a label may hold."""
+        head = '# TYPE imgcls_predictions_total counter\nother_total{class_id="1"} 5\n'
+        samples = (
+            f'imgcls_predictions_total{{class_id="{each}",label="a \\"{LABELS[each]}\\"",model="m"}} {count}.0\n'
+            for each, count in self.answered.items()
+        )
+        return head + "".join(samples)
+
     def predict(self, request: Request, request_id: str) -> dict[str, object]:
         if len(request.body) > MAX_BYTES:
             raise Refusal(413, "body_too_large", "The body is above 20 MB.")
@@ -337,6 +318,8 @@ class StandIn:
                 raise
             vector = [1 / len(LABELS)] * len(LABELS)
         top = scores(vector, self.faults.labels, top_k)
+        with self.lock:
+            self.answered[vector.index(max(vector))] += 1
         document: dict[str, object] = {**top[0], "top": top, "model": MODEL, "batch_size": 1, "request_id": request_id}
         document["timing_ms"] = {"decode": 0.5, "queue": 0.1, "inference": 0.2, "total": 0.8}
         if request.query.get("probabilities") == "true":

@@ -98,6 +98,42 @@ def same_classes(watch: Watch, service: StandIn, folder: Path) -> list[str]:
     return found
 
 
+def test_the_classes_of_all_callers_are_judged_without_the_monitors_own_answers(
+    watch: Watch, service: StandIn, tmp_path: Path
+) -> None:
+    watch(service.url)
+    service.answered[7] += 300
+    reference = tmp_path / "reference.json"
+    arguments = ("--reference", reference, "--max-drift", 0.25)
+    reference.write_text('{"7": 1.0}', encoding="utf-8")
+    assert watch(service.url, *arguments)["ok"]
+    service.answered[7] += 300
+    reference.write_text('{"classes": [{"class_id": 2, "share": 1.0}]}', encoding="utf-8")
+    detail = watch(service.url, *arguments)["broken"]["drift"]
+    assert "over 300 answers to all callers" in detail
+
+
+def test_a_few_answers_are_no_drift(watch: Watch, service: StandIn, tmp_path: Path) -> None:
+    """Two answers of a class that has a tenth of the reference are chance."""
+    reference = tmp_path / "reference.json"
+    reference.write_text(json.dumps({str(each): 0.1 for each in range(10)}), encoding="utf-8")
+    watch(service.url)
+    service.answered[3] += 2
+    assert watch(service.url, "--reference", reference, "--max-drift", 0.25)["ok"]
+
+
+def test_a_restart_of_the_service_starts_its_counters_anew(watch: Watch, service: StandIn, tmp_path: Path) -> None:
+    service.answered[1] += 1000
+    watch(service.url)
+    service.answered.clear()
+    service.answered[7] += 50
+    watch(service.url)
+    with sqlite3.connect(tmp_path / "m.sqlite") as database:
+        found = dict(database.execute("SELECT class_id, answers FROM traffic"))
+    database.close()
+    assert found == {7: 50}
+
+
 def test_an_alert_goes_out_once_when_a_rule_breaks_and_once_when_it_recovers(
     watch: Watch, serve: Serve, hook: Callable[[], Hook]
 ) -> None:

@@ -13,6 +13,7 @@ from imgcls_client.commands.connection_options import (
     client_from,
     connection_options,
     platform_api_from,
+    platform_app_of,
     settings_of,
     url_of,
 )
@@ -105,6 +106,7 @@ def monitor(
             alert_after,
             tuple(find_images(images)),
             platform,
+            reads_traffic=platform_app_of(settings) is None,
         )
         try:
             for _ in times_of(every_s, for_s):
@@ -166,7 +168,8 @@ def report(context: click.Context, since_s: float, html: Path, summary: Path | N
             known = ", ".join(watched) or "none"
             raise SettingsError(f"There are no passes over {url} in that time; watched are: {known}.")
         platform = store.platform_figures(url)
-    history = History(passes)
+        labels = store.labels(url)
+    history = History(passes, labels)
     shares = None if reference is None else read_reference(reference)
     write_report(html, report_page(history, url, reference=shares, platform=platform))
     text = markdown_summary(history, url)

@@ -10,7 +10,7 @@ from imgcls_client.errors import SettingsError
 from imgcls_client.json_fields import FieldError, as_object, integer, is_list, number
 from imgcls_client.monitor.observation import Observation
 
-__all__ = ["class_counts", "jensen_shannon", "population_stability", "read_reference"]
+__all__ = ["class_counts", "drift_index", "expected_noise", "jensen_shannon", "population_stability", "read_reference"]
 
 # A class that one side has never seen would make the index infinite; half an observation is the usual stand-in.
 PSEUDO_COUNT = 0.5
@@ -42,6 +42,25 @@ def population_stability(now: Counts, reference: Counts) -> float:
     classes = sorted(now.keys() | reference.keys())
     pairs = zip(shares(now, classes), shares(reference, classes), strict=True)
     return sum((p - q) * math.log(p / q) for p, q in pairs)
+
+
+def drift_index(now: Counts, reference: Counts) -> float:
+    """Give the population stability index against shares or counts of any total.
+
+    The reference counts as if it came from as many answers, so that smoothing weighs both sides alike.
+    """
+    scale = sum(now.values()) / (sum(reference.values()) or 1.0)
+    return population_stability(now, {each: value * scale for each, value in reference.items()})
+
+
+def expected_noise(now: Counts, reference: Counts) -> float:
+    """Give the index that chance alone explains for so few answers, two standard deviations above its mean.
+
+    Without any drift n · PSI follows about a χ² distribution with k - 1 degrees of freedom (n answers, k classes).
+    """
+    answers = sum(now.values())
+    freedom = max(0, len(now.keys() | reference.keys()) - 1)
+    return (freedom + 2 * math.sqrt(2 * freedom)) / answers if answers else 0.0
 
 
 def jensen_shannon(now: Counts, reference: Counts) -> float:

@@ -1,14 +1,14 @@
 """Figures drawn from many passes: uptime, outages, latencies over time, classes, drift."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from statistics import fmean, median
 
 from imgcls_client.load.samples import percentile
-from imgcls_client.monitor.drift import class_counts, jensen_shannon, population_stability
+from imgcls_client.monitor.drift import class_counts, drift_index, jensen_shannon
 from imgcls_client.monitor.observation import CallSeen, Observation, Stage
 
 __all__ = ["Bucket", "History", "Outage"]
@@ -61,9 +61,14 @@ class Bucket:
 
 @dataclass(frozen=True)
 class History:
-    """The passes over one deployment, oldest first; at least one."""
+    """The passes over one deployment, oldest first; at least one.
+
+    Attributes:
+        named: Names of classes that other callers got.
+    """
 
     passes: Sequence[Observation]
+    named: Mapping[int, str] = field(default_factory=dict[int, str])
 
     @property
     def start(self) -> datetime:
@@ -134,30 +139,47 @@ class History:
         """Give the times of one stage of every call."""
         return [value for seen in self.passes for call in seen.calls if (value := call.time_ms(stage)) is not None]
 
+    @property
+    def has_traffic(self) -> bool:
+        """Whether answers to other callers are known."""
+        return any(seen.traffic for seen in self.passes)
+
+    def counts_of(self, passes: Iterable[Observation]) -> Counter[int]:
+        """Count the answered classes: those of all callers where they are known, else the monitor's own."""
+        if not self.has_traffic:
+            return class_counts(passes)
+        counts: Counter[int] = Counter()
+        for seen in passes:
+            counts.update({each: round(answers) for each, answers in seen.traffic.items()})
+        return counts
+
     def classes(self) -> Counter[int]:
         """Count the answered classes."""
-        return class_counts(self.passes)
+        return self.counts_of(self.passes)
 
     def labels(self) -> dict[int, str]:
         """Name the answered classes."""
         calls = [call for seen in self.passes for call in seen.calls]
-        return {call.class_id: call.label or "" for call in calls if call.class_id is not None}
+        return {**self.named, **{call.class_id: call.label or "" for call in calls if call.class_id is not None}}
 
     def reference(self) -> Counter[int]:
-        """Give the classes of the first pass that had answers: what later ones are compared with by default."""
-        return next((counts for seen in self.passes if (counts := class_counts([seen]))), Counter[int]())
-
-    def drift(self, reference: dict[int, float] | None) -> list[tuple[datetime, float, float]]:
-        """Give the population stability index and the Jensen-Shannon distance of every pass with answers."""
-        found: list[tuple[datetime, float, float]] = []
+        """Give what later answers are compared with by default: the first fifth of all, at least one pass's."""
+        least = sum(self.classes().values()) / 5
+        counts: Counter[int] = Counter()
         for seen in self.passes:
-            counts = class_counts([seen])
-            if not counts:
-                continue
-            against: dict[int, float] = dict(self.reference()) if reference is None else reference
-            scale = sum(counts.values()) / (sum(against.values()) or 1.0)
-            scaled = {each: value * scale for each, value in against.items()}
-            found.append((seen.at, population_stability(counts, scaled), jensen_shannon(counts, scaled)))
+            counts.update(self.counts_of([seen]))
+            if sum(counts.values()) >= least and counts:
+                break
+        return counts
+
+    def drift(self, reference: Mapping[int, float] | None) -> list[tuple[datetime, float, float]]:
+        """Give the population stability index and the Jensen-Shannon distance of every stretch with answers."""
+        against = self.reference() if reference is None else reference
+        found: list[tuple[datetime, float, float]] = []
+        for bucket in self.buckets():
+            counts = self.counts_of(bucket.passes)
+            if counts:
+                found.append((bucket.at, drift_index(counts, against), jensen_shannon(counts, against)))
         return found
 
     def models(self) -> list[tuple[datetime, str, str]]:

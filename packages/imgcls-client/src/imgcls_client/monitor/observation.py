@@ -1,7 +1,8 @@
 """One pass over a deployment: is it there, is it ready, does it answer as PyTorch did, and how fast."""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
@@ -61,7 +62,7 @@ class Observation:
         is_ready: Whether `/ready` said yes.
         reason: Why it is not available or not ready.
         tolerance: How far golden answers may be from PyTorch's.
-        is_golden_right: Whether every golden case was right; None where none could be asked.
+        traffic: How often each class was answered to other callers since the last pass.
     """
 
     url: str
@@ -75,6 +76,7 @@ class Observation:
     tolerance: float | None
     duration_ms: float
     calls: tuple[CallSeen, ...]
+    traffic: Mapping[int, float] = field(default_factory=dict[int, float])
 
     @property
     def golden_calls(self) -> tuple[CallSeen, ...]:

@@ -144,11 +144,12 @@ def class_part(history: History, reference: dict[int, float] | None) -> list[str
         ("classes", str(len(counts))),
         ("mean class id", f"{sum(each * count for each, count in counts.items()) / total:.1f}"),
         ("most frequent class", f"{often} {labels.get(often, '')} ({times / total:.1%})"),
-        ("PSI of the last pass", f"{drift[-1][1]:.3f}"),
+        ("latest PSI", f"{drift[-1][1]:.3f}"),
     ]
-    against = "the first pass" if reference is None else "the reference distribution"
+    against = "the first fifth of the answers" if reference is None else "the reference distribution"
+    whose = "to all callers" if history.has_traffic else "to the monitor's own pictures"
     return [
-        "<h2>Answered classes</h2>",
+        f"<h2>Classes answered {whose}</h2>",
         figures(values),
         bar_chart(bars, title="class distribution", value_text=lambda value: f"{value:.1%}"),
         f"<h2>Drift against {against}</h2>",

@@ -1,12 +1,12 @@
 """When a pass is not good enough, and when that is worth an alert."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
 from imgcls_client.load.samples import percentile
-from imgcls_client.monitor.drift import class_counts, population_stability
+from imgcls_client.monitor.drift import class_counts, drift_index, expected_noise
 from imgcls_client.monitor.observation import Observation
 from imgcls_client.monitor.store import RuleState
 
@@ -22,12 +22,14 @@ class Limits:
         max_drift: Population stability index against the reference; None asks nothing.
         model_sha256: Which model must answer; None takes any.
         reference: Class shares or counts to compare with.
+        traffic: Recent answers to other callers; where there are none the monitor's own pictures are judged.
     """
 
     max_latency_ms: float
     max_drift: float | None = None
     model_sha256: str | None = None
     reference: dict[int, float] | None = None
+    traffic: Mapping[int, float] = field(default_factory=dict[int, float])
 
 
 def is_available(seen: Observation, _: Limits) -> str | None:
@@ -72,13 +74,17 @@ def is_expected_model(seen: Observation, limits: Limits) -> str | None:
 
 def is_stable(seen: Observation, limits: Limits) -> str | None:
     """The distribution of classes is the reference's."""
-    counts = class_counts([seen])
+    counts: Mapping[int, float] = limits.traffic or class_counts([seen])
     if limits.max_drift is None or limits.reference is None or not counts:
         return None
-    # Shares count as if they came from as many answers, so that smoothing weighs both sides alike.
-    scale = sum(counts.values()) / (sum(limits.reference.values()) or 1.0)
-    index = population_stability(counts, {each: share * scale for each, share in limits.reference.items()})
-    return f"PSI {index:.2f}, limit {limits.max_drift:g}" if index > limits.max_drift else None
+    index = drift_index(counts, limits.reference)
+    noise = expected_noise(counts, limits.reference)
+    if index <= limits.max_drift + noise:
+        return None
+    whose = "answers to all callers" if limits.traffic else "answers to the monitor"
+    return (
+        f"PSI {index:.2f} over {sum(counts.values()):.0f} {whose}, limit {limits.max_drift:g} + {noise:.2f} for chance"
+    )
 
 
 RULES: dict[str, Callable[[Observation, Limits], str | None]] = {

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from imgcls_client.errors import SettingsError
 from imgcls_client.monitor.observation import CallSeen, Observation
+from imgcls_client.monitor.traffic import ClassTotals, answers_between
 
 __all__ = ["RuleState", "Store", "opened_store"]
 
@@ -27,6 +28,11 @@ CREATE INDEX calls_of_pass ON calls (pass_id);
 CREATE TABLE rules (
   url TEXT NOT NULL, rule TEXT NOT NULL, broken_passes INTEGER NOT NULL, alerted_at_s REAL, detail TEXT,
   PRIMARY KEY (url, rule));
+CREATE TABLE traffic (
+  pass_id INTEGER NOT NULL REFERENCES passes (id), class_id INTEGER NOT NULL, answers REAL NOT NULL);
+CREATE INDEX traffic_of_pass ON traffic (pass_id);
+CREATE TABLE totals (url TEXT NOT NULL, class_id INTEGER NOT NULL, total REAL NOT NULL, label TEXT NOT NULL,
+  PRIMARY KEY (url, class_id));
 CREATE TABLE platform (pass_id INTEGER NOT NULL REFERENCES passes (id), name TEXT NOT NULL, value REAL NOT NULL);
 """
 CALL_COLUMNS = tuple(field.name for field in fields(CallSeen))
@@ -78,6 +84,10 @@ class Store:
                 [(cursor.lastrowid, *astuple(call)) for call in observation.calls],
             )
             self.connection.executemany(
+                "INSERT INTO traffic VALUES (?, ?, ?)",
+                [(cursor.lastrowid, class_id, answers) for class_id, answers in observation.traffic.items()],
+            )
+            self.connection.executemany(
                 "INSERT INTO platform VALUES (?, ?, ?)",
                 [(cursor.lastrowid, name, value) for name, value in (platform or {}).items()],
             )
@@ -93,6 +103,13 @@ class Store:
             (url, low),
         ):
             calls.setdefault(row[0], []).append(call_of(row[1:]))
+        traffic: dict[int, dict[int, float]] = {}
+        for pass_id, class_id, answers in self.connection.execute(
+            "SELECT pass_id, class_id, answers FROM traffic JOIN passes ON passes.id = pass_id"
+            " WHERE url = ? AND at_s >= ?",
+            (url, low),
+        ):
+            traffic.setdefault(pass_id, {})[class_id] = answers
         rows = self.connection.execute(
             "SELECT id, url, at_s, is_available, is_ready, reason, model_name, model_sha256, provider, tolerance,"
             " duration_ms FROM passes WHERE url = ? AND at_s >= ? ORDER BY at_s",
@@ -106,9 +123,37 @@ class Store:
                 bool(row[4]),
                 *row[5:],
                 calls=tuple(calls.get(row[0], ())),
+                traffic=traffic.get(row[0], {}),
             )
             for row in rows
         ]
+
+    def take_totals(self, url: str, found: ClassTotals) -> dict[int, float]:
+        """Keep a reading of the service's counters, and give the answers to others since the one before.
+
+        The first reading gives none: nobody knows over which time it was collected.
+        """
+        before = self.totals(url)
+        last = self.connection.execute("SELECT max(id) FROM passes WHERE url = ?", (url,)).fetchone()[0]
+        own = self.connection.execute(
+            "SELECT class_id, count(*) FROM calls WHERE pass_id = ? AND class_id IS NOT NULL GROUP BY class_id", (last,)
+        )
+        answers = answers_between(before, found.totals, dict(own)) if before else {}
+        with self.connection:
+            self.connection.execute("DELETE FROM totals WHERE url = ?", (url,))
+            self.connection.executemany(
+                "INSERT INTO totals VALUES (?, ?, ?, ?)",
+                [(url, each, total, found.labels.get(each, "")) for each, total in found.totals.items()],
+            )
+        return answers
+
+    def totals(self, url: str) -> dict[int, float]:
+        """Give the latest reading of the service's counters."""
+        return dict(self.connection.execute("SELECT class_id, total FROM totals WHERE url = ?", (url,)))
+
+    def labels(self, url: str) -> dict[int, str]:
+        """Name the classes that the service's counters have named."""
+        return dict(self.connection.execute("SELECT class_id, label FROM totals WHERE url = ?", (url,)))
 
     def urls(self) -> list[str]:
         """Name the deployments that were watched, the latest first."""

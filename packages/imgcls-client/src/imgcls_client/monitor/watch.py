@@ -1,8 +1,9 @@
 """Watching: passes at even times, kept, judged, told."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from imgcls_client.client import ImgclsClient
 from imgcls_client.image_sources import ImageSource
@@ -10,6 +11,7 @@ from imgcls_client.monitor.alerts import Alerting
 from imgcls_client.monitor.observation import Observation, observe
 from imgcls_client.monitor.rules import RULES, Limits, Turn, broken_rules, next_state
 from imgcls_client.monitor.store import Store
+from imgcls_client.monitor.traffic import read_class_totals
 
 __all__ = ["Pass", "Watch", "times_of"]
 
@@ -40,6 +42,8 @@ class Watch:
         alert_after: How many passes in a row must break a rule before that is worth an alert.
         images: Asked beside the golden pictures.
         platform: Gives the platform's figures, or raises nothing and gives none.
+        reads_traffic: Whether the counters are those of the whole service; behind a router they are one replica's.
+        recent_traffic: Answers to other callers that are judged for drift.
     """
 
     client: ImgclsClient
@@ -49,13 +53,20 @@ class Watch:
     alert_after: int = 1
     images: tuple[ImageSource, ...] = ()
     platform: Callable[[], dict[str, float]] = dict
+    reads_traffic: bool = True
+    recent_traffic: Counter[int] = field(default_factory=Counter[int])
 
     def make_pass(self) -> Pass:
         """Look once, keep it, judge it, and tell what turned."""
+        totals = read_class_totals(self.client) if self.reads_traffic else None
         seen = observe(self.client, self.images)
+        if totals is not None:
+            seen = replace(seen, traffic=self.store.take_totals(seen.url, totals))
+        self.recent_traffic.update(seen.traffic)
+        limits = replace(self.limits, traffic=self.recent_traffic)
         platform = self.platform()
         self.store.add(seen, platform)
-        broken = broken_rules(seen, self.limits)
+        broken = broken_rules(seen, limits)
         turns: list[Turn] = []
         problems: list[str] = []
         for rule in RULES:
