@@ -131,7 +131,7 @@ def test_no_answer_reaches_the_wrong_caller(threads: ThreadLayout) -> None:
             return wrong
 
         wrong = await asyncio.gather(*(caller(200 * i) for i in range(40)))
-        engine.stop()
+        await engine.stop()
         assert sum(wrong) == 0
         assert sum(map(sum, (model.batches for model in models))) == 8000
 
@@ -143,7 +143,7 @@ def test_an_idle_engine_runs_one_image_without_waiting_for_more() -> None:
         engine = Engine(layout(max_batch=32), queue_size=10)
         engine.start()
         answer = await submit(engine, Echo(), 7)
-        engine.stop()
+        await engine.stop()
         assert answer.batch_size == 1
 
     run(test)
@@ -161,7 +161,7 @@ def test_what_waits_while_the_runtime_is_busy_becomes_one_batch() -> None:
         await until(lambda: engine.count(Stage.READY) == 9)
         model.let_go.set()
         answers = await asyncio.gather(*futures)
-        engine.stop()
+        await engine.stop()
         assert model.batches == [1, 4, 4, 1] == observer.batches
         assert [int(answer.probabilities[0]) for answer in answers] == list(range(10))
         assert [answer.batch_size for answer in answers] == [1, 4, 4, 4, 4, 4, 4, 4, 4, 1]
@@ -180,7 +180,7 @@ def test_batches_never_mix_models_and_keep_their_order() -> None:
         await until(lambda: engine.count(Stage.READY) == 8)
         gate.let_go.set()
         answers = await asyncio.gather(*futures)
-        engine.stop()
+        await engine.stop()
         assert one.batches == two.batches == [4]
         assert [int(answer.probabilities[0]) for answer in answers] == list(range(9))
 
@@ -197,7 +197,7 @@ def test_a_worker_that_does_both_fills_a_batch_before_it_infers() -> None:
         futures = [submit(engine, model, number) for number in range(7)]
         gate.let_go.set()
         await asyncio.gather(first, *futures)
-        engine.stop()
+        await engine.stop()
         assert model.batches == [3, 3, 1]
 
     run(test)
@@ -216,7 +216,7 @@ def test_a_full_queue_refuses_before_any_decode() -> None:
         model.let_go.set()
         await asyncio.gather(*futures)
         assert (await submit(engine, model, 4)).probabilities[0] == 4
-        engine.stop()
+        await engine.stop()
 
     run(test)
 
@@ -237,7 +237,7 @@ def test_what_passes_its_deadline_in_the_queue_is_never_inferred() -> None:
             await late
         gate.let_go.set()
         await asyncio.gather(first, patient)
-        engine.stop()
+        await engine.stop()
         assert model.batches == [1]
         assert observer.dropped == ["deadline"]
 
@@ -258,7 +258,7 @@ def test_what_passes_its_deadline_before_decoding_is_never_decoded() -> None:
         gate.let_go.set()
         await first
         await submit(engine, gate, 2)
-        engine.stop()
+        await engine.stop()
         assert gate.decoded == [0, 2]
 
     run(test)
@@ -280,7 +280,7 @@ def test_work_of_callers_who_left_is_dropped_and_counted() -> None:
         gate.let_go.set()
         await first
         await submit(engine, model, 5)
-        engine.stop()
+        await engine.stop()
         assert model.batches == [1]
         assert observer.dropped == ["caller_gone"] * 20
 
@@ -302,7 +302,7 @@ def test_a_bad_image_fails_alone() -> None:
         await reached(model)
         model.let_go.set()
         answers = await asyncio.gather(*futures, return_exceptions=True)
-        engine.stop()
+        await engine.stop()
         assert isinstance(answers[2], ImageUndecodableError)
         assert [int(one.probabilities[0]) for one in answers if isinstance(one, Answer)] == [0, 1, 3]
 
@@ -324,7 +324,7 @@ def test_a_fault_of_the_runtime_fails_its_batch_and_no_other() -> None:
             await submit(engine, model, 13)
         assert (await submit(engine, model, 12)).probabilities[0] == 12
         assert engine.death is None
-        engine.stop()
+        await engine.stop()
 
     run(test)
 
@@ -339,7 +339,7 @@ def test_a_runtime_that_answers_too_few_images_is_a_fault() -> None:
         engine.start()
         with pytest.raises(InferenceError, match="1 images gave 0 answers"):
             await submit(engine, Short(), 1)
-        engine.stop()
+        await engine.stop()
 
     run(test)
 
@@ -368,8 +368,28 @@ def test_a_dead_worker_fails_all_who_wait_and_closes_the_engine() -> None:
         assert [type(death) for death in deaths] == [WorkerDeath]
         with pytest.raises(NotReadyError):
             submit(engine, model, 9)
-        engine.stop()
+        await engine.stop()
         assert engine.pending == 0
+
+    run(test)
+
+
+def test_answers_held_back_under_load_all_arrive_when_the_queue_runs_dry() -> None:
+    """Many wait, so answers are collected; the callers of the last ones must not wait for more work to come."""
+
+    async def test(_: MovableLoop) -> None:
+        engine = Engine(layout(all_round=1, decoders=0, runners=0, max_batch=1), queue_size=100)
+        engine.start()
+        gate, model = Held(), Echo()
+        first = submit(engine, gate, 0)
+        await reached(gate)
+        futures = [submit(engine, model, number) for number in range(1, 40)]
+        for future in futures[20:]:
+            future.cancel()
+        gate.let_go.set()
+        answers = await asyncio.gather(first, *futures[:20])
+        assert [int(answer.probabilities[0]) for answer in answers] == list(range(21))
+        await engine.stop()
 
     run(test)
 
@@ -382,7 +402,7 @@ def test_a_batch_may_be_told_to_wait_for_company() -> None:
         engine.start()
         model = Echo()
         answers = await asyncio.gather(*(submit(engine, model, number) for number in range(3)))
-        engine.stop()
+        await engine.stop()
         assert model.batches == [3]
         assert {answer.batch_size for answer in answers} == {3}
 

@@ -30,7 +30,11 @@ def browser() -> Iterator[Any]:
 def page(browser: Any, service: RunningService) -> Iterator[Any]:
     opened = browser.new_page()
     faults: list[object] = []
-    opened.on("pageerror", lambda fault: faults.append(fault))
+
+    def note(fault: object) -> None:
+        faults.append(fault)
+
+    opened.on("pageerror", note)
     opened.goto(service.url)
     yield opened
     opened.close()

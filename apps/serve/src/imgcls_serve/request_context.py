@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import re
 import time
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 KEY: Final = "imgcls.context"
 
 _REQUEST_ID: Final = re.compile(rb"[A-Za-z0-9._:-]{1,128}")
+# Unique without a system call for each request: a random start of the process and a count.
+_PROCESS_ID: Final = os.urandom(10).hex()
+_COUNT: Final = itertools.count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class RequestContext:
         self.service = service
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
-        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
+        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
         self.route = "unknown"
         self.status = 0
         self.code: str | None = None
@@ -82,6 +86,11 @@ class RequestContext:
             timeout_ms = int(text)
         waited_s = time.perf_counter() - self.started_s
         return Deadline(asyncio.get_running_loop().time() + timeout_ms / 1000 - waited_s, timeout_ms)
+
+
+def new_request_id() -> str:
+    """Makes an id of 32 hexadecimal digits that no other request has."""
+    return f"{_PROCESS_ID}{next(_COUNT):012x}"
 
 
 def context_of(scope: MutableMapping[str, Any]) -> RequestContext:

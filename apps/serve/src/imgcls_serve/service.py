@@ -97,7 +97,7 @@ class Service:
         if self._urls is not None:
             self._urls.close()
         if self._engine is not None:
-            await asyncio.to_thread(self._engine.stop)
+            await self._engine.stop()
 
     def drain(self) -> None:
         """Takes nothing new from now on. May be called from a signal handler."""

@@ -7,6 +7,7 @@ import contextlib
 import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from typing import Protocol
@@ -19,6 +20,9 @@ from imgcls_serve.engine.job import Answer, BatchModel, Job, Stage
 from imgcls_serve.engine.layout import ThreadLayout
 from imgcls_serve.engine.work_queue import Role, WorkQueue
 from imgcls_serve.errors import DeadlineExceededError, NotReadyError, QueueFullError
+
+# Answers that may be held back under load: at most this many inferences' worth of time.
+_MAX_HELD = 8
 
 
 class EngineObserver(Protocol):
@@ -58,7 +62,10 @@ class Engine:
         self.queue_size = queue_size
         self._observer = observer
         self._on_death = on_death
-        self._queue = WorkQueue(max_batch=layout.max_batch, max_wait_ms=layout.max_wait_ms)
+        self._queue = WorkQueue(
+            max_batch=layout.max_batch, max_wait_ms=layout.max_wait_ms, before_sleep=self._hand_over
+        )
+        self._outbox: deque[tuple[list[Job], list[Answer], float]] = deque()
         self._jobs: set[Job] = set()
         self._loop = asyncio.get_running_loop()
         self._threads: list[threading.Thread] = []
@@ -81,14 +88,17 @@ class Engine:
                 thread.start()
                 self._threads.append(thread)
 
-    def stop(self) -> None:
+    async def stop(self) -> None:
         """Ends the threads after what they are doing; whatever still waits is cancelled."""
         self._queue.close()
-        for thread in self._threads:
-            if thread is not threading.current_thread():
-                thread.join()
+        await asyncio.to_thread(self._join)
+        self._deliver_all()
         for job in list(self._jobs):
             job.future.cancel()
+
+    def _join(self) -> None:
+        for thread in self._threads:
+            thread.join()
 
     @property
     def pending(self) -> int:
@@ -219,7 +229,26 @@ class Engine:
             )
             for job, row in zip(jobs, probabilities, strict=True)
         ]
-        self._tell(self._deliver, jobs, answers, inference_s)
+        self._outbox.append((jobs, answers, inference_s))
+        if len(self._outbox) >= self._answers_to_hold():
+            self._hand_over()
+
+    def _answers_to_hold(self) -> int:
+        """How many answers to collect before the event loop is woken for them.
+
+        One at a time while there is room. When images queue up, several: the loop then runs with warm caches, and
+        a wake-up costs each answer half as much. No worker runs dry meanwhile, since that much waits for each.
+        """
+        return min(_MAX_HELD, max(1, self._queue.waiting // max(1, len(self._threads)) - 1))
+
+    def _hand_over(self) -> None:
+        if self._outbox:
+            self._tell(self._deliver_all)
+
+    def _deliver_all(self) -> None:
+        with contextlib.suppress(IndexError):  # empty, which a worker may have changed since it was last asked
+            while True:
+                self._deliver(*self._outbox.popleft())
 
     def _deliver(self, jobs: list[Job], answers: list[Answer], inference_s: float) -> None:
         self._note_speed(len(jobs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from enum import Enum
 
 from imgcls_serve.engine.job import Job
@@ -28,9 +29,11 @@ class WorkQueue:
     Args:
         max_batch: most jobs of one batch.
         max_wait_ms: how long a worker may hold an incomplete batch back, in ms.
+        before_sleep: is called by a worker that finds nothing to do; must not block.
     """
 
-    def __init__(self, *, max_batch: int, max_wait_ms: float) -> None:
+    def __init__(self, *, max_batch: int, max_wait_ms: float, before_sleep: Callable[[], None]) -> None:
+        self._before_sleep = before_sleep
         self._max_batch = max_batch
         self._max_wait_s = max_wait_ms / 1000
         self._encoded: deque[Job] = deque()
@@ -58,6 +61,11 @@ class WorkQueue:
             self._closed = True
             for sleepers in self._sleepers.values():
                 sleepers.notify_all()
+
+    @property
+    def waiting(self) -> int:
+        """Jobs that wait for a worker, those included that nobody wants any more."""
+        return len(self._encoded) + len(self._ready)
 
     def take(self, role: Role) -> Job | list[Job] | None:
         """Waits for work.
@@ -118,6 +126,7 @@ class WorkQueue:
         return None
 
     def _sleep(self, role: Role, timeout_s: float | None) -> None:
+        self._before_sleep()
         self._sleepers[role].wait(timeout_s)
 
     def _wake(self, role: Role) -> None:
