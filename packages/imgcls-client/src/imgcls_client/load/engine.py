@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 
 from imgcls_client.calls import Call
@@ -66,7 +67,7 @@ def put_load(connection: Connection, calls: Sequence[Call], plan: LoadPlan) -> L
 
 async def load_in_loop(connection: Connection, calls: Sequence[Call], plan: LoadPlan) -> Load:
     """Put load on a deployment from a running loop."""
-    async with Sender(connection, calls, plan.concurrency) as sender:
+    with closing(Sender(connection, calls)) as sender:
         if plan.warm_up_s:
             await closed_loop(sender, LoadPlan(plan.concurrency, plan.warm_up_s), Recorder())
         recorder = Recorder()

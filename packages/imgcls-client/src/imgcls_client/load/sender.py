@@ -1,65 +1,61 @@
-"""The leanest way through httpx: requests are built once and handed to its transport.
+"""Sends the calls of a load test and says how each ended. Requests are built once, by httpx; see `wire` for why."""
 
-What `AsyncImgclsClient` does for its callers on each call (retries, parsing, cookies, redirects) would cost more than
-the network here and be measured as if it were the service.
-"""
-
+import asyncio
 import json
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from types import TracebackType
-from typing import Self
 
 import httpx
 
 from imgcls_client.calls import Call
 from imgcls_client.connection import Connection
 from imgcls_client.load.samples import ANSWERED
+from imgcls_client.load.wire import BrokenAnswerError, Wire, WireAnswer
 
 __all__ = ["Sender"]
 
 
 @dataclass
 class Sender:
-    """Sends one of a few calls at a time and says how it ended.
+    """Sends one of a few calls at a time; belongs to one event loop.
 
     Attributes:
         connection: Address, headers and time limits.
         calls: Taken in turn.
-        max_connections: How many calls can be under way at once.
     """
 
     connection: Connection
     calls: Sequence[Call]
-    max_connections: int
-    _requests: list[httpx.Request] = field(init=False, repr=False)
-    _transport: httpx.AsyncHTTPTransport = field(init=False, repr=False)
+    _requests: list[bytes] = field(init=False, repr=False)
+    _idle: list[Wire] = field(init=False, repr=False, default_factory=list[Wire])
+    _tls: ssl.SSLContext | None = field(init=False, repr=False, default=None)
 
     def __post_init__(self) -> None:
-        limits = httpx.Limits(max_connections=self.max_connections, max_keepalive_connections=self.max_connections)
-        self._transport = httpx.AsyncHTTPTransport(limits=limits)
-        timeout = {"timeout": self.connection.timeout().as_dict()}
         with self.connection.in_our_words():
-            self._requests = [
-                httpx.Request(
-                    call.method,
-                    self.connection.address(call),
-                    params=dict(call.params) or None,
-                    headers={**self.connection.all_headers(), **call.headers},
-                    content=call.body,
-                    extensions=timeout,
-                )
-                for call in self.calls
-            ]
+            self._requests = [self._encoded(call) for call in self.calls]
+            url = httpx.URL(self.connection.url)
+        self._tls = httpx.create_ssl_context() if url.scheme == "https" else None
+        self._host, self._port = url.host, url.port or (443 if self._tls else 80)
+        self._wait_s = self.connection.wait_s()
 
-    async def __aenter__(self) -> Self:
-        await self._transport.__aenter__()
-        return self
+    def _encoded(self, call: Call) -> bytes:
+        """Write a call as the bytes that go over the connection."""
+        request = httpx.Request(
+            call.method,
+            self.connection.address(call),
+            params=dict(call.params) or None,
+            headers={**self.connection.all_headers(), **call.headers},
+            content=call.body,
+        )
+        head = [request.method.encode() + b" " + request.url.raw_path + b" HTTP/1.1"]
+        head += [name + b": " + value for name, value in request.headers.raw]
+        return b"\r\n".join([*head, b"", b""]) + request.read()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._transport.__aexit__(kind, error, trace)
+    def close(self) -> None:
+        """Close the connections."""
+        for wire in self._idle:
+            wire.close()
 
     async def send(self, number: int) -> str:
         """Send a call and read the whole answer.
@@ -68,22 +64,45 @@ class Sender:
             `answered`, the service's problem code, `http_<status>`, or the kind of failure.
         """
         try:
-            response = await self._transport.handle_async_request(self._requests[number % len(self._requests)])
-            body = await response.aread()
-            await response.aclose()
-        except httpx.TimeoutException:
+            async with asyncio.timeout(self._wait_s):
+                wire = self._take_idle() or await self._connect()
+                try:
+                    answer = await wire.send(self._requests[number % len(self._requests)])
+                except BaseException:
+                    wire.close()
+                    raise
+        except TimeoutError:
             return "answer_timeout"
-        except httpx.ConnectError:
-            return "unreachable"
-        except httpx.TransportError:
+        except BrokenAnswerError:
             return "connection_broke"
-        return ANSWERED if response.status_code < 400 else problem_code(response.status_code, body)
+        except OSError:
+            return "unreachable"
+        if not wire.is_closed:
+            self._idle.append(wire)
+        return ANSWERED if answer.status < 400 else problem_code(answer)
+
+    def _take_idle(self) -> Wire | None:
+        """Take a connection that is open and not in use."""
+        while self._idle:
+            wire = self._idle.pop()
+            if not wire.is_closed:
+                return wire
+        return None
+
+    async def _connect(self) -> Wire:
+        """Open a connection."""
+        loop = asyncio.get_running_loop()
+        async with asyncio.timeout(self.connection.timeouts.connect_s):
+            _, wire = await loop.create_connection(
+                Wire, self._host, self._port, ssl=self._tls, server_hostname=self._host if self._tls else None
+            )
+        return wire
 
 
-def problem_code(status: int, body: bytes) -> str:
+def problem_code(answer: WireAnswer) -> str:
     """Name a refusal by its problem code, where it has one."""
     try:
-        code = json.loads(body)["code"]
+        code = json.loads(answer.body)["code"]
     except (ValueError, KeyError, TypeError):
-        return f"http_{status}"
+        return f"http_{answer.status}"
     return str(code)
