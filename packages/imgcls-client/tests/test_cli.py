@@ -25,7 +25,7 @@ def test_help_loads_neither_httpx_nor_rich() -> None:
     assert "predict" in ended.stdout
 
 
-@pytest.mark.parametrize("command", ["predict", "suite", "bench", "monitor"])
+@pytest.mark.parametrize("command", ["predict", "ready", "suite", "bench", "monitor"])
 def test_every_command_explains_itself(run: Run, command: str) -> None:
     ended = run(command, "--help")
     assert ended.exit_code == 0

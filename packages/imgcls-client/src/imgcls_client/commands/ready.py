@@ -1,0 +1,68 @@
+"""`imgcls-client ready`."""
+
+import json
+import time
+
+import click
+
+from imgcls_client.client import ImgclsClient
+from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
+from imgcls_client.durations import DURATION
+from imgcls_client.errors import AnswerTimeoutError, UnreachableError
+from imgcls_client.replies import Readiness
+from imgcls_client.retry_policy import NO_RETRY
+
+__all__ = ["ready"]
+
+POLL_S = 1.0
+
+
+@click.command()
+@click.option("--wait", "wait_s", type=DURATION, help="Wait for this long until it is, as in 5m.  [default: ask once]")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@connection_options
+@click.pass_context
+def ready(context: click.Context, wait_s: float | None, as_json: bool) -> None:
+    """Ask whether a deployment takes work, and say which model it runs.
+
+    Exit code 0 when it is ready, 1 when not, 3 when it cannot be reached.
+    """
+    with client_from(settings_of(context), retry=NO_RETRY) as client:
+        readiness = client.ready() if wait_s is None else wait_until_ready(client, wait_s)
+        health = client.health()
+    model = None if health.model is None else {"name": health.model.name, "sha256": health.model.sha256}
+    if as_json:
+        document = {
+            "ready": readiness.ready,
+            "reason": readiness.reason,
+            "model": model,
+            "provider": health.provider,
+            "uptime_s": health.uptime_s,
+            "versions": dict(health.versions),
+        }
+        click.echo(json.dumps(document, indent=2))
+    elif readiness.ready and health.model is not None:
+        click.echo(f"ready  {health.model.name}  sha256 {health.model.sha256[:12]}  on {health.provider}")
+    else:
+        click.echo(f"not ready  {readiness.reason or 'no model'}")
+    context.exit(0 if readiness.ready else 1)
+
+
+def wait_until_ready(client: ImgclsClient, wait_s: float) -> Readiness:
+    """Ask until it is ready or the time is over; a service that is not there yet may still come.
+
+    Raises:
+        UnreachableError: It could not be reached to the end.
+        AnswerTimeoutError: It did not answer to the end.
+    """
+    ends = time.monotonic() + wait_s
+    while True:
+        is_last = time.monotonic() + POLL_S > ends
+        try:
+            readiness = client.ready()
+            if readiness.ready or is_last:
+                return readiness
+        except (UnreachableError, AnswerTimeoutError):
+            if is_last:
+                raise
+        time.sleep(POLL_S)
