@@ -13,6 +13,7 @@ from pathlib import Path
 import click
 
 from deploy.cerebrium_config import Cerebrium, ConfigError, read_config
+from deploy.cost import cost_of
 from deploy.cross_checks import find_faults
 from deploy.hardware import Plan
 from deploy.readiness import wait_until_ready
@@ -84,6 +85,23 @@ def wait(url: str, artifact: Path | None, timeout_s: float) -> None:
     if not wait_until_ready(url, headers=headers, sha256=sha256, timeout_s=timeout_s, say=click.echo):
         click.echo(f"It did not get ready within {timeout_s:g} s.", err=True)
         sys.exit(EXIT_FAULTS)
+
+
+@main.command()
+@_root
+@_plan
+@click.argument("images_per_s", type=click.FloatRange(min=0, min_open=True))
+@click.option(
+    "--busy", type=click.FloatRange(min=0, max=1, min_open=True), default=0.5, show_default=True, help="Share of time."
+)
+def cost(root: Path, plan: Plan, images_per_s: float, busy: float) -> None:
+    """Prices the hardware of cerebrium.toml at IMAGES_PER_S a replica, as `imgcls-client bench` measures it."""
+    config = _checked(root, plan, complete=False)
+    protected = config.scaling.compute_tier == "protected"
+    click.echo(f"{'compute':<20}{'$ an hour':>12}{'$ for 30 days':>16}{'$ a million images':>22}")
+    for kind in config.hardware.kinds:
+        found = cost_of(config.hardware, kind, images_per_s=images_per_s, utilisation=busy, protected=protected)
+        click.echo(f"{kind:<20}{found.hour:>12.3f}{found.month:>16.0f}{found.million_images:>22.2f}")
 
 
 @main.command()

@@ -1,6 +1,6 @@
 """What Cerebrium's hardware and plans allow.
 
-Source: the platform's published hardware table and price list, read in October 2026.
+Source: the platform's published hardware table and price list (interruptible tier), read in October 2026.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ class Accelerator:
     max_cpu: float
     max_memory_gb: float
     on_hobby: bool
+    dollars_per_s: float = 0.0
 
 
 CPU_SIZES: Final = (0.25, 0.5, 1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32, 48, 64, 80)
@@ -25,18 +26,23 @@ CPU_SIZES: Final = (0.25, 0.5, 1, 2, 3, 4, 6, 8, 10, 12, 16, 24, 32, 48, 64, 80)
 
 ACCELERATORS: Final[dict[str, Accelerator]] = {
     "CPU": Accelerator(48, 96, True),
-    "TURING_T4": Accelerator(11, 44, True),
-    "ADA_L4": Accelerator(11, 44, True),
-    "AMPERE_A10": Accelerator(11, 44, True),
-    "ADA_L40": Accelerator(11, 92, True),
-    "AMPERE_A100_40GB": Accelerator(22, 284, False),
-    "AMPERE_A100_80GB": Accelerator(22, 284, False),
-    "BLACKWELL_RTX6000": Accelerator(24, 218, False),
-    "HOPPER_H100": Accelerator(24, 256, False),
-    "HOPPER_H200": Accelerator(24, 256, False),
-    "BLACKWELL_B200": Accelerator(44, 496, False),
+    "TURING_T4": Accelerator(11, 44, True, 0.000164),
+    "ADA_L4": Accelerator(11, 44, True, 0.000222),
+    "AMPERE_A10": Accelerator(11, 44, True, 0.000306),
+    "ADA_L40": Accelerator(11, 92, True, 0.000542),
+    "AMPERE_A100_40GB": Accelerator(22, 284, False, 0.000555),
+    "AMPERE_A100_80GB": Accelerator(22, 284, False, 0.000583),
+    "BLACKWELL_RTX6000": Accelerator(24, 218, False, 0.000694),
+    "HOPPER_H100": Accelerator(24, 256, False, 0.000944),
+    "HOPPER_H200": Accelerator(24, 256, False, 0.001166),
+    "BLACKWELL_B200": Accelerator(44, 496, False, 0.00167),
 }
 """By the name in `hardware.compute`; Inferentia and Trainium are left out: ONNX Runtime does not run there."""
+
+CPU_DOLLARS_PER_S: Final = 6.55e-6
+"""One processor for one second."""
+
+MEMORY_DOLLARS_PER_GB_S: Final = 2.22e-6
 
 REGIONS: Final[dict[str, frozenset[str] | None]] = {
     "global": None,

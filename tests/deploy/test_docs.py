@@ -1,0 +1,98 @@
+"""What the documentation names exists: links, paths, commands with their options, routes, codes, settings."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from imgcls_serve.problems import INTERNAL, PROBLEMS
+from imgcls_serve.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
+COMMAND = re.compile(r"(?<!-t )(imgcls-(?:convert|serve|client)|python -m deploy)((?:[ \t]+[a-z]+\b)?)([^`\n|]*)")
+# What a command in a text names without meaning a file of the repository.
+STANDS_FOR_A_FILE_OF_THE_USER = re.compile(r"^(models|photos)/|tench|NAME|mine\.onnx")
+
+
+def text_of(page):
+    return page.read_text(encoding="utf-8").replace("\\\n", " ")
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_link_leads_somewhere(page):
+    for target in re.findall(r"\]\(([^)\s]+)\)", text_of(page)):
+        if "://" not in target:
+            path, _, anchor = target.partition("#")
+            assert (page.parent / path).exists(), target
+            assert not anchor, f"{target}: link to the page, headings move"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_path_exists(page):
+    folders = ("packages/", "apps/", "deploy/", "docker/", "docs/", "tests/", ".github/", ".ci/")
+    for code in re.findall(r"`([^`\n]+)`", text_of(page)):
+        for word in code.split():
+            if word.startswith(folders) and not STANDS_FOR_A_FILE_OF_THE_USER.search(word):
+                assert (ROOT / word).exists(), word
+
+
+@pytest.fixture(scope="module")
+def help_of():
+    known: dict[tuple[str, ...], str] = {}
+
+    def ask(*command: str) -> str:
+        if command not in known:
+            program = [sys.executable, "-m", command[0], *command[1:], "--help"]
+            done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
+            known[command] = done.stdout
+        return known[command]
+
+    return ask
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_command_and_option_exists(page, help_of):
+    for program, word, rest in COMMAND.findall(text_of(page)):
+        module = program.replace("-", "_") if program.startswith("imgcls") else "deploy"
+        command = (module,)
+        if module in {"imgcls_client", "deploy"} and word.strip():
+            command = (module, word.strip())
+        if command == ("imgcls_client", "monitor") and rest.strip().startswith("report"):
+            command = (*command, "report")
+        options = re.findall(r"(?<!\S)(--[a-z][a-z0-9-]+)", rest.split("&&")[0].split("#")[0])
+        known = help_of(*command) if options or len(command) > 1 else ""
+        for option in options:
+            if option not in {"--help", "--version"}:
+                assert re.search(rf"{option}\b", known), f"{' '.join(command)} has no {option}"
+
+
+def test_the_http_page_has_every_route_and_no_other():
+    described = json.loads((ROOT / "apps/serve/openapi.json").read_text())["paths"]
+    routes = {f"{method.upper()} {path}" for path, methods in described.items() for method in methods}
+    page = text_of(ROOT / "docs/http.md")
+    listed = set(re.findall(r"`((?:GET|POST) /[^`]*)`", page))
+    assert listed - {"GET /", "GET /docs"} == routes
+
+
+def test_the_http_page_has_every_code_with_its_status():
+    page = text_of(ROOT / "docs/http.md")
+    for problem in {*PROBLEMS.values(), INTERNAL}:
+        assert f"| {problem.status} | `{problem.code}` |" in page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_setting_exists(page):
+    known = {f"IMGCLS_{name.upper()}" for name in Settings.model_fields} | {"IMGCLS_TEST_DATA", "IMGCLS_CACHE_DIR"}
+    client = (ROOT / "packages/imgcls-client/src/imgcls_client/settings.py").read_text()
+    known |= {f"IMGCLS_{name.upper()}" for name in re.findall(r'Setting\(\s*"(\w+)"', client)}
+    assert set(re.findall(r"\bIMGCLS_[A-Z0-9_]+\b", text_of(page))) - {"IMGCLS_"} <= known
+
+
+def test_the_readme_is_short():
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 150

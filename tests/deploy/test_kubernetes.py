@@ -1,0 +1,44 @@
+"""The manifests are valid, and agree with the image and with each other."""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import kubernetes_validate
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+VERSION = "1.34"
+PLAIN = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/imgcls.yaml").read_text()))
+KSERVE = yaml.safe_load((ROOT / "deploy/kubernetes/kserve.yaml").read_text())
+POD_KEYS = {"containers", "volumes", "terminationGracePeriodSeconds"}
+
+
+@pytest.mark.parametrize("resource", PLAIN, ids=lambda resource: resource["kind"])
+def test_a_manifest_is_valid(resource):
+    kubernetes_validate.validate(resource, VERSION, strict=True)
+
+
+def test_the_predictors_pod_is_valid():
+    """KServe's predictor is a pod's specification with keys of its own beside."""
+    pod = {key: value for key, value in KSERVE["spec"]["predictor"].items() if key in POD_KEYS}
+    manifest = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "imgcls"}, "spec": pod}
+    kubernetes_validate.validate(manifest, VERSION, strict=True)
+    assert KSERVE["spec"]["predictor"]["containers"][0]["name"] == "kserve-container"
+
+
+@pytest.mark.parametrize(
+    "pod", [PLAIN[0]["spec"]["template"]["spec"], KSERVE["spec"]["predictor"]], ids=["plain", "kserve"]
+)
+def test_a_pod_has_the_services_port_and_time_to_drain_and_nothing_it_does_not_need(pod):
+    container = pod["containers"][0]
+    port = tomllib.loads((ROOT / "cerebrium.toml").read_text())["cerebrium"]["runtime"]["custom"]["port"]
+    assert container["ports"][0]["containerPort"] == port
+    assert pod["terminationGracePeriodSeconds"] >= 30 + 5
+    context = {**pod.get("securityContext", {}), **container["securityContext"]}
+    assert context["runAsNonRoot"] is True
+    assert context["readOnlyRootFilesystem"] is True
+    assert context["capabilities"] == {"drop": ["ALL"]}
+    assert container["resources"]["requests"] == container["resources"]["limits"]
