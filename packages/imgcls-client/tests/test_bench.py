@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from conftest import Refusal, Request, Run, Serve, StandIn
 
-SHORT = ("--duration-s", 0.4, "--warm-up-s", 0)
+SHORT = ("--duration", 0.4, "--warm-up", 0)
 
 
 def test_a_closed_loop_reports_every_call(run: Run, service: StandIn) -> None:
@@ -29,12 +29,12 @@ def test_a_closed_loop_reports_every_call(run: Run, service: StandIn) -> None:
 
 
 def test_calls_stop_at_the_number_asked_for(run: Run, service: StandIn) -> None:
-    ended = run("bench", "--url", service.url, "--duration-s", 20, "--warm-up-s", 0, "--calls", 12, "--json")
+    ended = run("bench", "--url", service.url, "--duration", 20, "--warm-up", 0, "--calls", 12, "--json")
     assert json.loads(ended.stdout)["calls"] == 12
 
 
 def test_an_open_loop_sends_at_the_rate_asked_for(run: Run, service: StandIn) -> None:
-    ended = run("bench", "--url", service.url, "--duration-s", 1, "--warm-up-s", 0, "--rate", 40, "--json")
+    ended = run("bench", "--url", service.url, "--duration", 1, "--warm-up", 0, "--rate", 40, "--json")
     assert json.loads(ended.stdout)["calls"] == 40
 
 
@@ -50,7 +50,7 @@ def test_an_open_loop_charges_a_stall_to_every_call_that_it_held_up(run: Run, se
                 threading.Event().wait(0.5)  # the stall itself
 
     service = serve(answer_before=stall_once)
-    arguments = ("bench", "--url", service.url, "--duration-s", 1.2, "--warm-up-s", 0, "--json")
+    arguments = ("bench", "--url", service.url, "--duration", 1.2, "--warm-up", 0, "--json")
     open_loop = json.loads(run(*arguments, "--rate", 50).stdout)
     stalled.clear()
     service.requests.clear()

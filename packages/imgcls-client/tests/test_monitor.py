@@ -73,7 +73,7 @@ def test_failing_calls_are_named_by_kind(watch: Watch, serve: Serve, refusal: ty
 
 
 def test_a_limit_of_latency_and_another_model_are_rules(watch: Watch, service: StandIn) -> None:
-    seen = watch(service.url, "--max-latency-s", 0, "--model-sha256", "abc")
+    seen = watch(service.url, "--max-latency", 0, "--model-sha256", "abc")
     assert set(seen["broken"]) == {"latency", "model"}
     assert watch(service.url, "--model-sha256", "5555")["ok"]
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def test_a_healthy_service_passes(run: Run, service: StandIn) -> None:
-    ended = run("suite", "--url", service.url, "--load-s", 0.3)
+    ended = run("suite", "--url", service.url, "--load-time", 0.3)
     assert "failed" not in ended.stdout
     assert ended.exit_code == 0
 

@@ -96,7 +96,7 @@ BROKEN: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 
 def failed_tests(run: Run, url: str, *arguments: object) -> set[str]:
-    ended = run("suite", "--url", url, "--json", "--max-latency-s", 1.0, "--load-s", 0.3, *arguments)
+    ended = run("suite", "--url", url, "--json", "--max-latency", 1.0, "--load-time", 0.3, *arguments)
     document = json.loads(ended.stdout)
     failed = {test["name"]: test["detail"] for test in document["tests"] if test["outcome"] == "failed"}
     assert ended.exit_code == (1 if failed else 0)
@@ -121,6 +121,6 @@ def test_a_service_that_fails_now_and_then_under_load_fails_the_tests_of_load(
     run: Run, serve: Serve, refusal: type[Refusal]
 ) -> None:
     service = serve(answer_before=refuse_now_and_then_under_load(refusal), api_key="right-key")
-    failed = failed_tests(run, service.url, "--api-key", "right-key", "--load-s", 1)
+    failed = failed_tests(run, service.url, "--api-key", "right-key", "--load-time", 1)
     # At half of the top rate calls may or may not overlap, and only overlapping ones fail.
     assert failed - {"sustained_rate"} == {"parallel_load", "health_under_load"}

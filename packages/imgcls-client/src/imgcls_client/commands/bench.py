@@ -7,6 +7,7 @@ import click
 
 from imgcls_client.calls import predict_call
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
+from imgcls_client.durations import DURATION, DURATION_OR_ZERO
 from imgcls_client.errors import SettingsError, UnreachableError
 from imgcls_client.image_sources import find_images
 from imgcls_client.json_fields import FieldError, as_object
@@ -33,10 +34,10 @@ OPEN_LOOP_PLACES = 256
     help="Calls a second, sent whether or not the service keeps up (open loop).",
 )
 @click.option(
-    "--duration-s", type=click.FloatRange(min=0.1), default=10.0, show_default=True, help="How long to measure."
+    "--duration", "duration_s", type=DURATION, default="10s", show_default=True, help="How long to measure, as in 30s."
 )
 @click.option(
-    "--warm-up-s", type=click.FloatRange(min=0), default=2.0, show_default=True, help="Not measured, before it."
+    "--warm-up", "warm_up_s", type=DURATION_OR_ZERO, default="2s", show_default=True, help="Not measured, before it."
 )
 @click.option("--calls", type=click.IntRange(min=1), help="Stop after so many calls.")
 @click.option("--top-k", type=click.IntRange(min=1), help="How many classes to ask for.")

@@ -17,7 +17,7 @@ from imgcls_client.commands.connection_options import (
     settings_of,
     url_of,
 )
-from imgcls_client.durations import DURATION
+from imgcls_client.durations import DURATION, DURATION_OR_ZERO
 from imgcls_client.errors import SettingsError
 from imgcls_client.image_sources import find_images
 from imgcls_client.monitor.alerts import Alerting
@@ -45,7 +45,12 @@ monitor_options = partial(connection_options, for_command="monitor")
 @click.option("--for", "for_s", type=DURATION, help="Stop after this long, as in 1h.  [default: until interrupted]")
 @click.option("--image", "images", multiple=True, help="Ask this picture or folder, too; can be repeated.")
 @click.option(
-    "--max-latency-s", type=click.FloatRange(min=0), default=3.0, show_default=True, help="Limit of a pass's p95."
+    "--max-latency",
+    "max_latency_s",
+    type=DURATION_OR_ZERO,
+    default="3s",
+    show_default=True,
+    help="Limit of a pass's p95.",
 )
 @click.option(
     "--max-drift", type=click.FloatRange(min=0), help="Limit of the population stability index of the classes."

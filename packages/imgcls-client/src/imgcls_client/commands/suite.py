@@ -48,18 +48,20 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     help="Which share of the --cases must be right.",
 )
 @click.option(
-    "--max-latency-s",
-    type=click.FloatRange(min=0, min_open=True),
-    default=3.0,
+    "--max-latency",
+    "max_latency_s",
+    type=DURATION,
+    default="3s",
     show_default=True,
-    help="Slowest 99th percentile of a warm service, in seconds.",
+    help="Slowest 99th percentile of a warm service.",
 )
 @click.option(
-    "--load-s",
-    type=click.FloatRange(min=0.1),
-    default=3.0,
+    "--load-time",
+    "load_s",
+    type=DURATION,
+    default="3s",
     show_default=True,
-    help="How long each test of performance puts load on the service, in seconds.",
+    help="How long each test of performance puts load on the service.",
 )
 @click.option("--concurrency", type=click.IntRange(1, 1000), default=16, show_default=True, help="Calls at once.")
 @click.option("--expect-private", is_flag=True, help="Fail when the deployment answers without a key.")

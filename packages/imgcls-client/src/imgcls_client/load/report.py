@@ -63,7 +63,8 @@ def html_page(load: Load, plan: LoadPlan, url: str) -> str:
     dots = [(sample.due_s, sample.latency_ms, sample.outcome == ANSWERED) for sample in load.samples]
     latencies = [sample.latency_ms for sample in load.answered]
     steps = [(percent, percentile(latencies, percent)) for percent in (*range(1, 100), 99.5, 99.9)] if latencies else []
-    shown = [(f"p{percent:g}", f"{load.latency_ms(percent):.1f} ms") for percent in SHOWN_PERCENTILES if latencies]
+    names = {percent: "max" if percent == 100 else f"p{percent:g}" for percent in SHOWN_PERCENTILES}
+    shown = [(name, f"{percentile(latencies, percent):.1f} ms") for percent, name in names.items() if latencies]
     body = [
         f'<h1>Load test</h1><p class="soft"><code>{escape(url)}</code> · {escape(plan_text(plan))}</p>',
         figures([("answers a second", f"{load.answers_a_second:.1f}"), ("calls", str(len(load.samples))), *shown]),

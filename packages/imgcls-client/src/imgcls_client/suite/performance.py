@@ -28,7 +28,7 @@ def require_fast(deployment: Deployment, found: Load) -> str:
     rate = f"{len(found.samples)} calls, {found.answers_a_second:.1f} a second"
     figures = f"{rate}, p50/p95/p99 {p50:.0f}/{p95:.0f}/{p99:.0f} ms"
     limit_ms = deployment.options.max_latency_s * 1000
-    require(p99 <= limit_ms, f"{figures}; p99 is above the limit of {limit_ms:.0f} ms (--max-latency-s)")
+    require(p99 <= limit_ms, f"{figures}; p99 is above the limit of {limit_ms:.0f} ms (--max-latency)")
     return f"{figures}; this client is the limit" if found.is_limited_by_client else figures
 
 
