@@ -45,6 +45,11 @@ def be_slow_for_one_picture_in_four(service: StandIn, request: Request) -> None:
         time.sleep(1.2)  # the fault itself, not a wait for something
 
 
+def take_as_long_as_real_work(service: StandIn, request: Request) -> None:
+    if request.path == "/predict":
+        time.sleep(0.01)  # so that calls overlap when there are several; an instant answer never meets another
+
+
 def answer_with_the_previous_vector(service: StandIn, vector: list[float]) -> list[float]:
     with service.lock:
         previous, service.last_vector = service.last_vector, vector
@@ -86,7 +91,10 @@ BROKEN: dict[str, tuple[dict[str, Any], set[str]]] = {
         {"answer_before": be_slow_for_one_picture_in_four},
         {"warm_latency", "parallel_load", "sustained_rate", "health_under_load"},
     ),
-    "crosses answers": ({"vector": answer_with_the_previous_vector}, {"answers_not_crossed"}),
+    "crosses answers": (
+        {"vector": answer_with_the_previous_vector, "answer_before": take_as_long_as_real_work},
+        {"answers_not_crossed"},
+    ),
     "is open although a key is expected": ({"public": True}, {"without_key", "wrong_key"}),
     "fetches from inside its network": ({"fetches_addresses": True}, {"internal_addresses"}),
     "leaves its admin routes open": ({"admin_token": None}, {"admin_closed"}),
