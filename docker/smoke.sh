@@ -57,7 +57,7 @@ uv run --no-sync imgcls-client suite --url "$url"
 # Every picture that the service says it answered must have reached its caller; later callers may be turned away.
 answered() { "$engine" logs "$name" 2>&1 | grep '"path":"/predict"' | grep -c '"status":200'; }
 before=$(answered)
-uv run --no-sync imgcls-client bench --url "$url" --retries 0 --duration-s 6 --warm-up-s 0 --json >"$work/bench.json" &
+uv run --no-sync imgcls-client bench --url "$url" --retries 0 --duration 6s --warm-up 0s --json >"$work/bench.json" &
 load=$!
 sleep 3
 stopped=$(date +%s%N)
