@@ -221,6 +221,34 @@ def test_a_full_queue_refuses_before_any_decode() -> None:
     run(test)
 
 
+def test_what_could_not_be_answered_in_time_is_refused_at_once() -> None:
+    """Answers have taken a while; with some waiting, a deadline that leaves no time for them is not accepted."""
+
+    class Slow(Held):
+        def preprocess(self, source: Any) -> NDArray[np.uint8]:
+            threading.Event().wait(0.01)
+            return super().preprocess(source)
+
+    async def test(loop: MovableLoop) -> None:
+        engine = Engine(layout(max_batch=1), queue_size=100)
+        engine.start()
+        model = Slow()
+        model.let_go.set()
+        for number in range(5):
+            await submit(engine, model, number)
+        engine.check_admission(deadline_s=loop.time())  # nothing waits: whoever comes first is served
+        model.let_go.clear()
+        futures = [submit(engine, model, number) for number in range(10)]
+        with pytest.raises(QueueFullError, match="longer than this request's deadline"):
+            submit(engine, model, 11, deadline_s=loop.time() + 0.001)
+        futures.append(submit(engine, model, 12))
+        model.let_go.set()
+        await asyncio.gather(*futures)
+        await engine.stop()
+
+    run(test)
+
+
 def test_what_passes_its_deadline_in_the_queue_is_never_inferred() -> None:
     async def test(loop: MovableLoop) -> None:
         observer = Observer()

@@ -10,6 +10,7 @@ from pathlib import Path
 from imgcls_core import ImgclsError
 
 from imgcls_serve.errors import InvalidParameterError, ModelRefusedError, UnknownModelError
+from imgcls_serve.memory import give_memory_back
 from imgcls_serve.served_model import ServedModel
 
 logger = logging.getLogger(__name__)
@@ -89,6 +90,7 @@ class ModelRegistry:
             except ImgclsError as error:
                 raise ModelRefusedError(name, error, file) from error
             self._loaded[name] = model
+            await asyncio.to_thread(give_memory_back)
             if self._default is None:
                 self._default = name
             return model

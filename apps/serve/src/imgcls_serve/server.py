@@ -24,6 +24,9 @@ from imgcls_serve.settings import Settings
 
 logger = logging.getLogger(__name__)
 
+# Longer than the 60 s of common load balancers: the side that reuses a connection must be the one that closes it.
+_KEEP_ALIVE_S = 75
+
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_CANNOT_LISTEN = 3
@@ -97,6 +100,7 @@ def serve(settings: Settings) -> int:
         loop="auto",
         http=guarded_protocol(header_timeout_s=settings.header_timeout_s, max_connections=settings.max_connections),
         ws="none",
+        timeout_keep_alive=_KEEP_ALIVE_S,
         lifespan="on",
         log_config=None,
         access_log=False,

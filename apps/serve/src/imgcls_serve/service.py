@@ -113,8 +113,8 @@ class Service:
         self._check_ready()
         return self.registry.get(name)
 
-    def check_admission(self, images: int = 1) -> None:
-        """Passes when so many images would be accepted now.
+    def check_admission(self, deadline: Deadline, images: int = 1) -> None:
+        """Passes when so many images would be accepted now and are likely to be answered in time.
 
         Raises:
             NotReadyError: the service takes nothing.
@@ -122,7 +122,7 @@ class Service:
         """
         self._check_ready()
         if self._engine is not None:
-            self._engine.check_admission(images)
+            self._engine.check_admission(images, deadline_s=deadline.at_s)
 
     def submit(
         self, model: ServedModel, source: ImageSource, *, deadline_s: float, timeout_ms: int

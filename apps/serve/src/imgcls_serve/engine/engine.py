@@ -18,6 +18,7 @@ from imgcls_core.image_decode import ImageSource
 
 from imgcls_serve.engine.job import Answer, BatchModel, Job, Stage
 from imgcls_serve.engine.layout import ThreadLayout
+from imgcls_serve.engine.speed import Speed
 from imgcls_serve.engine.work_queue import Role, WorkQueue
 from imgcls_serve.errors import DeadlineExceededError, NotReadyError, QueueFullError
 
@@ -70,8 +71,7 @@ class Engine:
         self._loop = asyncio.get_running_loop()
         self._threads: list[threading.Thread] = []
         self._death: BaseException | None = None
-        self._started_s = time.monotonic()
-        self._s_per_image = 0.01
+        self._speed = Speed(layout)
 
     def start(self) -> None:
         """Starts the threads."""
@@ -114,8 +114,13 @@ class Engine:
         """What killed a worker, if one died; the engine takes nothing then."""
         return self._death
 
-    def check_admission(self, images: int = 1) -> None:
+    def check_admission(self, images: int = 1, *, deadline_s: float = math.inf) -> None:
         """Passes when so many images would be accepted now.
+
+        Args:
+            images: how many.
+            deadline_s: on the loop's clock. What waits already is expected to be done by then: it is better to
+                refuse at once than to let a caller wait for an answer that comes too late.
 
         Raises:
             QueueFullError: too many wait.
@@ -123,11 +128,15 @@ class Engine:
         """
         if self._death is not None:
             raise NotReadyError("A worker of the inference engine has died; restart the service.")
-        if len(self._jobs) + images > self.queue_size:
-            retry_after_s = max(1, math.ceil(len(self._jobs) * self._s_per_image))
-            raise QueueFullError(
-                f"{len(self._jobs)} of at most {self.queue_size} images wait", retry_after_s=retry_after_s
-            )
+        waiting = len(self._jobs)
+        wait_s = waiting * self._speed.s_per_image
+        if waiting + images > self.queue_size:
+            reason = f"{waiting} of at most {self.queue_size} images wait"
+        elif waiting and self._loop.time() + wait_s > deadline_s:
+            reason = f"{waiting} images wait and take about {wait_s:.1f} s, longer than this request's deadline"
+        else:
+            return
+        raise QueueFullError(reason, retry_after_s=max(1, math.ceil(wait_s)))
 
     def submit(
         self, model: BatchModel, source: ImageSource, *, deadline_s: float, timeout_ms: int
@@ -148,7 +157,7 @@ class Engine:
             QueueFullError: too many wait; nothing was done.
             NotReadyError: a worker has died.
         """
-        self.check_admission()
+        self.check_admission(deadline_s=deadline_s)
         future: asyncio.Future[Answer] = self._loop.create_future()
         job = Job(model, source, future, time.perf_counter())
         timer = self._loop.call_at(deadline_s, self._expire, job, timeout_ms)
@@ -251,20 +260,12 @@ class Engine:
                 self._deliver(*self._outbox.popleft())
 
     def _deliver(self, jobs: list[Job], answers: list[Answer], inference_s: float) -> None:
-        self._note_speed(len(jobs))
+        self._speed.note(answers)
         if self._observer is not None:
             self._observer.batch_ran(images=len(jobs), inference_s=inference_s)
         for job, answer in zip(jobs, answers, strict=True):
             if not job.future.done():
                 job.future.set_result(answer)
-
-    def _note_speed(self, images: int) -> None:
-        """Keeps a sliding mean of the time between answers, for Retry-After."""
-        now_s = time.monotonic()
-        # An idle minute says nothing about the speed under load.
-        since_s = min(now_s - self._started_s, 1.0)
-        self._started_s = now_s
-        self._s_per_image += (since_s / images - self._s_per_image) * 0.05
 
     def _tell(self, callback: Callable[..., None], *args: object) -> None:
         # After `stop` the loop may be closed; nobody is left to be told.

@@ -41,9 +41,9 @@ async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()
     service, deadline = context.service, context.deadline
     model = service.model(query.model)
     check_top_k(model, query.top_k)
-    service.check_admission()
+    service.check_admission(deadline)
     images = await _read_images(request, context)
-    service.check_admission(len(images))
+    service.check_admission(deadline, len(images))
     futures = [
         service.submit(model, image, deadline_s=deadline.at_s, timeout_ms=deadline.timeout_ms)
         for image in images

@@ -85,7 +85,7 @@ async def _answer(request: Request, query: PredictQuery) -> Response:
     service, deadline = context.service, context.deadline
     model = service.model(query.model)
     check_top_k(model, query.top_k)
-    service.check_admission()
+    service.check_admission(deadline)
     encoded = await _read_image(request, context)
     future = service.submit(model, encoded, deadline_s=deadline.at_s, timeout_ms=deadline.timeout_ms)
     with CallerWatch(request, [future]):

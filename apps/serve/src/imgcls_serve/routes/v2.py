@@ -90,7 +90,7 @@ async def infer(request: Request, service: ServiceDep, name: ModelPath, version:
     context = context_of(request.scope)
     deadline, settings = context.deadline, service.settings
     model = _model(service, name, version)
-    service.check_admission()
+    service.check_admission(deadline)
     if (encoding := context.header(b"content-encoding")) not in {None, "", "identity"}:
         raise UnsupportedMediaTypeError(f"content encoding {encoding}", allowed="a body that is not compressed")
     body = await read_body(context, request.receive, limit=settings.max_body_bytes)
@@ -98,7 +98,7 @@ async def infer(request: Request, service: ServiceDep, name: ModelPath, version:
     output = asked.output
     check_top_k(model, max(1, output.parameters.classification))
     images = images_of(asked, binary, max_images=min(settings.max_images, settings.queue_size))
-    service.check_admission(len(images))
+    service.check_admission(deadline, len(images))
     futures = [
         service.submit(model, image, deadline_s=deadline.at_s, timeout_ms=deadline.timeout_ms) for image in images
     ]

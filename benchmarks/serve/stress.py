@@ -1,0 +1,382 @@
+"""Holds a running service to its promises under overload, hostile input, hot reload and SIGTERM.
+
+Each command starts `imgcls-serve` itself, prints one JSON document and exits with 1 when a promise is broken.
+Uses nothing but the standard library, so that the load costs little next to the service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import collections
+import contextlib
+import json
+import os
+import random
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+from typing import Any
+
+ADMIN_TOKEN = "admin-token-1"  # noqa: S105 - of a service that lives for one measurement
+
+
+class Connection:
+    """One keep-alive connection; opens itself again where the service has closed it."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def send(self, request: bytes) -> tuple[int, bytes]:
+        """Sends one request; gives status and body. One that finds its connection closed is sent again."""
+        if self._streams is not None:
+            try:
+                return await self._send(request)
+            except asyncio.IncompleteReadError as error:
+                if error.partial:
+                    raise
+        return await self._send(request)
+
+    async def _send(self, request: bytes) -> tuple[int, bytes]:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._streams
+        try:
+            writer.write(request)
+            head = await reader.readuntil(b"\r\n\r\n")
+            fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
+            body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
+            if fields.get(b"connection") == b"close":
+                self.close()
+            return int(head[9:12]), body
+        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Hangs up."""
+        if self._streams is not None:
+            self._streams[1].close()
+        self._streams = None
+
+
+def post(body: bytes, *, path: str = "/predict", media_type: str = "image/jpeg", **headers: str) -> bytes:
+    """Gives a whole request."""
+    extra = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
+    return (
+        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
+    ).encode() + body
+
+
+class Running:
+    """A service process."""
+
+    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
+        self.process, self.port = process, port
+
+    def rss_mb(self) -> float:
+        """Gives its memory in MB."""
+        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1])
+        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
+
+
+@contextlib.asynccontextmanager
+async def service(model: Path, **settings: object) -> AsyncGenerator[Running]:
+    """Starts the service and waits until it is ready."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    values = {"model": model, "port": port, "admin_token": ADMIN_TOKEN, "log_level": "warning", **settings}
+    environment = os.environ | {f"IMGCLS_{name.upper()}": str(value) for name, value in values.items()}
+    with subprocess.Popen([sys.executable, "-m", "imgcls_serve"], env=environment) as process:  # noqa: ASYNC220
+        connection = Connection(port)
+        status = 0
+        while status != 200:
+            with contextlib.suppress(OSError):
+                status, _ = await connection.send(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+            await asyncio.sleep(0.02)
+        connection.close()
+        try:
+            yield Running(process, port)
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait()
+
+
+async def closed_loop(port: int, images: list[bytes], *, connections: int, seconds: float) -> dict[str, Any]:
+    """So many callers, each with one request after the other."""
+    end_s = time.monotonic() + seconds
+    statuses: collections.Counter[int] = collections.Counter()
+    took_ms: list[float] = []
+
+    async def caller(number: int) -> None:
+        connection = Connection(port)
+        while time.monotonic() < end_s:
+            began_s = time.perf_counter()
+            status, _ = await connection.send(post(images[number % len(images)]))
+            statuses[status] += 1
+            took_ms.append((time.perf_counter() - began_s) * 1000)
+            number += 1
+        connection.close()
+
+    await asyncio.gather(*(caller(number) for number in range(connections)))
+    return {
+        "per_s": round(statuses[200] / seconds, 1),
+        "statuses": dict(statuses),
+        "median_ms": round(statistics.median(took_ms), 1),
+    }
+
+
+async def overload(model: Path, images: list[bytes], seconds: float) -> dict[str, Any]:
+    """Twice what the service can do, at fixed times: what is accepted keeps its deadline, the rest is told at once."""
+    deadline_ms = 2000
+    async with service(model, request_timeout_ms=deadline_ms) as running:
+        before = await closed_loop(running.port, images, connections=16, seconds=5)
+        rate = 2 * before["per_s"]
+        memory = [running.rss_mb()]
+        answers: list[tuple[int, float]] = []
+        idle: list[Connection] = []
+        open_tasks: set[asyncio.Task[None]] = set()
+
+        async def one(number: int) -> None:
+            connection = idle.pop() if idle else Connection(running.port)
+            began_s = time.perf_counter()
+            status, _ = await connection.send(post(images[number % len(images)]))
+            answers.append((status, (time.perf_counter() - began_s) * 1000))
+            idle.append(connection)
+
+        start_s = time.monotonic()
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, start_s + number / rate - time.monotonic()))
+            task = asyncio.create_task(one(number))
+            open_tasks.add(task)
+            task.add_done_callback(open_tasks.discard)
+            if number % int(rate * 10) == 0:
+                memory.append(running.rss_mb())
+        await asyncio.gather(*open_tasks)
+        for connection in idle:
+            connection.close()
+        memory.append(running.rss_mb())
+        after = await closed_loop(running.port, images, connections=16, seconds=5)
+    accepted = sorted(took for status, took in answers if status == 200)
+    refused = sorted(took for status, took in answers if status == 503)
+    result: dict[str, Any] = {
+        "capacity_per_s": before["per_s"],
+        "offered_per_s": round(rate, 1),
+        "statuses": dict(collections.Counter(status for status, _ in answers)),
+        "accepted_per_s": round(len(accepted) / seconds, 1),
+        "accepted_p50_ms": round(accepted[len(accepted) // 2], 1),
+        "accepted_max_ms": round(accepted[-1], 1),
+        "refused_p50_ms": round(refused[len(refused) // 2], 1),
+        "refused_p99_ms": round(refused[len(refused) * 99 // 100], 1),
+        "refused_max_ms": round(refused[-1], 1),
+        "memory_mb": memory,
+        "recovered_per_s": after["per_s"],
+        "exit_code": running.process.returncode,
+    }
+    result["ok"] = (
+        set(result["statuses"]) <= {200, 503} and accepted[-1] <= deadline_ms and result["refused_p99_ms"] <= 100
+    )
+    return result
+
+
+def mutated(source: random.Random, image: bytes) -> bytes:
+    """Damages an encoded image in one of the ways in which files get damaged."""
+    damaged = bytearray(image)
+    kind = source.randrange(6)
+    if kind == 0:
+        return bytes(damaged[: source.randrange(len(damaged))])
+    if kind == 1:
+        for _ in range(source.randrange(1, 40)):
+            damaged[source.randrange(len(damaged))] = source.randrange(256)
+    elif kind == 2:
+        for _ in range(source.randrange(1, 8)):
+            damaged[source.randrange(min(700, len(damaged)))] = source.randrange(256)
+    elif kind == 3:
+        start, length = source.randrange(len(damaged)), source.randrange(2000)
+        del damaged[start : start + length]
+    elif kind == 4:
+        start, length = source.randrange(len(damaged)), source.randrange(2000)
+        damaged[start:start] = source.randbytes(length)
+    else:
+        start, other = source.randrange(len(damaged)), source.randrange(len(damaged))
+        damaged[start : start + 500] = damaged[other : other + 500]
+    return bytes(damaged)
+
+
+def malformed(source: random.Random, image: bytes) -> bytes:
+    """Gives a request that is wrong in itself."""
+    text = json.dumps({"image_base64": "".join(source.choices("ABCabc+/=?", k=source.randrange(60)))}).encode()
+    return source.choice(
+        [
+            post(image[:3000], media_type="multipart/form-data; boundary=x"),
+            post(b"--x\r\n" + source.randbytes(200), media_type="multipart/form-data; boundary=x"),
+            post(text[: source.randrange(len(text) + 1)], media_type="application/json"),
+            post(source.randbytes(50), media_type="application/json"),
+            post(source.randbytes(50), media_type=source.choice(["text/html", "image/x-nothing", "a/b/c", ";"])),
+            post(image[:100], path=f"/predict?top_k={source.choice(['-1', '0', '1e9', 'x', '9' * 40])}"),
+            post(image[:100], path=f"/predict?model={source.choice(['..', '%00', '%ff', 'a' * 3000])}"),
+            post(image[:100], X_Request_Timeout_Ms=source.choice(["0", "-5", "x", "9" * 30])),
+            post(source.randbytes(300), path="/v2/models/x/infer", Inference_Header_Content_Length="7"),
+            post(source.randbytes(300), path="/predict/batch", media_type="application/json"),
+            source.randbytes(200),
+            b"GET /" + source.randbytes(30).replace(b"\n", b"") + b" HTTP/1.1\r\nHost: x\r\n\r\n",
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + source.randbytes(20),
+            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
+        ]
+    )
+
+
+async def fuzz(model: Path, images: list[bytes], requests: int, seed: int) -> dict[str, Any]:
+    """Mutated images and malformed requests; a good image now and then must still be answered."""
+    source = random.Random(seed)  # noqa: S311 - the same faults every time
+    statuses: collections.Counter[str] = collections.Counter()
+    good: collections.Counter[int] = collections.Counter()
+    numbers = iter(range(requests))
+    memory: list[float] = []
+    unexpected: list[str] = []
+    async with service(model, header_timeout_s=1) as running:
+
+        async def caller() -> None:
+            connection = Connection(running.port)
+            for number in numbers:
+                image = source.choice(images)
+                request = malformed(source, image) if number % 4 == 0 else post(mutated(source, image))
+                try:
+                    status, body = await asyncio.wait_for(connection.send(request), 15)
+                except TimeoutError:
+                    statuses["no answer"] += 1
+                    connection.close()
+                    continue
+                except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
+                    statuses["closed"] += 1
+                    continue
+                statuses[str(status)] += 1
+                if status >= 500:
+                    unexpected.append(body.decode("utf-8", "replace")[:300])
+                if number % 50 == 0:
+                    connection.close()
+                    good[(await connection.send(post(images[0])))[0]] += 1
+                if number % (requests // 8) == 0:
+                    memory.append(running.rss_mb())
+                if number % 4 == 0:
+                    connection.close()
+            connection.close()
+
+        await asyncio.gather(*(caller() for _ in range(8)))
+        memory.append(running.rss_mb())
+    result: dict[str, Any] = {
+        "requests": requests,
+        "statuses": dict(sorted(statuses.items())),
+        "good_images_between": dict(good),
+        "memory_mb": memory,
+        "unexpected": unexpected[:5],
+        "exit_code": running.process.returncode,
+    }
+    result["ok"] = not unexpected and set(good) == {200} and running.process.returncode == 0
+    return result
+
+
+async def reload(model: Path, images: list[bytes], times: int) -> dict[str, Any]:
+    """Loads the model again and again while callers are served."""
+    statuses: collections.Counter[int] = collections.Counter()
+    reloads: collections.Counter[int] = collections.Counter()
+    memory: list[float] = []
+    async with service(model) as running:
+        is_over = asyncio.Event()
+
+        async def caller(number: int) -> None:
+            connection = Connection(running.port)
+            while not is_over.is_set():
+                status, _ = await connection.send(post(images[number % len(images)]))
+                statuses[status] += 1
+                number += 1
+            connection.close()
+
+        callers = [asyncio.create_task(caller(number)) for number in range(8)]
+        admin = Connection(running.port)
+        for number in range(times):
+            request = post(b"", path=f"/models/{model.stem}/load", X_API_Key=ADMIN_TOKEN)
+            reloads[(await admin.send(request))[0]] += 1
+            if number % max(1, times // 10) == 0:
+                memory.append(running.rss_mb())
+        is_over.set()
+        await asyncio.gather(*callers)
+        admin.close()
+        memory.append(running.rss_mb())
+    result: dict[str, Any] = {"reloads": dict(reloads), "statuses": dict(statuses), "memory_mb": memory}
+    result["ok"] = set(statuses) == set(reloads) == {200}
+    return result
+
+
+async def drain(model: Path, images: list[bytes], requests: int) -> dict[str, Any]:
+    """SIGTERM while so many requests are in flight."""
+    async with service(model) as running:
+        connections = [Connection(running.port) for _ in range(requests)]
+        tasks = [
+            asyncio.create_task(one.send(post(images[number % len(images)]))) for number, one in enumerate(connections)
+        ]
+        watch = Connection(running.port)
+        pending = 0
+        while pending < requests - 4:
+            _, text = await watch.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+            pending = sum(
+                int(float(line.split()[-1]))
+                for line in text.decode().splitlines()
+                if line.startswith("imgcls_pending_images{")
+            )
+            if all(task.done() for task in tasks):
+                break
+        running.process.send_signal(signal.SIGTERM)
+        began_s = time.perf_counter()
+        ready, _ = await watch.send(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
+        answers = await asyncio.gather(*tasks, return_exceptions=True)
+        exit_code = await asyncio.to_thread(running.process.wait)
+        took_s = time.perf_counter() - began_s
+    statuses = collections.Counter(one[0] if isinstance(one, tuple) else type(one).__name__ for one in answers)
+    result: dict[str, Any] = {
+        "pending_at_sigterm": pending,
+        "statuses": dict(statuses),
+        "ready_after_sigterm": ready,
+        "exit_code": exit_code,
+        "ended_after_s": round(took_s, 2),
+    }
+    result["ok"] = statuses == {200: requests} and exit_code == 0 and ready == 503
+    return result
+
+
+def main() -> None:
+    """Runs one command."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("command", choices=["overload", "fuzz", "reload", "drain"])
+    parser.add_argument("model", type=Path)
+    parser.add_argument("images", type=Path, help="folder of JPEGs; the first 64 are used")
+    parser.add_argument("--seconds", type=float, default=60, help="of overload")
+    parser.add_argument("--requests", type=int, help="of fuzz (10,000) or drain (64)")
+    parser.add_argument("--times", type=int, default=100, help="of reload")
+    parser.add_argument("--seed", type=int, default=1)
+    arguments = parser.parse_args()
+    files = sorted(arguments.images.glob("*.JPEG"))[:64]
+    images = [file.read_bytes() for file in files]
+    with tempfile.TemporaryDirectory() as folder:
+        model = Path(folder) / arguments.model.name
+        model.write_bytes(arguments.model.read_bytes())
+        runs = {
+            "overload": lambda: overload(model, images, arguments.seconds),
+            "fuzz": lambda: fuzz(model, images, arguments.requests or 10_000, arguments.seed),
+            "reload": lambda: reload(model, images, arguments.times),
+            "drain": lambda: drain(model, images, arguments.requests or 64),
+        }
+        result = asyncio.run(runs[arguments.command]())
+    sys.stdout.write(json.dumps({arguments.command: result}, indent=1) + "\n")
+    sys.exit(0 if result["ok"] else 1)
+
+
+if __name__ == "__main__":
+    main()
