@@ -24,14 +24,25 @@ FAMILIES = [
 
 
 def save_random_weights(name: str, path: Path) -> int:
-    """Gives the number of parameters; heads that start at zero are filled, or every answer would be the same."""
+    """Random weights whose answers differ from image to image; gives the number of parameters.
+
+    Fresh networks answer every image alike: signals fade without batch statistics, and some heads start at zero. The
+    statistics are taken from noise, and the head is scaled until its logits have a standard deviation of 3.
+    """
     torch.manual_seed(20180)
     quiet = {"init_weights": True} if name in {"googlenet", "inception_v3"} else {}
     network = torchvision.models.get_model(name, weights=None, **quiet)
+    side = 299 if name == "inception_v3" else 224
+    noise = torch.nn.functional.interpolate(torch.randn(6, 3, 28, 28), size=(side, side), mode="bilinear")
+    head = [part for part in network.modules() if isinstance(part, (torch.nn.Linear, torch.nn.Conv2d))][-1]
     with torch.no_grad():
-        for parameter in network.parameters():
-            if parameter.ndim == 2 and not parameter.any():
-                parameter.normal_(std=0.02)
+        if not head.weight.any():
+            head.weight.normal_(std=0.02)
+        for part in network.modules():
+            if isinstance(part, torch.nn.BatchNorm2d):
+                part.momentum = None  # the plain mean of what passes
+        network.train()(noise)
+        head.weight.mul_(3 / network.eval()(noise).std())
     torch.save(network.state_dict(), path)
     return sum(parameter.numel() for parameter in network.parameters())
 

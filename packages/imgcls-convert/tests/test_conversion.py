@@ -124,7 +124,7 @@ def test_labelled_images_are_recorded_verified_and_scored(colours_model, run_cli
     assert golden[0].expected_class_id == 0
     assert base64.b64decode(golden[0].image_base64) == (photos / "photo_00.png").read_bytes()
     report = json.loads(output.with_suffix(".report.json").read_text(encoding="utf-8"))
-    assert report["parity"]["images"] == report["accuracy"]["images"] == 20
+    assert report["parity"]["images"] == report["precisions"][0]["figures"]["labelled"] == 20
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,8 @@ def test_the_sample_network_equals_pytorch_on_every_photo(run_cli, real_data, tm
     assert report["parity"]["max_abs_diff"] <= 1e-5
     top = {row["class_id"]: row["onnx_class_id"] for row in report["images"]}
     assert {label: top[label] for label in (0, 26, 29, 35)} == {0: 0, 26: 26, 29: 26, 35: 35}
-    assert report["accuracy"]["pytorch_top1"] == report["accuracy"]["onnx_top1"] > 0.8
+    (row,) = report["precisions"]
+    assert row["pytorch"]["top1_accuracy"] == row["figures"]["top1_accuracy"] > 0.8
 
 
 def test_golden_images_are_readable_pngs_that_fit_their_budget(colours):

@@ -78,7 +78,9 @@ def load_into(network: nn.Module, checkpoint: Checkpoint) -> None:
             f"The checkpoint {checkpoint.path.name!r} holds NaN or infinite values in {_some(broken)}; "
             "its training has diverged. Use an earlier checkpoint."
         )
-    network.load_state_dict(dict(given), strict=False)
+    # On top of the network's own state, which carries the versions of its modules; plain dicts and safetensors do not.
+    own.update(given)
+    network.load_state_dict(own)
 
 
 def _shape_sentence(checkpoint: Checkpoint, network: nn.Module, own: Mapping[str, Tensor], wrong: list[str]) -> str:

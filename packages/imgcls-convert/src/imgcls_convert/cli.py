@@ -52,6 +52,14 @@ class _Resize(click.ParamType[str]):
 @click.option("--num-classes", type=click.IntRange(1), help="For architectures that can be built with any.")
 @click.option("--golden", type=click.Path(path_type=Path), help="Labelled images to record (CSV: file, class_id).")
 @click.option("--verify-images", type=click.Path(path_type=Path), help="Folder on which ONNX must equal PyTorch.")
+@click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", help="Of the network.")
+@click.option("--calibrate", type=click.Path(path_type=Path), help="Folder of images that set the ranges of int8.")
+@click.option(
+    "--min-agreement",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Top-1 agreement that fp16 and int8 need. [default: 99.5 and 98]",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="The artifact. [default: models/NAME.onnx]")
 @click.option("--skip-verify", is_flag=True, help="Write the artifact without proof that it equals PyTorch.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")

@@ -21,9 +21,11 @@ from rich.progress import (
 )
 
 from imgcls_convert.catalog import CatalogEntry
+from imgcls_convert.comparison import Figures
 from imgcls_convert.narrator import DownloadProgress, T
 from imgcls_convert.report import ConversionReport
 
+_TABLE_LINE: Final = "{:<9}{:>10}{:>9}{:>9}{:>10}{:>10}{:>8}{:>8}{:>9}\n"
 _CATALOG_LINE: Final = "{:<20} {:<12} {:>7} {:>8} {:>8} {:>6}  {:<12} {}\n"
 
 
@@ -90,21 +92,46 @@ def print_report(report: ConversionReport, *, as_json: bool) -> None:
         "network": f"{meta.source.architecture}, {len(meta.classes)} classes, {meta.source.precision}",
         "input": _preprocessing_words(report),
         "golden": f"{len(meta.golden)} cases",
-        "parity": _parity_words(meta.parity),
+        "parity": _parity_words(meta.parity, report),
     }
-    if report.accuracy:
-        both = f"PyTorch {report.accuracy.pytorch_top1:.1%}, ONNX {report.accuracy.onnx_top1:.1%}"
-        rows["top-1"] = f"{both} on {report.accuracy.images} labelled images"
+    if report.float_layers:
+        rows["in float"] = f"{len(report.float_layers)} layers: {', '.join(report.float_layers)}"
     rows["report"] = str(report.path)
     # Plain lines and no table: a path or a hash must never be broken at the terminal's width.
     sys.stdout.write("".join(f"{key:<9} {value}\n" for key, value in rows.items()))
+    if report.table:
+        sys.stdout.write(f"\n{precision_table(report)}")
 
 
-def _parity_words(parity: Parity | None) -> str:
+def _parity_words(parity: Parity | None, report: ConversionReport) -> str:
     if parity is None:
         return "NOT VERIFIED"
-    agreed = f"top-1 identical on {parity.images} of {parity.images} images"
+    same = round(parity.top1_agreement * parity.images)
+    held_out = "" if report.metadata.source.precision == "fp32" or not report.held_out else " held-out"
+    agreed = f"top-1 identical on {same} of {parity.images}{held_out} images"
     return f"{agreed}, max |Δp| {parity.max_abs_diff:.1e} (tolerance {parity.tolerance:.0e})"
+
+
+def precision_table(report: ConversionReport) -> str:
+    """Lines that set every precision beside PyTorch, all on the same images."""
+    heading = ("", "agreement", "top-1", "top-5", "max |Δp|", "mean |Δp|", "MB", "ms", "speed")
+    lines = [_TABLE_LINE.format(*heading)]
+    pytorch = report.table[0].pytorch
+    lines.append(_TABLE_LINE.format("PyTorch", "", *_accuracy(pytorch), "", "", "", "", ""))
+    for row in report.table:
+        distances = (f"{row.figures.max_abs_diff:.1e}", f"{row.figures.mean_abs_diff:.1e}")
+        ms = "" if row.ms_per_image is None else f"{row.ms_per_image:.2f}"
+        speed = "" if row.speed_ratio is None else f"{row.speed_ratio:.2f} ×"
+        size = f"{row.size_bytes / 1e6:.1f}"
+        agreement = f"{row.figures.top1_agreement:.2%}"
+        lines.append(_TABLE_LINE.format(row.precision, agreement, *_accuracy(row.figures), *distances, size, ms, speed))
+    lines.append(f"on {pytorch.images} images, {pytorch.labelled} of them labelled\n")
+    return "".join(lines)
+
+
+def _accuracy(figures: Figures) -> tuple[str, str]:
+    top1, top5 = figures.top1_accuracy, figures.top5_accuracy
+    return "–" if top1 is None else f"{top1:.2%}", "–" if top5 is None else f"{top5:.2%}"
 
 
 def _preprocessing_words(report: ConversionReport) -> str:

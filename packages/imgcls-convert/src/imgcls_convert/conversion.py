@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 
-import msgspec
 import onnx
 import torch
 import torchvision
@@ -16,11 +15,13 @@ from imgcls_core.artifact import ArtifactMetadata, ClassInfo, Source
 from imgcls_core.session import import_runtime
 
 from imgcls_convert import parity
-from imgcls_convert.artifact_file import move_into_place, scratch_folder, with_metadata
-from imgcls_convert.comparison import ImageComparison, ParityImage
+from imgcls_convert.artifact_file import move_into_place, scratch_folder
+from imgcls_convert.calibration_images import split_images
+from imgcls_convert.comparison import ParityImage
 from imgcls_convert.errors import RequestError
-from imgcls_convert.export import export_artifact_graph
+from imgcls_convert.export import export_network
 from imgcls_convert.golden_choice import choose_golden, golden_case
+from imgcls_convert.judging import Evidence, write_and_judge
 from imgcls_convert.labels import numbered_labels
 from imgcls_convert.named_network import NamedNetwork
 from imgcls_convert.narrator import Narrator
@@ -34,7 +35,7 @@ from imgcls_convert.probability_network import (
     with_probabilities,
 )
 from imgcls_convert.reference import ReferenceClassifier
-from imgcls_convert.report import ConversionReport, measure_accuracy
+from imgcls_convert.report import ConversionReport
 from imgcls_convert.request import ConvertRequest
 from imgcls_convert.weights import WeightsFile, obtain_network
 
@@ -69,48 +70,35 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
         _check_num_classes(request.num_classes, classifier.classes)
         classes = _classes(plan.classes or named.classes, classifier, request, notes)
     golden = choose_golden(plan.golden, notes)
-    images = [ParityImage(image.name, image.encoded, image.class_id) for image in golden]
-    recorded = {image.name for image in golden}
-    images += [ParityImage(i.name, i.path.read_bytes(), i.class_id) for i in plan.verify if i.name not in recorded]
-    _check_class_ids(images, len(classes))
-
-    narrator.step(f"Asking PyTorch about {len(images)} images")
-    with _timed(seconds, "pytorch"):
-        reference = ReferenceClassifier(classifier, preprocessing)
-        expected = parity.pytorch_answers(images, reference, narrator)
+    evidence = _ask_pytorch(plan, golden, ReferenceClassifier(classifier, preprocessing), len(classes), notes, seconds)
 
     narrator.step("Exporting to ONNX (opset 18)")
     with _timed(seconds, "export"):
-        model = export_artifact_graph(classifier, preprocessing)
+        exported = export_network(classifier, preprocessing.size)
     metadata = ArtifactMetadata(
         name=output.stem,
         classes=classes,
         preprocessing=preprocessing,
         source=_source(named, weights),
         parity=None,
-        golden=tuple(golden_case(image, answer) for image, answer in zip(golden, expected, strict=False)),
+        golden=tuple(golden_case(image, answer) for image, answer in zip(golden, evidence.answers, strict=False)),
     )
-
+    if request.skip_verify:
+        notes.note("NOT VERIFIED: --skip-verify was given, nobody knows whether this artifact equals PyTorch")
     with scratch_folder(output) as folder:
         unfinished = folder / output.name
-        unfinished.write_bytes(with_metadata(model, metadata))
-        comparisons: list[ImageComparison] = []
-        if request.skip_verify:
-            notes.note("NOT VERIFIED: --skip-verify was given, nobody knows whether this artifact equals PyTorch")
-        else:
-            narrator.step(f"Comparing ONNX with PyTorch on {len(images)} images")
-            with _timed(seconds, "verify"):
-                comparisons = parity.compare(images, expected, unfinished, narrator)
-                metadata = msgspec.structs.replace(metadata, parity=parity.check(comparisons))
-            unfinished.write_bytes(with_metadata(model, metadata))
+        with _timed(seconds, "verify"):
+            judged = write_and_judge(request, exported, metadata, evidence, unfinished, notes)
         content = unfinished.read_bytes()
         report = ConversionReport(
             artifact=output,
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
-            metadata=metadata,
-            accuracy=measure_accuracy(comparisons),
-            images=sorted(comparisons, key=lambda row: (row.agrees, -row.max_abs_diff)),
+            metadata=judged.metadata,
+            table=judged.table,
+            float_layers=judged.float_layers,
+            held_out=evidence.split is None or evidence.split.held_out,
+            images=sorted(judged.comparisons, key=lambda row: (row.agrees, -row.max_abs_diff)),
             notes=notes.texts,
             seconds=seconds,
         )
@@ -118,6 +106,26 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
         report_file.write_bytes(report.to_json())
         move_into_place({report_file: report.path, unfinished: output})
     return report
+
+
+def _ask_pytorch(
+    plan: Plan,
+    golden: Sequence[ParityImage],
+    reference: ReferenceClassifier,
+    classes: int,
+    notes: _Notes,
+    seconds: dict[str, float],
+) -> Evidence:
+    recorded = {image.name for image in golden}
+    verify = [ParityImage(i.name, i.path.read_bytes(), i.class_id) for i in plan.verify if i.name not in recorded]
+    reduced = plan.request.precision != "fp32"
+    split = split_images(plan.calibrate, golden, verify, notes.note) if reduced else None
+    images = [*golden, *verify, *(split.extra if split else ())]
+    _check_class_ids(images, classes)
+    notes.step(f"Asking PyTorch about {len(images)} images")
+    with _timed(seconds, "pytorch"):
+        answers = parity.pytorch_answers(images, reference, notes)
+    return Evidence(images, answers, reference, split)
 
 
 def _classes(
@@ -161,7 +169,7 @@ def _tell_ending(classifier: ProbabilityNetwork, size: tuple[int, int], narrator
         )
 
 
-def _check_class_ids(images: list[ParityImage], classes: int) -> None:
+def _check_class_ids(images: Sequence[ParityImage], classes: int) -> None:
     for image in images:
         if image.class_id is not None and image.class_id >= classes:
             raise RequestError(

@@ -6,7 +6,8 @@ ImgclsError
 └── ConversionError       5  the conversion failed
     ├── CheckpointError      the checkpoint does not fit the network, or is not safe to load
     ├── ExportError          PyTorch cannot express the network as ONNX, or as one with a free batch size
-    └── ParityError          the artifact does not answer as PyTorch does
+    ├── ParityError          the artifact does not answer as PyTorch does
+    └── AgreementError       the artifact in fp16 or int8 names other classes too often
 """
 
 from collections.abc import Sequence
@@ -99,4 +100,27 @@ class ParityError(ConversionError):
             f"ONNX and PyTorch disagree: {disagreeing} of {images} images have another top-1, and {image!r} differs "
             f"most with max |Δp| = {max_abs_diff:.1e} (tolerance {tolerance:.1e}; PyTorch says class "
             f"{pytorch_class_id}, ONNX {onnx_class_id}). Nothing was written; `--skip-verify` writes it unproven."
+        )
+
+
+class AgreementError(ConversionError):
+    """An artifact in a smaller precision names other classes than PyTorch too often.
+
+    Args:
+        precision: "fp16" or "int8".
+        agreement: share of images with PyTorch's top-1.
+        bar: what is needed.
+        images: how many were judged.
+        sensitive: the layers that cost most, the costliest first; empty when they were not ranked.
+    """
+
+    code = "agreement"
+
+    def __init__(self, *, precision: str, agreement: float, bar: float, images: int, sensitive: Sequence[str]) -> None:
+        self.agreement, self.bar, self.images, self.sensitive = agreement, bar, images, tuple(sensitive)
+        layers = f" The layers to keep in float are {', '.join(sensitive[:8])}." if sensitive else ""
+        super().__init__(
+            f"{precision} names PyTorch's class on {agreement:.1%} of {images} images; {bar:.1%} are needed.{layers} "
+            f"Nothing was written; give more calibration images, another precision, or `--min-agreement "
+            f"{agreement * 100:.1f}`."
         )

@@ -28,42 +28,19 @@ IR_VERSION: Final = 10  # onnx writes newer ones by default, which today's runti
 _EXPORT_BATCH: Final = 2  # not 1: the exporter would take a batch of one for a constant
 
 
-def export_artifact_graph(classifier: ProbabilityNetwork, preprocessing: Preprocessing) -> ModelProto:
-    """Builds the whole graph of the artifact, without its metadata.
+def export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> ModelProto:
+    """Exports a network with its ending.
 
     Args:
         classifier: the network and its ending.
-        preprocessing: becomes part of the graph.
+        size: height and width of its input, in pixels.
 
     Returns:
-        A checked model: `images` uint8 [N, H, W, 3] → `probabilities` float32 [N, classes].
+        `NETWORK_INPUT` float32 [N, 3, height, width] → `probabilities` float32 [N, classes], for any N.
 
     Raises:
         ExportError: PyTorch cannot express the network at opset 18 with a free batch size.
     """
-    graph = _export_network(classifier, preprocessing.size).graph
-    _forget_provenance(graph)
-    nodes, constants = preprocess_nodes(preprocessing)
-    # The exported input is the preprocessing's output already, so its nodes only have to stand before the network's.
-    whole = helper.make_graph(
-        [*nodes, *graph.node],
-        "imgcls",
-        [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["N", "H", "W", 3])],
-        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", classifier.classes])],
-        [*constants, *graph.initializer],
-    )
-    artifact = helper.make_model(
-        whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="imgcls-convert"
-    )
-    artifact.model_version = 1
-    try:
-        onnx.checker.check_model(artifact, full_check=True)
-    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
-        raise ExportError(f"The exported graph is not valid ONNX: {one_line(error)}.") from error
-    return artifact
-
-
-def _export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> ModelProto:
     example = torch.zeros(_EXPORT_BATCH, 3, *size)
     scripted = any(isinstance(part, torch.jit.ScriptModule) for part in classifier.modules())
     try:
@@ -79,7 +56,44 @@ def _export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> Mo
             f"The network needs operators outside standard ONNX ({', '.join(domains) or 'model functions'}), "
             "which ONNX Runtime does not have everywhere."
         )
+    _forget_provenance(model.graph)
+    model.ir_version = IR_VERSION
     return model
+
+
+def assemble_artifact(network: ModelProto, preprocessing: Preprocessing, classes: int) -> ModelProto:
+    """Puts the preprocessing before a network; the metadata comes later.
+
+    Args:
+        network: from `NETWORK_INPUT`, float32 [N, 3, height, width], to probabilities.
+        preprocessing: becomes part of the graph.
+        classes: length of the output.
+
+    Returns:
+        A checked model: `images` uint8 [N, H, W, 3] → `probabilities` float32 [N, classes].
+
+    Raises:
+        ExportError: the whole is not valid ONNX.
+    """
+    graph = network.graph
+    nodes, constants = preprocess_nodes(preprocessing)
+    # The network's input is the preprocessing's output already, so its nodes only have to stand before the network's.
+    whole = helper.make_graph(
+        [*nodes, *graph.node],
+        "imgcls",
+        [helper.make_tensor_value_info(INPUT_NAME, TensorProto.UINT8, ["N", "H", "W", 3])],
+        [helper.make_tensor_value_info(OUTPUT_NAME, TensorProto.FLOAT, ["N", classes])],
+        [*constants, *graph.initializer],
+    )
+    artifact = helper.make_model(
+        whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="imgcls-convert"
+    )
+    artifact.model_version = 1
+    try:
+        onnx.checker.check_model(artifact, full_check=True)
+    except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
+        raise ExportError(f"The exported graph is not valid ONNX: {one_line(error)}.") from error
+    return artifact
 
 
 def _export_program(classifier: ProbabilityNetwork, example: torch.Tensor) -> ModelProto:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from imgcls_core.artifact import MAX_GOLDEN_BYTES, MAX_GOLDEN_CASES, GoldenAnswer, GoldenCase
 from numpy.typing import NDArray
 
+from imgcls_convert.comparison import ParityImage
 from imgcls_convert.errors import RequestError
 from imgcls_convert.generated_images import generated_images
 from imgcls_convert.labelled_images import LabelledImage
@@ -18,16 +18,7 @@ from imgcls_convert.narrator import Narrator
 _RECORDED_CLASSES = 5
 
 
-@dataclass(frozen=True)
-class GoldenImage:
-    """An image to record: encoded as it was found."""
-
-    name: str
-    encoded: bytes
-    class_id: int | None = None
-
-
-def choose_golden(images: Sequence[LabelledImage] | None, narrator: Narrator) -> list[GoldenImage]:
+def choose_golden(images: Sequence[LabelledImage] | None, narrator: Narrator) -> list[ParityImage]:
     """Takes at most 16 images of 2 MB in all; generated ones when there are none.
 
     From a longer list 16 are taken evenly spread; when they are too large together, the largest are left out. The
@@ -37,13 +28,13 @@ def choose_golden(images: Sequence[LabelledImage] | None, narrator: Narrator) ->
         RequestError: not even one image fits.
     """
     if images is None:
-        return [GoldenImage(name, encoded) for name, encoded in generated_images().items()]
+        return [ParityImage(name, encoded, generated=True) for name, encoded in generated_images().items()]
     chosen = list(images)
     if len(chosen) > MAX_GOLDEN_CASES:
         spread = np.linspace(0, len(chosen) - 1, MAX_GOLDEN_CASES).round().astype(int)
         chosen = [chosen[i] for i in spread]
         narrator.note(f"{MAX_GOLDEN_CASES} of {len(images)} golden images are recorded, evenly spread over the list")
-    found = [GoldenImage(image.name, image.path.read_bytes(), image.class_id) for image in chosen]
+    found = [ParityImage(image.name, image.path.read_bytes(), image.class_id) for image in chosen]
     kept = sorted(found, key=lambda image: len(image.encoded))
     while sum(len(image.encoded) for image in kept) > MAX_GOLDEN_BYTES:
         kept.pop()
@@ -59,7 +50,7 @@ def choose_golden(images: Sequence[LabelledImage] | None, narrator: Narrator) ->
     return [image for image in found if image in kept]
 
 
-def golden_case(image: GoldenImage, probabilities: NDArray[np.float32]) -> GoldenCase:
+def golden_case(image: ParityImage, probabilities: NDArray[np.float32]) -> GoldenCase:
     """Records PyTorch's answer: float32 [classes] → the most probable classes, most probable first."""
     best = np.argsort(-probabilities, kind="stable")[:_RECORDED_CLASSES]
     return GoldenCase(

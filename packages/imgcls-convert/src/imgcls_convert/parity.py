@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from imgcls_core.artifact import Parity
+from imgcls_core.artifact import GOLDEN_TOLERANCE, Parity, Precision
 from imgcls_core.classifier import OnnxClassifier
 from imgcls_core.errors import ImageError
 from imgcls_core.preprocess import ImagePreprocessor
 from numpy.typing import NDArray
 
-from imgcls_convert.comparison import ImageComparison, ParityImage
-from imgcls_convert.errors import ConversionError, ParityError, RequestError
+from imgcls_convert.comparison import Figures, ImageComparison, ParityImage, compare_answers
+from imgcls_convert.errors import AgreementError, ConversionError, ParityError, RequestError
 from imgcls_convert.narrator import Narrator
 from imgcls_convert.reference import ReferenceClassifier
 
@@ -59,22 +59,11 @@ def compare(
         graph = classifier.predict(pixels)[0]
         served = classifier.predict(preprocess.shrink(pixels))[0]
         found = max((graph, served), key=lambda answer: float(np.abs(answer - wanted).max()))
-        top, found_top = int(wanted.argmax()), int(found.argmax())
-        comparisons.append(
-            ImageComparison(
-                name=image.name,
-                class_id=image.class_id,
-                pytorch_class_id=top,
-                pytorch_probability=float(wanted[top]),
-                onnx_class_id=found_top,
-                onnx_probability=float(found[found_top]),
-                max_abs_diff=float(np.abs(found - wanted).max()),
-            )
-        )
+        comparisons.append(compare_answers(image, wanted, found))
     return comparisons
 
 
-def check(comparisons: Sequence[ImageComparison]) -> Parity:
+def check_fp32(comparisons: Sequence[ImageComparison]) -> Parity:
     """Sums up, and refuses an artifact that differs.
 
     Raises:
@@ -97,4 +86,26 @@ def check(comparisons: Sequence[ImageComparison]) -> Parity:
         max_abs_diff=worst.max_abs_diff,
         top1_agreement=1.0,
         tolerance=FP32_TOLERANCE,
+    )
+
+
+def check_agreement(figures: Figures, precision: Precision, bar: float, sensitive: Sequence[str]) -> Parity:
+    """Sums up a reduced artifact, and refuses one that names other classes too often.
+
+    Raises:
+        AgreementError: the top-1 agreement is below the bar, or the answers are not numbers.
+    """
+    if not figures.top1_agreement >= bar or not np.isfinite(figures.max_abs_diff):
+        raise AgreementError(
+            precision=precision,
+            agreement=figures.top1_agreement,
+            bar=bar,
+            images=figures.images,
+            sensitive=sensitive,
+        )
+    return Parity(
+        images=figures.images,
+        max_abs_diff=figures.max_abs_diff,
+        top1_agreement=figures.top1_agreement,
+        tolerance=GOLDEN_TOLERANCE[precision],
     )

@@ -29,6 +29,7 @@ class Plan:
         classes: from `--labels`; None takes the model's own.
         golden: from `--golden`; None generates pictures.
         verify: from `--verify-images`.
+        calibrate: from `--calibrate`; None calibrates on the golden images.
     """
 
     request: ConvertRequest
@@ -38,6 +39,7 @@ class Plan:
     classes: tuple[ClassInfo, ...] | None
     golden: Sequence[LabelledImage] | None
     verify: Sequence[LabelledImage]
+    calibrate: Sequence[LabelledImage] | None
 
 
 def plan_conversion(request: ConvertRequest) -> Plan:
@@ -49,6 +51,10 @@ def plan_conversion(request: ConvertRequest) -> Plan:
     model = parse_model(request.model)
     output = request.output or Path("models") / f"{model.name}.onnx"
     check_output(output)
+    if request.precision == "fp32" and (request.calibrate or request.min_agreement is not None):
+        raise RequestError(
+            "`--calibrate` and `--min-agreement` are for `--precision fp16` and `int8`; fp32 must be exact."
+        )
     if isinstance(model, SavedReference) and request.weights:
         raise RequestError(f"{model.path.name!r} holds its weights already; leave `--weights` out.")
     return Plan(
@@ -59,6 +65,7 @@ def plan_conversion(request: ConvertRequest) -> Plan:
         classes=read_labels(request.labels) if request.labels else None,
         golden=read_images(request.golden, option="--golden") if request.golden else None,
         verify=read_images(request.verify_images, option="--verify-images") if request.verify_images else [],
+        calibrate=read_images(request.calibrate, option="--calibrate") if request.calibrate else None,
     )
 
 

@@ -81,8 +81,9 @@ def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorP
     size_h = nodes("Shape", INPUT_NAME, start=1, end=2)  # [1]
     size_w = nodes("Shape", INPUT_NAME, start=2, end=3)  # [1]
     resized_h, resized_w = _resized_size(nodes, spec, size_h, size_w)
-    top = left = nodes.i64(0)
-    if spec.crop is not None:
+    if spec.crop is None:
+        top = left = nodes.i64(0)
+    else:
         top, left = _crop_start(nodes, resized_h, spec.size[0]), _crop_start(nodes, resized_w, spec.size[1])
 
     native = nodes("And", nodes("Equal", size_h, resized_h), nodes("Equal", size_w, resized_w))

@@ -9,16 +9,28 @@ from pathlib import Path
 import msgspec
 from imgcls_core.artifact import ArtifactMetadata
 
-from imgcls_convert.comparison import ImageComparison
+from imgcls_convert.comparison import Figures, ImageComparison
 
 
 @dataclass(frozen=True)
-class Accuracy:
-    """Top-1 accuracy on the labelled images, as a share of 1."""
+class ComparisonRow:
+    """One precision beside PyTorch, all on the same images.
 
-    images: int
-    pytorch_top1: float
-    onnx_top1: float
+    Args:
+        precision: "fp32", "fp16" or "int8".
+        figures: of the artifact.
+        pytorch: of PyTorch itself.
+        size_bytes: of the artifact.
+        ms_per_image: median on this machine's CPU, one image at native size; None when nothing was compared with it.
+        speed_ratio: how many times faster than fp32 on this machine's CPU.
+    """
+
+    precision: str
+    figures: Figures
+    pytorch: Figures
+    size_bytes: int
+    ms_per_image: float | None = None
+    speed_ratio: float | None = None
 
 
 @dataclass(frozen=True)
@@ -30,7 +42,9 @@ class ConversionReport:
         sha256: of the artifact.
         size_bytes: of the artifact.
         metadata: as in the artifact.
-        accuracy: None when no image is labelled.
+        table: one row per precision, fp32 first; empty when verification was skipped.
+        float_layers: layers of a reduced network that stayed float.
+        held_out: False when a reduced network had to be judged by the images that calibrated it.
         images: one row per compared image; empty when verification was skipped.
         notes: what was assumed or left out.
         seconds: wall time by stage.
@@ -40,7 +54,9 @@ class ConversionReport:
     sha256: str
     size_bytes: int
     metadata: ArtifactMetadata
-    accuracy: Accuracy | None
+    table: Sequence[ComparisonRow]
+    float_layers: Sequence[str]
+    held_out: bool
     images: Sequence[ImageComparison]
     notes: Sequence[str]
     seconds: Mapping[str, float]
@@ -60,22 +76,12 @@ class ConversionReport:
             "preprocessing": meta.preprocessing,
             "source": meta.source,
             "parity": meta.parity,
-            "accuracy": self.accuracy,
+            "precisions": self.table,
+            "float_layers": self.float_layers,
+            "held_out": self.held_out,
             "golden": [case.name for case in meta.golden],
             "notes": self.notes,
             "seconds": self.seconds,
             "images": self.images,
         }
         return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
-
-
-def measure_accuracy(comparisons: Sequence[ImageComparison]) -> Accuracy | None:
-    """Scores both against the labels; None without labels."""
-    labelled = [row for row in comparisons if row.class_id is not None]
-    if not labelled:
-        return None
-    return Accuracy(
-        images=len(labelled),
-        pytorch_top1=sum(row.pytorch_class_id == row.class_id for row in labelled) / len(labelled),
-        onnx_top1=sum(row.onnx_class_id == row.class_id for row in labelled) / len(labelled),
-    )

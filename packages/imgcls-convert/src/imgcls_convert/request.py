@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgcls_core.artifact import Precision
+
 
 @dataclass(frozen=True)
 class ConvertRequest:
@@ -23,6 +25,9 @@ class ConvertRequest:
         golden: a CSV file or folder of images to record; None generates them.
         verify_images: a folder on which the artifact must also equal PyTorch.
         output: the .onnx file; None means models/NAME.onnx.
+        precision: of the artifact's network.
+        calibrate: a folder of images that set the ranges of int8.
+        min_agreement: top-1 agreement in percent below which fp16 and int8 are refused; None takes 99.5 and 98.
         skip_verify: write the artifact without proof.
     """
 
@@ -38,4 +43,7 @@ class ConvertRequest:
     golden: Path | None = None
     verify_images: Path | None = None
     output: Path | None = None
+    precision: Precision = "fp32"
+    calibrate: Path | None = None
+    min_agreement: float | None = None
     skip_verify: bool = False
