@@ -12,6 +12,8 @@ __all__ = ["CHECKS"]
 GROUP = "correctness"
 CALLS_AT_ONCE = 16
 ROUNDS = 8
+# Channels are swapped in all pictures or in none, and exchanging them takes about 0.2 s for a photo.
+MOST_CASES = 4
 OWN_PICTURES = ("picture.png", "gray.png", "transparent.png", "turned_untagged.jpg")
 
 
@@ -19,13 +21,15 @@ def channel_order(deployment: Deployment) -> str:
     """Send golden pictures with red and blue exchanged: only a service that reads BGR likes them better."""
     plain: list[float] = []
     swapped: list[float] = []
-    for case in deployment.golden.cases:
+    for case in deployment.golden.cases[:MOST_CASES]:
         exchanged = swap_red_and_blue(case.image)
         if exchanged is not None:
             plain.append(golden_difference(case, deployment.vector(case.image)))
             swapped.append(golden_difference(case, deployment.vector(exchanged)))
     if not plain:
-        raise CheckSkippedError("no golden case is a PNG; swapped channels then show in golden_probabilities alone")
+        raise CheckSkippedError(
+            "no golden case is an 8-bit PNG or a baseline JPEG; golden_probabilities alone shows swapped channels"
+        )
     as_sent, as_exchanged = sum(plain) / len(plain), sum(swapped) / len(swapped)
     if max(as_sent, as_exchanged) < TELLS_APART:
         raise CheckSkippedError("the golden pictures look the same with red and blue exchanged")
