@@ -25,6 +25,9 @@ from imgcls_serve.errors import DeadlineExceededError, NotReadyError, QueueFullE
 # Answers that may be held back under load: at most this many inferences' worth of time.
 _MAX_HELD = 8
 
+# What waits may take so much longer than it lately did: neighbours on the machine come and go.
+_CAUTION = 1.5
+
 
 class EngineObserver(Protocol):
     """Is told what happens, on the event loop's thread."""
@@ -129,7 +132,7 @@ class Engine:
         if self._death is not None:
             raise NotReadyError("A worker of the inference engine has died; restart the service.")
         waiting = len(self._jobs)
-        wait_s = waiting * self._speed.s_per_image
+        wait_s = waiting * self._speed.s_per_image * _CAUTION
         if waiting + images > self.queue_size:
             reason = f"{waiting} of at most {self.queue_size} images wait"
         elif waiting and self._loop.time() + wait_s > deadline_s:
