@@ -1,9 +1,8 @@
-"""The suite's results as a table on the terminal, growing while it runs."""
+"""The suite's results as a table that grows row by row while it runs."""
 
 from collections.abc import Iterable, Sequence
 
 from rich.console import Console
-from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
@@ -12,6 +11,7 @@ from imgcls_client.suite.check import Check, Result
 __all__ = ["list_checks", "show_while_running"]
 
 STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
+TIME_WIDTH = len("60000 ms")
 # Where output is not a terminal nothing is cut off or wrapped for one.
 WIDE = 200
 
@@ -22,40 +22,42 @@ def console() -> Console:
     return found if found.is_terminal else Console(width=WIDE)
 
 
-def results_table(results: Sequence[Result], *, running: str | None = None) -> Table:
-    """Lay the results out."""
-    table = Table(box=None, pad_edge=False)
-    for column in ("group", "test", "result"):
-        table.add_column(column, no_wrap=True)
-    table.add_column("time", justify="right", no_wrap=True)
+def one_row(checks: Sequence[Check], *, has_header: bool) -> Table:
+    """Give a table whose columns are as wide as the longest names, so that rows printed apart line up."""
+    table = Table(box=None, pad_edge=False, show_header=has_header)
+    table.add_column("group", width=max((len(check.group) for check in checks), default=5), no_wrap=True)
+    table.add_column("test", width=max((len(check.name) for check in checks), default=4), no_wrap=True)
+    table.add_column("result", width=max(map(len, STYLES)), no_wrap=True)
+    table.add_column("time", width=TIME_WIDTH, justify="right", no_wrap=True)
     table.add_column("what was seen", overflow="fold")
-    for result in results:
-        table.add_row(
-            result.check.group,
-            result.check.name,
-            Text(result.outcome, style=STYLES[result.outcome]),
-            f"{result.elapsed_s * 1000:.0f} ms",
-            Text(result.detail),
-        )
-    if running is not None:
-        table.add_row("", running, Text("running", style="dim"), "", "")
     return table
 
 
 def show_while_running(checks: Sequence[Check], results: Iterable[Result]) -> list[Result]:
-    """Show results as they come and give them all back; without a terminal the table is printed at the end."""
+    """Print each result as it comes and give them all back; on a terminal the test that runs is named below them."""
     screen = console()
+    screen.print(one_row(checks, has_header=True))
     done: list[Result] = []
-    if not screen.is_terminal:
-        done.extend(results)
-        screen.print(results_table(done))
-        return done
-    with Live(results_table(done), console=screen, refresh_per_second=8, vertical_overflow="visible") as live:
+    with screen.status("") as status:
+        status.update(running_text(checks, done))
         for result in results:
             done.append(result)
-            running = checks[len(done)].name if len(done) < len(checks) else None
-            live.update(results_table(done, running=running))
+            row = one_row(checks, has_header=False)
+            row.add_row(
+                result.check.group,
+                result.check.name,
+                Text(result.outcome, style=STYLES[result.outcome]),
+                f"{result.elapsed_s * 1000:.0f} ms",
+                Text(result.detail),
+            )
+            screen.print(row)
+            status.update(running_text(checks, done))
     return done
+
+
+def running_text(checks: Sequence[Check], done: Sequence[Result]) -> str:
+    """Name the test that runs."""
+    return f"{checks[len(done)].name} ({len(done) + 1} of {len(checks)})" if len(done) < len(checks) else ""
 
 
 def list_checks(checks: Iterable[Check]) -> None:
