@@ -16,7 +16,6 @@ from deploy.cerebrium_config import Cerebrium, ConfigError, read_config
 from deploy.cost import cost_of
 from deploy.cross_checks import find_faults
 from deploy.hardware import Plan
-from deploy.readiness import wait_until_ready
 from deploy.releases import ReleaseError, find_release
 from deploy.upload import files_to_upload
 
@@ -79,6 +78,8 @@ def wait(url: str, artifact: Path | None, timeout_s: float) -> None:
 
     IMGCLS_PLATFORM_TOKEN or, without it, IMGCLS_API_KEY is sent as bearer token.
     """
+    from deploy.readiness import wait_until_ready  # noqa: PLC0415 - HTTP costs 100 ms, which no other command needs
+
     token = os.environ.get("IMGCLS_PLATFORM_TOKEN") or os.environ.get("IMGCLS_API_KEY")
     sha256 = hashlib.sha256(artifact.read_bytes()).hexdigest() if artifact else None
     headers = {"Authorization": f"Bearer {token}"} if token else {}

@@ -14,6 +14,9 @@ from deploy.upload import files_to_upload, matches, unwanted
 
 MAX_FILE_BYTES = 1_000_000_000
 MAX_UPLOAD_BYTES = 2_000_000_000
+GPU_BATCH = 32
+"""The service's own batch on a GPU, where IMGCLS_MAX_BATCH does not say otherwise."""
+
 DRAIN_MARGIN_S = 15
 """The platform kills when the grace period is over; below this nothing is left for the end of the process."""
 
@@ -61,9 +64,9 @@ def _dockerfile_faults(config: Cerebrium, dockerfile: Dockerfile) -> Iterator[st
             "change that line (12, 13, or empty for a CPU): the platform passes no build arguments."
         )
     concurrency = config.scaling.replica_concurrency
-    batch = int(dockerfile.env.get("IMGCLS_MAX_BATCH") or 1)
+    batch = int(dockerfile.env.get("IMGCLS_MAX_BATCH") or 0) or (GPU_BATCH if cuda else 1)
     if concurrency < batch:
-        yield f"scaling.replica_concurrency is {concurrency}; a batch of IMGCLS_MAX_BATCH={batch} would never fill."
+        yield f"scaling.replica_concurrency is {concurrency}; a batch of {batch} (IMGCLS_MAX_BATCH) would never fill."
     if concurrency > (queue := int(dockerfile.env.get("IMGCLS_QUEUE_SIZE", "0"))):
         yield f"scaling.replica_concurrency is {concurrency}, above IMGCLS_QUEUE_SIZE={queue}: the rest would get 503."
     grace_s = config.scaling.response_grace_period

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import tomllib
+from pathlib import Path
 
 import httpx
 import pytest
 from imgcls_serve.app import create_app
+from imgcls_serve.engine.layout import WIDE_MAX_BATCH
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings
+
+ROOT = Path(__file__).resolve().parents[2]
 
 # Each line: what is replaced in which file, and what the sentence must name.
 CONFIG_MISTAKES = {
@@ -82,6 +86,17 @@ def test_a_mistake_in_cerebrium_toml_is_named(deploy, copy, mistake):
 @pytest.mark.parametrize("mistake", DOCKERFILE_MISTAKES)
 def test_a_dockerfile_that_does_not_agree_is_named(deploy, copy, mistake):
     _plant(copy / "docker/Dockerfile", *DOCKERFILE_MISTAKES[mistake], deploy)
+
+
+def test_a_batch_of_the_dockerfiles_own_is_the_one_that_must_fill(deploy, copy):
+    path = copy / "docker/Dockerfile"
+    path.write_text(path.read_text().replace("IMGCLS_PORT=8192", "IMGCLS_PORT=8192 IMGCLS_MAX_BATCH=128"))
+    assert "a batch of 128 (IMGCLS_MAX_BATCH) would never fill" in deploy("check").stderr
+
+
+def test_the_batch_that_the_check_assumes_is_the_services():
+    source = (ROOT / "deploy/cross_checks.py").read_text()
+    assert f"GPU_BATCH = {WIDE_MAX_BATCH}\n" in source
 
 
 def test_a_larger_plan_allows_more(deploy, copy):
