@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ from xml.etree import ElementTree
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imgcls_client.monitor.drift import jensen_shannon, population_stability
+from imgcls_client.monitor.drift import drift_index, expected_noise, jensen_shannon, population_stability
 from imgcls_client.monitor.history import History
 from imgcls_client.monitor.observation import CallSeen, Observation
 
@@ -123,3 +125,18 @@ def test_distances_between_distributions_are_bounded_and_symmetric(
 def test_distributions_without_common_classes_are_as_far_apart_as_can_be() -> None:
     assert jensen_shannon({1: 5}, {2: 9}) == pytest.approx(1)
     assert population_stability({1: 50}, {2: 50}) > 0.25
+
+
+@pytest.mark.parametrize("answers", [50, 500, 1900, 20_000])
+def test_traffic_without_drift_stays_within_what_chance_explains(answers: int) -> None:
+    """Other dice than those of the allowance, many classes, as with few answers from a thousand classes."""
+    reference = {each: 1.0 + each % 7 for each in range(200)}
+    dice = random.Random(answers)  # noqa: S311 - the same traffic every time
+    found = Counter(dice.choices(list(reference), list(reference.values()), k=answers))
+    assert drift_index(found, reference) <= expected_noise(found, reference) + 0.1
+
+
+def test_a_class_that_takes_a_quarter_of_few_answers_is_more_than_chance() -> None:
+    reference = dict.fromkeys(range(170), 1.0)
+    found = Counter(dict.fromkeys(range(100), 1)) + Counter({0: 45})
+    assert drift_index(found, reference) > expected_noise(found, reference) + 0.25

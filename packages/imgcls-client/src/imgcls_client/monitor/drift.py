@@ -2,6 +2,7 @@
 
 import json
 import math
+import random
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,6 +15,9 @@ __all__ = ["class_counts", "drift_index", "expected_noise", "jensen_shannon", "p
 
 # A class that one side has never seen would make the index infinite; half an observation is the usual stand-in.
 PSEUDO_COUNT = 0.5
+# Drawing takes about 0.2 s at most; beyond so many answers a formula is as good.
+MOST_DRAWN = 2000
+DRAWS = 100
 
 Counts = Mapping[int, float]
 
@@ -54,13 +58,21 @@ def drift_index(now: Counts, reference: Counts) -> float:
 
 
 def expected_noise(now: Counts, reference: Counts) -> float:
-    """Give the index that chance alone explains for so few answers, two standard deviations above its mean.
+    """Give the index that chance alone explains for so few answers: the largest of a hundred draws without drift.
 
-    Without any drift n · PSI follows about a χ² distribution with k - 1 degrees of freedom (n answers, k classes).
+    For many answers it is known without drawing: n · PSI then follows about a χ² distribution with k - 1 degrees of
+    freedom (n answers, k classes), whose 99th percentile is near its mean plus 2.5 standard deviations.
     """
-    answers = sum(now.values())
-    freedom = max(0, len(now.keys() | reference.keys()) - 1)
-    return (freedom + 2 * math.sqrt(2 * freedom)) / answers if answers else 0.0
+    answers = round(sum(now.values()))
+    if not answers or not reference:
+        return 0.0
+    if answers > MOST_DRAWN:
+        freedom = max(0, len(now.keys() | reference.keys()) - 1)
+        return (freedom + 2.5 * math.sqrt(2 * freedom)) / answers
+    dice = random.Random(0)  # noqa: S311 - the same verdict for the same pass every time
+    classes, weights = list(reference), list(reference.values())
+    draws = (Counter(dice.choices(classes, weights, k=answers)) for _ in range(DRAWS))
+    return max(drift_index(draw, reference) for draw in draws)
 
 
 def jensen_shannon(now: Counts, reference: Counts) -> float:

@@ -33,6 +33,7 @@ CREATE TABLE traffic (
 CREATE INDEX traffic_of_pass ON traffic (pass_id);
 CREATE TABLE totals (url TEXT NOT NULL, class_id INTEGER NOT NULL, total REAL NOT NULL, label TEXT NOT NULL,
   PRIMARY KEY (url, class_id));
+CREATE TABLE readings (url TEXT PRIMARY KEY, at_s REAL NOT NULL);
 CREATE TABLE platform (pass_id INTEGER NOT NULL REFERENCES passes (id), name TEXT NOT NULL, value REAL NOT NULL);
 """
 CALL_COLUMNS = tuple(field.name for field in fields(CallSeen))
@@ -133,13 +134,16 @@ class Store:
 
         The first reading gives none: nobody knows over which time it was collected.
         """
+        was_read = self.connection.execute("SELECT 1 FROM readings WHERE url = ?", (url,)).fetchone() is not None
         before = self.totals(url)
         last = self.connection.execute("SELECT max(id) FROM passes WHERE url = ?", (url,)).fetchone()[0]
         own = self.connection.execute(
             "SELECT class_id, count(*) FROM calls WHERE pass_id = ? AND class_id IS NOT NULL GROUP BY class_id", (last,)
         )
-        answers = answers_between(before, found.totals, dict(own)) if before else {}
+        answers = answers_between(before, found.totals, dict(own)) if was_read else {}
         with self.connection:
+            now_s = datetime.now(UTC).timestamp()
+            self.connection.execute("INSERT OR REPLACE INTO readings VALUES (?, ?)", (url, now_s))
             self.connection.execute("DELETE FROM totals WHERE url = ?", (url,))
             self.connection.executemany(
                 "INSERT INTO totals VALUES (?, ?, ?, ?)",

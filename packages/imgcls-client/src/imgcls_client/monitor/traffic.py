@@ -37,7 +37,10 @@ def read_class_totals(client: ImgclsClient) -> ClassTotals | None:
 
 
 def parse_class_totals(text: str) -> ClassTotals | None:
-    """Find the counters in Prometheus' text format; those of several models are added up."""
+    """Find the counters in Prometheus' text format; those of several models are added up.
+
+    None means that the service has no such counters, and empty ones that nobody has asked yet.
+    """
     totals: Counter[int] = Counter()
     labels: dict[int, str] = {}
     for line in text.splitlines():
@@ -49,7 +52,7 @@ def parse_class_totals(text: str) -> ClassTotals | None:
             class_id = int(fields["class_id"])
             totals[class_id] += int(float(found["value"]))
             labels[class_id] = re.sub(r"\\(.)", r"\1", fields.get("label", ""))
-    return ClassTotals(totals, labels) if totals else None
+    return ClassTotals(totals, labels) if COUNTER in text else None
 
 
 def answers_between(before: Mapping[int, float], now: Mapping[int, float], own: Mapping[int, int]) -> dict[int, float]:
