@@ -72,6 +72,15 @@ class RequestMiddleware:
             seconds = context.elapsed_ms / 1000
             self._service.metrics.request_answered(context.route, context.status, context.code, seconds)
             _log(scope, context)
+            if (tracer := self._service.tracer) is not None:
+                tracer.request_answered(
+                    method=scope["method"],
+                    route=context.route,
+                    status=context.status,
+                    seconds=seconds,
+                    headers=context.headers,
+                    fields={"request_id": context.request_id, "code": context.code, **context.fields},
+                )
 
 
 def _log(scope: Scope, context: RequestContext) -> None:

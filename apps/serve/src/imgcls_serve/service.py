@@ -24,6 +24,7 @@ from imgcls_serve.request_context import Deadline
 from imgcls_serve.security import Gatekeeper
 from imgcls_serve.served_model import ServedModel
 from imgcls_serve.settings import Settings
+from imgcls_serve.tracing import tracer_from_environment
 from imgcls_serve.url_fetch import UrlFetcher
 
 logger = logging.getLogger(__name__)
@@ -40,6 +41,7 @@ class Service:
         registry: the models.
         metrics: what Prometheus reads.
         gatekeeper: who may do what.
+        tracer: records requests where a collector is named.
         requests_in_flight: kept by the middleware; the end of the process waits for them.
         gpu: what the NVIDIA driver says; None until it was asked.
         fatal: why the process should end, once it should: the artifact given at start cannot be used.
@@ -55,6 +57,7 @@ class Service:
         self.registry = ModelRegistry(
             model=settings.model, folder=settings.models_dir, default=settings.default_model, load=self._load
         )
+        self.tracer = tracer_from_environment()
         self.requests_in_flight = 0
         self.gpu: GpuPresence | None = None
         self.fatal: ArtifactError | None = None
@@ -98,6 +101,8 @@ class Service:
             self._urls.close()
         if self._engine is not None:
             await self._engine.stop()
+        if self.tracer is not None:
+            await asyncio.to_thread(self.tracer.close)
 
     def drain(self) -> None:
         """Takes nothing new from now on. May be called from a signal handler."""
