@@ -14,8 +14,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 _MAX_HEADER_BYTES: Final = 65_536
 
-# An answer that was given before the body was read is lost if the connection is closed while the caller still
-# sends. So the rest is read and thrown away for this long.
+# An answer that was given before everything was read is lost if the connection is closed while the caller still
+# sends: the kernel then resets it. So the rest is read and thrown away for this long.
 _LINGER_S: Final = 5.0
 
 
@@ -40,10 +40,18 @@ class CorkedTransport:
 
     def close(self) -> None:
         """Sends what was held back and closes."""
+        self._flush()
+        self._transport.close()
+
+    def write_eof(self) -> None:
+        """Sends what was held back and says that nothing follows; the other side may still be read."""
+        self._flush()
+        self._transport.write_eof()
+
+    def _flush(self) -> None:
         if self._head:
             self._transport.write(self._head)
             self._head = b""
-        self._transport.close()
 
     def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
         return getattr(self._transport, name)
@@ -63,12 +71,15 @@ class GuardedProtocol(HttpToolsProtocol):
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _is_in_headers = True
+    _is_refused = False
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Refuses one connection too many; gives the others time for their headers."""
         super().connection_made(cast("asyncio.Transport", CorkedTransport(transport)))
         if len(self.connections) > self.max_connections:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "queue_full", "The service has too many connections.")
+            # No lingering here: it would hold the very thing that there is too much of.
+            self.transport.close()
             return
         self._start_timer(self.header_timeout_s)
 
@@ -79,6 +90,8 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Counts the bytes of headers."""
+        if self._is_refused:
+            return
         if self._is_in_headers:
             self._header_bytes += len(data)
             if self._header_bytes > _MAX_HEADER_BYTES + len(data):
@@ -132,8 +145,10 @@ class GuardedProtocol(HttpToolsProtocol):
         ]
         if status is HTTPStatus.SERVICE_UNAVAILABLE:
             head.append("retry-after: 1")
+        self._is_refused = True
         self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
-        self.transport.close()
+        self.transport.write_eof()
+        self._start_timer(_LINGER_S)
 
     def _start_timer(self, seconds: float) -> None:
         self._stop_timer()
