@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import signal
 import subprocess
 import sys
 
@@ -20,8 +21,12 @@ def test_the_report_says_what_was_proven(colours):
     assert parity["max_abs_diff"] <= parity["tolerance"] == 1e-5
 
 
-def test_only_the_artifact_and_its_report_are_written(colours):
-    assert sorted(path.name for path in colours.path.parent.iterdir()) == ["colours.onnx", "colours.report.json"]
+def test_only_the_artifact_and_its_reports_are_written(colours):
+    assert sorted(path.name for path in colours.path.parent.iterdir()) == [
+        "colours.onnx",
+        "colours.report.html",
+        "colours.report.json",
+    ]
 
 
 def test_the_artifact_names_the_colour_of_an_image(colours):
@@ -169,6 +174,49 @@ def test_a_full_disk_leaves_nothing_behind(colours_model, leaves_nothing):
     )
     assert failed.returncode == 5, failed.stderr
     assert "c.onnx' cannot be written: File too large. Nothing is left behind." in failed.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise on Windows")
+@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("stage", ["Exporting", "Comparing"])
+def test_stopping_a_conversion_leaves_nothing_behind(colours_model, leaves_nothing, stop, stage):
+    command = [
+        sys.executable,
+        "-m",
+        "imgcls_convert",
+        *colours_model,
+        "--output",
+        str(leaves_nothing / "new" / "c.onnx"),
+    ]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as running:
+        for line in running.stderr:
+            if line.startswith(stage):
+                running.send_signal(stop)
+                break
+        rest = running.stderr.read()
+    assert running.returncode == 130
+    assert "interrupted; nothing was written" in rest
+
+
+@pytest.mark.parametrize("artifact", ["colours", "resnet18"])
+def test_the_graph_is_clean(request, artifact):
+    """Batch normalisation is folded, nothing is dead, one opset, and nothing is tied to a kind of processor."""
+    model = onnx.load(request.getfixturevalue(artifact).path)
+    onnx.checker.check_model(model, full_check=True)
+    assert [entry.domain for entry in model.opset_import] == [""]
+    used = {value.name for value in model.graph.output}
+
+    def read(graph):
+        for node in graph.node:
+            used.update(node.input)
+            for inner in (entry.g for entry in node.attribute if entry.HasField("g")):
+                used.update(value.name for value in inner.output)
+                read(inner)
+
+    read(model.graph)
+    assert [node.name for node in model.graph.node if not used & set(node.output)] == []
+    assert [tensor.name for tensor in model.graph.initializer if tensor.name not in used] == []
+    assert {"BatchNormalization", "Dropout", "Identity"} & {node.op_type for node in model.graph.node} == set()
 
 
 def test_an_artifact_that_differs_is_not_written(colours_model, run_cli, monkeypatch, leaves_nothing):

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 import traceback
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import NoReturn
 
 import click
 
+_COMMANDS = ("inspect", "verify", "diff")
 _INTERRUPTED = 130
 _BUG = 70
 
@@ -39,7 +42,8 @@ class _Resize(click.ParamType[str]):
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
-    epilog="Exit codes: 0 ok, 2 usage, 3 weights cannot be downloaded, 5 conversion failed, 70 a bug.",
+    epilog="Other commands: inspect FILE, verify FILE, diff A B [IMAGES]; each has its --help. Exit codes: 0 ok, "
+    "1 verify or diff found a difference, 2 usage, 3 weights cannot be downloaded, 5 conversion failed, 70 a bug.",
 )
 @click.argument("model", required=False, default="resnet18")
 @click.option("--weights", metavar="PATH|URL", help="State dict: .pth, .pt or .safetensors. [default: the catalog's]")
@@ -86,16 +90,25 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     Args:
         arguments: of the command line, without the program's name; None takes the process's own.
     """
-    from imgcls_core.errors import ImgclsError
+    from imgcls_core.errors import ArtifactError, ImgclsError
 
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if arguments is None:
+        # A service manager's way to stop: clean up as for Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        sys.exit(convert_command.main(args=arguments, prog_name="imgcls-convert", standalone_mode=False) or 0)
+        if given and given[0] in _COMMANDS:
+            command: click.Command = import_module(f"imgcls_convert.commands.{given[0]}").command
+            name = f"imgcls-convert {given.pop(0)}"
+        else:
+            command, name = convert_command, "imgcls-convert"
+        sys.exit(command.main(args=given, prog_name=name, standalone_mode=False) or 0)
     except click.ClickException as error:
         error.show()
         sys.exit(2)
     except ImgclsError as error:
         click.echo(f"imgcls-convert: {error}", err=True)
-        sys.exit(getattr(error, "exit_code", 5))
+        sys.exit(2 if isinstance(error, ArtifactError) else getattr(error, "exit_code", 5))
     except (KeyboardInterrupt, click.Abort):
         click.echo("imgcls-convert: interrupted; nothing was written.", err=True)
         sys.exit(_INTERRUPTED)

@@ -22,6 +22,7 @@ from rich.progress import (
 
 from imgcls_convert.catalog import CatalogEntry
 from imgcls_convert.comparison import Figures
+from imgcls_convert.inspection import preprocessing_words
 from imgcls_convert.narrator import DownloadProgress, T
 from imgcls_convert.report import ConversionReport
 
@@ -90,16 +91,16 @@ def print_report(report: ConversionReport, *, as_json: bool) -> None:
         "artifact": f"{report.artifact} ({report.size_bytes / 1e6:.1f} MB)",
         "sha256": report.sha256,
         "network": f"{meta.source.architecture}, {len(meta.classes)} classes, {meta.source.precision}",
-        "input": _preprocessing_words(report),
+        "input": preprocessing_words(meta.preprocessing),
         "golden": f"{len(meta.golden)} cases",
         "parity": _parity_words(meta.parity, report),
     }
     if report.float_layers:
         rows["in float"] = f"{len(report.float_layers)} layers: {', '.join(report.float_layers)}"
-    rows["report"] = str(report.path)
+    rows["report"] = f"{report.path}, {report.page_path}"
     # Plain lines and no table: a path or a hash must never be broken at the terminal's width.
     sys.stdout.write("".join(f"{key:<9} {value}\n" for key, value in rows.items()))
-    if report.table:
+    if len(report.table) > 1 or any(row.pytorch.labelled for row in report.table):
         sys.stdout.write(f"\n{precision_table(report)}")
 
 
@@ -132,20 +133,6 @@ def precision_table(report: ConversionReport) -> str:
 def _accuracy(figures: Figures) -> tuple[str, str]:
     top1, top5 = figures.top1_accuracy, figures.top5_accuracy
     return "–" if top1 is None else f"{top1:.2%}", "–" if top5 is None else f"{top5:.2%}"
-
-
-def _preprocessing_words(report: ConversionReport) -> str:
-    spec = report.metadata.preprocessing
-    height, width = spec.size
-    if spec.resize_size is None:
-        resize = f"resize to {width} × {height} px"
-    else:
-        resize = f"shorter edge to {spec.resize_size} px, centre crop {width} × {height} px"
-    return f"RGB, {resize} ({spec.interpolation}), mean {_channels(spec.mean)}, std {_channels(spec.std)}"
-
-
-def _channels(values: tuple[float, float, float]) -> str:
-    return " ".join(f"{value:g}" for value in values)
 
 
 def print_catalog(entries: Mapping[str, CatalogEntry], *, as_json: bool) -> None:

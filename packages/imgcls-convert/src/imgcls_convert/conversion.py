@@ -36,6 +36,7 @@ from imgcls_convert.probability_network import (
 )
 from imgcls_convert.reference import ReferenceClassifier
 from imgcls_convert.report import ConversionReport
+from imgcls_convert.report_page import report_page
 from imgcls_convert.request import ConvertRequest
 from imgcls_convert.weights import WeightsFile, obtain_network
 
@@ -104,7 +105,10 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
         )
         report_file = folder / report.path.name
         report_file.write_bytes(report.to_json())
-        move_into_place({report_file: report.path, unfinished: output})
+        page_file = folder / report.page_path.name
+        pictures = {image.name: image.encoded for image in evidence.images}
+        page_file.write_text(report_page(report, pictures), encoding="utf-8")
+        move_into_place({page_file: report.page_path, report_file: report.path, unfinished: output})
     return report
 
 

@@ -66,6 +66,11 @@ class ConversionReport:
         """NAME.report.json beside NAME.onnx."""
         return self.artifact.with_suffix(".report.json")
 
+    @property
+    def page_path(self) -> Path:
+        """NAME.report.html beside NAME.onnx."""
+        return self.artifact.with_suffix(".report.html")
+
     def to_json(self) -> bytes:
         """Gives the report as indented JSON; golden images are named, not repeated."""
         meta = self.metadata

@@ -1,0 +1,24 @@
+"""`imgcls-convert inspect FILE`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--html", type=click.Path(path_type=Path), help="Write a page with the golden images to this file.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(*, file: Path, html: Path | None, as_json: bool) -> None:
+    """Shows what is in an artifact: classes, preprocessing, provenance, proof, golden cases."""
+    from imgcls_convert.artifact_page import write_artifact_page
+    from imgcls_convert.inspection import inspect_artifact
+
+    found = inspect_artifact(file)
+    sys.stdout.write(found.to_json() if as_json else found.to_text())
+    if html:
+        write_artifact_page(found, html)
+        click.echo(f"page written to {html}", err=True)
