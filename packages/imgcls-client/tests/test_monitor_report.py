@@ -55,6 +55,17 @@ def test_the_report_is_one_page_without_anything_from_outside(run: Run, serve: S
     assert "a call takes" in summary
 
 
+def test_an_open_alert_is_shown_until_it_recovers(run: Run, service: StandIn, tmp_path: Path) -> None:
+    database = ("--database", tmp_path / "m.sqlite")
+    report = ("monitor", "report", *database, "--html", tmp_path / "r.html")
+    run("monitor", "--url", service.url, *database, "--model-sha256", "abc")
+    assert "failing" in run(*report).stdout
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "the model is 555555555555…, expected abc…" in page
+    run("monitor", "--url", service.url, *database)
+    assert "healthy" in run(*report).stdout
+
+
 def test_every_picture_of_the_report_is_well_formed(run: Run, service: StandIn, tmp_path: Path) -> None:
     run("monitor", "--url", service.url, "--database", tmp_path / "m.sqlite", "--every", "0.1s", "--for", "0.3s")
     run("monitor", "report", "--database", tmp_path / "m.sqlite", "--html", tmp_path / "r.html")

@@ -240,6 +240,21 @@ def test_a_file_that_no_run_wrote_is_not_resumed(run: Run, service: StandIn, tmp
     assert (tmp_path / "a.jsonl").read_text(encoding="utf-8") == "precious\n"
 
 
+def test_a_service_that_is_draining_ends_the_run_with_its_reason(
+    run: Run, serve: Serve, refusal: type[Refusal], golden_pictures: dict[str, bytes], tmp_path: Path
+) -> None:
+    fill(tmp_path, golden_pictures)
+
+    def drain(_service: StandIn, _request: Request) -> None:
+        raise refusal(503, "not_ready", "The service is shutting down.")
+
+    service = serve(answer_before=drain)
+    ended = run("predict", "--url", service.url, "--retries", 0, "--concurrency", 1, tmp_path)
+    assert ended.exit_code == 4
+    assert "The service is shutting down" in ended.stderr
+    assert len(service.requests) < len(golden_pictures)
+
+
 def test_several_calls_are_under_way_at_once(
     run: Run, serve: Serve, golden_pictures: dict[str, bytes], tmp_path: Path
 ) -> None:

@@ -48,7 +48,8 @@ def classify(
     Raises:
         UnreachableError: The service cannot be reached, so going on is pointless.
         UnexpectedAnswerError: What answers is no imgcls service.
-        RefusedError: The service refused for a reason that holds for every picture (access, model, parameter).
+        RefusedError: The service refused for a reason that holds for every picture (access, model, parameter, not
+            ready).
     """
 
     def ask(source: ImageSource) -> Outcome:
@@ -67,7 +68,9 @@ def concerns_every_picture(error: ImgclsClientError) -> bool:
     status = getattr(error, "status", None)
     if isinstance(error, ImageSourceError | ImageRefusedError):
         return False
-    return isinstance(error, UnreachableError | UnexpectedAnswerError) or status in {401, 403, 404, 422}
+    if isinstance(error, UnreachableError | UnexpectedAnswerError) or error.code == "not_ready":
+        return True
+    return status in {401, 403, 404, 422}
 
 
 def in_order(

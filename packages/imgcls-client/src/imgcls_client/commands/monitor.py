@@ -173,8 +173,8 @@ def report(context: click.Context, since_s: float, html: Path, summary: Path | N
             known = ", ".join(watched) or "none"
             raise SettingsError(f"There are no passes over {url} in that time; watched are: {known}.")
         platform = store.platform_figures(url)
-        labels = store.labels(url)
-    history = History(passes, labels)
+        labels, alerts = store.labels(url), store.open_alerts(url)
+    history = History(passes, labels, alerts)
     shares = None if reference is None else read_reference(reference)
     write_report(html, report_page(history, url, reference=shares, platform=platform))
     text = markdown_summary(history, url)

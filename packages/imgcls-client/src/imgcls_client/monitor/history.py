@@ -10,6 +10,7 @@ from statistics import fmean, median
 from imgcls_client.load.samples import percentile
 from imgcls_client.monitor.drift import class_counts, drift_index, jensen_shannon
 from imgcls_client.monitor.observation import CallSeen, Observation, Stage
+from imgcls_client.monitor.store import RuleState
 
 __all__ = ["Bucket", "History", "Outage"]
 
@@ -65,10 +66,12 @@ class History:
 
     Attributes:
         named: Names of classes that other callers got.
+        open_alerts: Rules that are broken: when their alert went out, and what was found.
     """
 
     passes: Sequence[Observation]
     named: Mapping[int, str] = field(default_factory=dict[int, str])
+    open_alerts: Sequence[RuleState] = ()
 
     @property
     def start(self) -> datetime:
@@ -79,6 +82,11 @@ class History:
     def end(self) -> datetime:
         """The time of the last pass."""
         return self.passes[-1].at
+
+    @property
+    def is_healthy(self) -> bool:
+        """Whether the last pass was without fault and no alert is open."""
+        return self.last_good == self.end and not self.open_alerts
 
     @property
     def last_good(self) -> datetime | None:

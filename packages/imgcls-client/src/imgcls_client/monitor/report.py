@@ -36,8 +36,7 @@ def report_page(
 
 def head(history: History, url: str) -> list[str]:
     """Say the most important things first."""
-    last = history.passes[-1]
-    state = '<span class="good">healthy</span>' if history.last_good == last.at else '<span class="bad">failing</span>'
+    state = '<span class="good">healthy</span>' if history.is_healthy else '<span class="bad">failing</span>'
     calls = history.times_ms("call")
     good = history.last_good
     age = "never" if good is None else f"{length_text((datetime.now(UTC) - good).total_seconds())} ago"
@@ -106,8 +105,12 @@ def latency_part(history: History) -> list[str]:
 def failure_part(history: History) -> list[str]:
     """List outages and failures by kind."""
     outages = history.outages()
+    alerts = [
+        (each.rule, f"{each.alerted_at:%Y-%m-%d %H:%M:%S}", (each.detail or "", "bad")) for each in history.open_alerts
+    ]
+    opened = ["<h2>Open alerts</h2>", table(("rule", "since (UTC)", "found"), alerts)] if alerts else []
     if not outages and not history.errors():
-        return ["<h2>Failures</h2>", '<p class="good">None.</p>']
+        return [*opened, "<h2>Failures</h2>", '<p class="good">None.</p>']
     rows = [
         (
             f"{each.start:%Y-%m-%d %H:%M:%S}",
@@ -119,6 +122,7 @@ def failure_part(history: History) -> list[str]:
     ]
     kinds = [(kind, float(count)) for kind, count in history.errors().most_common()]
     return [
+        *opened,
         "<h2>Failures</h2>",
         table(("from (UTC)", "until", "length", "first reason"), rows),
         bar_chart(kinds, title="failures by kind", value_text=lambda value: f"{value:.0f}"),

@@ -182,6 +182,11 @@ class Store:
             return RuleState(rule)
         return RuleState(rule, row[0], None if row[1] is None else datetime.fromtimestamp(row[1], UTC), row[2])
 
+    def open_alerts(self, url: str) -> list[RuleState]:
+        """Give the rules whose alert went out and that have not recovered."""
+        names = self.connection.execute("SELECT rule FROM rules WHERE url = ? AND alerted_at_s IS NOT NULL", (url,))
+        return [self.rule_state(url, str(row[0])) for row in names.fetchall()]
+
     def keep_rule_state(self, url: str, state: RuleState) -> None:
         """Remember how a rule stands."""
         alerted = None if state.alerted_at is None else state.alerted_at.timestamp()

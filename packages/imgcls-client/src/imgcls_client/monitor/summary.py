@@ -9,10 +9,9 @@ __all__ = ["markdown_summary"]
 
 def markdown_summary(history: History, url: str) -> str:
     """Write the state, the time that a call takes, and what failed."""
-    is_good = history.last_good == history.end
     model = history.models()[-1:]
     lines = [
-        f"## {'✅ healthy' if is_good else '❌ failing'}: {url}",
+        f"## {'✅ healthy' if history.is_healthy else '❌ failing'}: {url}",
         "",
         "| | |",
         "|---|---|",
@@ -30,6 +29,7 @@ def markdown_summary(history: History, url: str) -> str:
         lines.append(
             f"| **a call takes** | **{p50:.0f} ms** (p95 {p95:.0f} ms, p99 {p99:.0f} ms, {len(times)} calls) |"
         )
+    lines += [f"| open alert | `{each.rule}`: {one_cell(each.detail or '')} |" for each in history.open_alerts]
     lines += [f"| model | {name} `{sha256[:12]}` |" for _, name, sha256 in model]
     outages = history.outages()
     if outages:

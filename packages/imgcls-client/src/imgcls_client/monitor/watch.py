@@ -1,8 +1,8 @@
 """Watching: passes at even times, kept, judged, told."""
 
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from imgcls_client.client import ImgclsClient
@@ -14,6 +14,9 @@ from imgcls_client.monitor.store import Store
 from imgcls_client.monitor.traffic import read_class_totals
 
 __all__ = ["Pass", "Watch", "times_of"]
+
+# Enough to see a drift among hundreds of classes, and few enough to see it soon.
+ENOUGH_ANSWERS = 2000
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Watch:
         images: Asked beside the golden pictures.
         platform: Gives the platform's figures, or raises nothing and gives none.
         reads_traffic: Whether the counters are those of the whole service; behind a router they are one replica's.
-        recent_traffic: Answers to other callers that are judged for drift.
+        recent_traffic: Answers to other callers that are judged for drift, pass by pass.
     """
 
     client: ImgclsClient
@@ -54,7 +57,17 @@ class Watch:
     images: tuple[ImageSource, ...] = ()
     platform: Callable[[], dict[str, float]] = dict
     reads_traffic: bool = True
-    recent_traffic: Counter[int] = field(default_factory=Counter[int])
+    recent_traffic: deque[Mapping[int, float]] = field(default_factory=deque[Mapping[int, float]])
+
+    def window(self, latest: Mapping[int, float]) -> dict[int, float]:
+        """Give the latest answers to other callers: of as many passes as it takes to have enough of them."""
+        self.recent_traffic.append(latest)
+        while sum(sum(each.values()) for each in list(self.recent_traffic)[1:]) >= ENOUGH_ANSWERS:
+            self.recent_traffic.popleft()
+        counts: Counter[int] = Counter()
+        for each in self.recent_traffic:
+            counts.update({class_id: round(answers) for class_id, answers in each.items()})
+        return dict(counts)
 
     def make_pass(self) -> Pass:
         """Look once, keep it, judge it, and tell what turned."""
@@ -62,8 +75,7 @@ class Watch:
         seen = observe(self.client, self.images)
         if totals is not None:
             seen = replace(seen, traffic=self.store.take_totals(seen.url, totals))
-        self.recent_traffic.update(seen.traffic)
-        limits = replace(self.limits, traffic=self.recent_traffic)
+        limits = replace(self.limits, traffic=self.window(seen.traffic))
         platform = self.platform()
         self.store.add(seen, platform)
         broken = broken_rules(seen, limits)
