@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import subprocess
 import sys
 
@@ -54,6 +55,29 @@ def test_list_shows_name_dataset_classes_accuracy_size_licence_and_source(run_cl
 def test_list_as_json_is_one_document(run_cli):
     rows = json.loads(run_cli("--list", "--json").out)
     assert {row["name"] for row in rows} > {"resnet18", "vit_b_16", "swin_t", "efficientnet_b0", "vgg16"}
+    assert set(rows[0]) == {
+        "name", "dataset", "classes", "top1_pct", "top5_pct", "megabytes", "licence", "sources"
+    }  # fmt: skip
+
+
+def test_the_catalog_holds_every_architecture_with_pinned_sources(run_cli):
+    """torchvision writes the first digits of the SHA-256 into its file names; the catalog checks all that it has."""
+    import torchvision
+
+    rows = json.loads(run_cli("--list", "--json").out)
+    assert [row["name"] for row in rows] == sorted(torchvision.models.list_models(module=torchvision.models))
+    for source in (source for row in rows for source in row["sources"]):
+        assert source["url"].startswith("https://")
+        assert re.fullmatch("[0-9a-f]{8,64}", source["sha256"])
+
+
+def test_resnet18_has_two_sources_of_one_file(run_cli):
+    rows = json.loads(run_cli("--list", "--json").out)
+    first, second = next(row["sources"] for row in rows if row["name"] == "resnet18")
+    assert first["url"] == "https://download.pytorch.org/models/resnet18-f37072fd.pth"
+    assert second["url"] == "https://www.dropbox.com/s/b7641ryzmkceoc9/pytorch_model_weights.pth?dl=1"
+    assert first["sha256"] == second["sha256"]
+    assert len(first["sha256"]) == 64
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,12 @@ def test_resnet18_by_name_with_ones_own_checkpoint(resnet18):
     assert [metadata.classes[i].label for i in (0, 26, 29, 35)] == ["tench", "common newt", "axolotl", "mud turtle"]
 
 
+def test_the_time_in_the_report_can_be_fixed(colours_model, run_cli, tmp_path, monkeypatch):
+    monkeypatch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+    shown = run_cli(*colours_model, "--output", tmp_path / "c.onnx", "--skip-verify", "--json")
+    assert json.loads(shown.out)["created"] == "2023-11-14T22:13:20+00:00"
+
+
 def test_json_prints_one_document_on_stdout(colours_model, run_cli, tmp_path):
     shown = run_cli(*colours_model, "--output", tmp_path / "c.onnx", "--json")
     assert json.loads(shown.out) == json.loads((tmp_path / "c.report.json").read_text(encoding="utf-8"))

@@ -147,7 +147,7 @@ def print_catalog(entries: Mapping[str, CatalogEntry], *, as_json: bool) -> None
                 "top5_pct": e.top5_pct,
                 "megabytes": e.megabytes,
                 "licence": e.licence,
-                "sources": [source.url for source in e.sources],
+                "sources": [{"url": source.url, "sha256": source.sha256} for source in e.sources],
             }
             for e in entries.values()
         ]

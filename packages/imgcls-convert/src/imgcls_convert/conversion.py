@@ -35,7 +35,7 @@ from imgcls_convert.probability_network import (
     with_probabilities,
 )
 from imgcls_convert.reference import ReferenceClassifier
-from imgcls_convert.report import ConversionReport
+from imgcls_convert.report import ConversionReport, report_time
 from imgcls_convert.report_page import report_page
 from imgcls_convert.request import ConvertRequest
 from imgcls_convert.weights import WeightsFile, obtain_network
@@ -102,6 +102,7 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
             images=sorted(judged.comparisons, key=lambda row: (row.agrees, -row.max_abs_diff)),
             notes=notes.texts,
             seconds=seconds,
+            created=report_time(),
         )
         report_file = folder / report.path.name
         report_file.write_bytes(report.to_json())

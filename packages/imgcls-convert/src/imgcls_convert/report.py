@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
@@ -48,6 +50,7 @@ class ConversionReport:
         images: one row per compared image; empty when verification was skipped.
         notes: what was assumed or left out.
         seconds: wall time by stage.
+        created: when, as ISO 8601 in UTC; the artifact itself holds no time.
     """
 
     artifact: Path
@@ -60,6 +63,7 @@ class ConversionReport:
     images: Sequence[ImageComparison]
     notes: Sequence[str]
     seconds: Mapping[str, float]
+    created: str
 
     @property
     def path(self) -> Path:
@@ -76,6 +80,7 @@ class ConversionReport:
         meta = self.metadata
         content = {
             "artifact": {"file": self.artifact.name, "sha256": self.sha256, "bytes": self.size_bytes},
+            "created": self.created,
             "name": meta.name,
             "classes": len(meta.classes),
             "preprocessing": meta.preprocessing,
@@ -90,3 +95,10 @@ class ConversionReport:
             "images": self.images,
         }
         return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+
+
+def report_time() -> str:
+    """Now, or `SOURCE_DATE_EPOCH` for builds that can be repeated; ISO 8601 in UTC."""
+    fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
+    return moment.isoformat(timespec="seconds")

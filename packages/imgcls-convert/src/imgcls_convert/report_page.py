@@ -31,7 +31,7 @@ def report_page(report: ConversionReport, pictures: Mapping[str, bytes]) -> str:
     body = [f"<h1>{escape(meta.name)}</h1>"]
     if meta.parity is None:
         body.append('<p class="warn"><b>NOT VERIFIED</b>: nobody knows whether this artifact equals PyTorch.</p>')
-    body.append(facts(inspection.facts()))
+    body.append(facts(inspection.facts() | {"converted": report.created}))
     if report.table:
         body += ["<h2>Beside PyTorch</h2>", _precisions(report)]
         if report.float_layers:
