@@ -75,3 +75,19 @@ def test_a_caller_who_hangs_up_in_its_body_leaves_no_trace(start_service: StartS
             pass
         assert 'code="caller_gone",route="/predict",status="0"} 20.0' in text
         assert [line for line in running.log if line["level"] == "error"] == []
+
+
+def test_bodies_in_flight_have_a_limit_together(start_service: StartService, picture_of: PictureOf) -> None:
+    """Two senders in the middle of their bodies hold all there is; the third is refused; then there is room again."""
+    with start_service(max_inflight_bytes=100_000) as running:
+        with connect(running.url) as one, connect(running.url) as two:
+            for sender in (one, two):
+                sender.sendall(HEAD % 60_000 + bytes(49_000))
+            while "imgcls_held_bytes 98000.0" not in running.client.get("/metrics").text:
+                pass
+            refused = running.client.post("/predict", content=bytes(5000), headers=PNG)
+            assert (refused.status_code, refused.json()["code"]) == (503, "queue_full")
+            assert refused.headers["retry-after"] == "1"
+        while "imgcls_held_bytes 0.0" not in running.client.get("/metrics").text:
+            pass
+        assert running.client.post("/predict", content=picture_of("red"), headers=PNG).json()["label"] == "red"

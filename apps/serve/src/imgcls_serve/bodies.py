@@ -56,6 +56,7 @@ async def read_body(context: RequestContext, receive: Receive, *, limit: int) ->
 
     Raises:
         BodyTooLargeError: more than `limit` bytes.
+        QueueFullError: the bodies of all requests together are too large.
         DeadlineExceededError: the body did not arrive in time.
         CallerGoneError: the caller hung up.
     """
@@ -74,6 +75,7 @@ async def read_body(context: RequestContext, receive: Receive, *, limit: int) ->
                 size += len(chunk := message.get("body", b""))
                 if size > limit:
                     raise BodyTooLargeError(limit=limit)
+                context.hold(len(chunk))
                 chunks.append(chunk)
                 more = message.get("more_body", False)
     except TimeoutError:

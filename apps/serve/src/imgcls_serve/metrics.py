@@ -118,6 +118,7 @@ class _State(Collector):
             images.add_metric((stage.value,), service.count(stage))
         yield images
         yield GaugeMetricFamily("imgcls_in_flight_requests", "Requests being answered.", service.requests_in_flight)
+        yield GaugeMetricFamily("imgcls_held_bytes", "Bytes of the bodies of all requests.", service.bytes_held)
         info = InfoMetricFamily("imgcls_model", "The loaded models.", labels=("name",))
         for name, model in service.registry.loaded.items():
             about = {

@@ -69,6 +69,7 @@ class RequestMiddleware:
                 await response(scope, receive, send_with_id)
         finally:
             self._service.requests_in_flight -= 1
+            self._service.bytes_held -= context.held_bytes
             seconds = context.elapsed_ms / 1000
             self._service.metrics.request_answered(context.route, context.status, context.code, seconds)
             _log(scope, context)

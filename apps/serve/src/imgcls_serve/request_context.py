@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
-from imgcls_serve.errors import InvalidParameterError
+from imgcls_serve.errors import InvalidParameterError, QueueFullError
 
 if TYPE_CHECKING:
     from imgcls_serve.service import Service
@@ -47,6 +47,7 @@ class RequestContext:
         status: of the answer, 0 before it.
         code: stable code of the problem that was answered, if one was.
         fields: more members for the log line.
+        held_bytes: of its body, counted in the service's `bytes_held` until the request is over.
     """
 
     def __init__(self, scope: MutableMapping[str, Any], service: Service) -> None:
@@ -59,11 +60,23 @@ class RequestContext:
         self.status = 0
         self.code: str | None = None
         self.fields: dict[str, Any] = {}
+        self.held_bytes = 0
 
     @property
     def elapsed_ms(self) -> float:
         """Milliseconds since the request's headers were read."""
         return (time.perf_counter() - self.started_s) * 1000
+
+    def hold(self, size: int) -> None:
+        """Counts bytes of the body that are now in memory.
+
+        Raises:
+            QueueFullError: all requests together hold too many.
+        """
+        self.held_bytes += size
+        self.service.bytes_held += size
+        if self.service.bytes_held > (limit := self.service.settings.max_inflight_bytes):
+            raise QueueFullError(f"the bodies in flight hold more than {limit:,} bytes", retry_after_s=1)
 
     def header(self, name: bytes) -> str | None:
         """Gives the header of this lower-case name."""

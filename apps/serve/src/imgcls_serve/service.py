@@ -43,6 +43,7 @@ class Service:
         gatekeeper: who may do what.
         tracer: records requests where a collector is named.
         requests_in_flight: kept by the middleware; the end of the process waits for them.
+        bytes_held: of the bodies of all requests; kept by their contexts.
         gpu: what the NVIDIA driver says; None until it was asked.
         fatal: why the process should end, once it should: the artifact given at start cannot be used.
     """
@@ -59,6 +60,7 @@ class Service:
         )
         self.tracer = tracer_from_environment()
         self.requests_in_flight = 0
+        self.bytes_held = 0
         self.gpu: GpuPresence | None = None
         self.fatal: ArtifactError | None = None
         self._urls = UrlFetcher(max_bytes=settings.max_image_bytes) if settings.allow_urls else None
@@ -92,6 +94,7 @@ class Service:
     def start(self) -> None:
         """Begins to load in the background; the service answers `/health` meanwhile."""
         self._starting = asyncio.create_task(self._load_at_start())
+        self._starting.add_done_callback(self._start_ended)
 
     async def stop(self) -> None:
         """Ends the threads; whatever still waits is cancelled."""
@@ -174,6 +177,11 @@ class Service:
                     self._refuse_to_start(error)
                     return
                 logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
+
+    def _start_ended(self, starting: asyncio.Task[None]) -> None:
+        if not starting.cancelled() and (error := starting.exception()) is not None:
+            logger.critical("The start failed", exc_info=error)
+            self._reason = "The start failed; the log says why."
 
     def _refuse_to_start(self, error: ModelRefusedError) -> None:
         # Without a usable provider or with wrong golden answers the process stays up and says so in `/ready`.

@@ -69,6 +69,9 @@ class Settings(BaseSettings):
     max_body_bytes: Annotated[
         int, Field(ge=1, le=10_000_000_000, description="Largest body of a request with several images, in bytes.")
     ] = 100_000_000
+    max_inflight_bytes: Annotated[
+        int, Field(ge=1, le=1_000_000_000_000, description="Most bytes of all bodies held at a time; beyond that: 503.")
+    ] = 500_000_000
     max_images: Annotated[
         int, Field(ge=1, le=10_000, description="Most images in one request to `/predict/batch` or `/v2`.")
     ] = 64
