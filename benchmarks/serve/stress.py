@@ -9,104 +9,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import collections
-import contextlib
 import json
-import os
 import random
 import signal
-import socket
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Any
 
-ADMIN_TOKEN = "admin-token-1"  # noqa: S105 - of a service that lives for one measurement
-
-
-class Connection:
-    """One keep-alive connection; opens itself again where the service has closed it."""
-
-    def __init__(self, port: int) -> None:
-        self._port = port
-        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
-
-    async def send(self, request: bytes) -> tuple[int, bytes]:
-        """Sends one request; gives status and body. One that finds its connection closed is sent again."""
-        if self._streams is not None:
-            try:
-                return await self._send(request)
-            except asyncio.IncompleteReadError as error:
-                if error.partial:
-                    raise
-        return await self._send(request)
-
-    async def _send(self, request: bytes) -> tuple[int, bytes]:
-        if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
-        reader, writer = self._streams
-        try:
-            writer.write(request)
-            head = await reader.readuntil(b"\r\n\r\n")
-            fields = dict(line.lower().split(b": ", 1) for line in head.split(b"\r\n")[1:-2])
-            body = await reader.readexactly(int(fields.get(b"content-length", b"0")))
-            if fields.get(b"connection") == b"close":
-                self.close()
-            return int(head[9:12]), body
-        except (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            self.close()
-            raise
-
-    def close(self) -> None:
-        """Hangs up."""
-        if self._streams is not None:
-            self._streams[1].close()
-        self._streams = None
-
-
-def post(body: bytes, *, path: str = "/predict", media_type: str = "image/jpeg", **headers: str) -> bytes:
-    """Gives a whole request."""
-    extra = "".join(f"{name.replace('_', '-')}: {value}\r\n" for name, value in headers.items())
-    return (
-        f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {media_type}\r\nContent-Length: {len(body)}\r\n{extra}\r\n"
-    ).encode() + body
-
-
-class Running:
-    """A service process."""
-
-    def __init__(self, process: subprocess.Popen[bytes], port: int) -> None:
-        self.process, self.port = process, port
-
-    def rss_mb(self) -> float:
-        """Gives its memory in MB."""
-        pages = int(Path(f"/proc/{self.process.pid}/statm").read_text(encoding="ascii").split()[1])
-        return round(pages * os.sysconf("SC_PAGE_SIZE") / 1e6, 1)
-
-
-@contextlib.asynccontextmanager
-async def service(model: Path, **settings: object) -> AsyncGenerator[Running]:
-    """Starts the service and waits until it is ready."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    values = {"model": model, "port": port, "admin_token": ADMIN_TOKEN, "log_level": "warning", **settings}
-    environment = os.environ | {f"IMGCLS_{name.upper()}": str(value) for name, value in values.items()}
-    with subprocess.Popen([sys.executable, "-m", "imgcls_serve"], env=environment) as process:  # noqa: ASYNC220
-        connection = Connection(port)
-        status = 0
-        while status != 200:
-            with contextlib.suppress(OSError):
-                status, _ = await connection.send(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
-            await asyncio.sleep(0.02)
-        connection.close()
-        try:
-            yield Running(process, port)
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait()
+from damaged_requests import malformed, mutated
+from service_process import ADMIN_TOKEN, Connection, post, service
 
 
 async def closed_loop(port: int, images: list[bytes], *, connections: int, seconds: float) -> dict[str, Any]:
@@ -184,53 +98,6 @@ async def overload(model: Path, images: list[bytes], seconds: float) -> dict[str
         set(result["statuses"]) <= {200, 503} and accepted[-1] <= deadline_ms and result["refused_p99_ms"] <= 100
     )
     return result
-
-
-def mutated(source: random.Random, image: bytes) -> bytes:
-    """Damages an encoded image in one of the ways in which files get damaged."""
-    damaged = bytearray(image)
-    kind = source.randrange(6)
-    if kind == 0:
-        return bytes(damaged[: source.randrange(len(damaged))])
-    if kind == 1:
-        for _ in range(source.randrange(1, 40)):
-            damaged[source.randrange(len(damaged))] = source.randrange(256)
-    elif kind == 2:
-        for _ in range(source.randrange(1, 8)):
-            damaged[source.randrange(min(700, len(damaged)))] = source.randrange(256)
-    elif kind == 3:
-        start, length = source.randrange(len(damaged)), source.randrange(2000)
-        del damaged[start : start + length]
-    elif kind == 4:
-        start, length = source.randrange(len(damaged)), source.randrange(2000)
-        damaged[start:start] = source.randbytes(length)
-    else:
-        start, other = source.randrange(len(damaged)), source.randrange(len(damaged))
-        damaged[start : start + 500] = damaged[other : other + 500]
-    return bytes(damaged)
-
-
-def malformed(source: random.Random, image: bytes) -> bytes:
-    """Gives a request that is wrong in itself."""
-    text = json.dumps({"image_base64": "".join(source.choices("ABCabc+/=?", k=source.randrange(60)))}).encode()
-    return source.choice(
-        [
-            post(image[:3000], media_type="multipart/form-data; boundary=x"),
-            post(b"--x\r\n" + source.randbytes(200), media_type="multipart/form-data; boundary=x"),
-            post(text[: source.randrange(len(text) + 1)], media_type="application/json"),
-            post(source.randbytes(50), media_type="application/json"),
-            post(source.randbytes(50), media_type=source.choice(["text/html", "image/x-nothing", "a/b/c", ";"])),
-            post(image[:100], path=f"/predict?top_k={source.choice(['-1', '0', '1e9', 'x', '9' * 40])}"),
-            post(image[:100], path=f"/predict?model={source.choice(['..', '%00', '%ff', 'a' * 3000])}"),
-            post(image[:100], X_Request_Timeout_Ms=source.choice(["0", "-5", "x", "9" * 30])),
-            post(source.randbytes(300), path="/v2/models/x/infer", Inference_Header_Content_Length="7"),
-            post(source.randbytes(300), path="/predict/batch", media_type="application/json"),
-            source.randbytes(200),
-            b"GET /" + source.randbytes(30).replace(b"\n", b"") + b" HTTP/1.1\r\nHost: x\r\n\r\n",
-            b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n" + source.randbytes(20),
-            b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: -5\r\n\r\n",
-        ]
-    )
 
 
 async def fuzz(model: Path, images: list[bytes], requests: int, seed: int) -> dict[str, Any]:
