@@ -182,6 +182,22 @@ def test_the_first_answer_may_take_long_and_later_ones_may_not(serve: Serve, pic
         release.set()
 
 
+def test_a_timeout_names_the_limit_that_was_in_force(serve: Serve, picture: bytes) -> None:
+    """The limit for a cold start is back in force when the warm one has passed, but it is not what was waited."""
+    release = threading.Event()
+
+    def hold_back(service: StandIn, _request: Request) -> None:
+        if len(service.requests) > 1:
+            release.wait(timeout=5)
+
+    service = serve(answer_before=hold_back)
+    with ImgclsClient(service.url, timeouts=Timeouts(warm_s=0.2, warm_for_s=0.1), retry=NO_RETRY) as client:
+        client.predict(picture)
+        with pytest.raises(AnswerTimeoutError, match=r"within 0\.2 s"):
+            client.predict(picture)
+        release.set()
+
+
 def test_something_else_at_the_address_is_named(ask: Ask, web: Callable[[bytes], WebServer], picture: bytes) -> None:
     address = web(b"<html>hello</html>").url.removesuffix("/a.png")
     with pytest.raises(UnexpectedAnswerError, match="Is this the address of an imgcls service"):

@@ -88,7 +88,7 @@ class AsyncImgclsClient:
             UnreachableError: No connection, or it broke.
             AnswerTimeoutError: Connected, but no answer in time.
         """
-        with self.connection.in_our_words():
+        with self.connection.in_our_words(call):
             started = time.perf_counter()
             response = await self._http.request(
                 call.method,

@@ -12,7 +12,7 @@ __all__ = ["main"]
 
 # name → (where it lives, what `--help` says of it)
 COMMANDS: dict[str, tuple[str, str]] = {
-    "predict": ("imgcls_client.commands.predict:predict", "Classify pictures: files, folders or `-`."),
+    "predict": ("imgcls_client.commands.predict:predict", "Classify pictures: files, folders, patterns, addresses."),
     "ready": ("imgcls_client.commands.ready:ready", "Ask whether a deployment takes work, or wait until it does."),
     "suite": ("imgcls_client.commands.suite:suite", "Test a deployment; exit 1 when a test fails."),
     "bench": ("imgcls_client.commands.bench:bench", "Put load on a deployment and measure every answer."),

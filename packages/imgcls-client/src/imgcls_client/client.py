@@ -87,7 +87,7 @@ class ImgclsClient:
             UnreachableError: No connection, or it broke.
             AnswerTimeoutError: Connected, but no answer in time.
         """
-        with self.connection.in_our_words():
+        with self.connection.in_our_words(call):
             started = time.perf_counter()
             response = self._http.request(
                 call.method,

@@ -72,19 +72,21 @@ class Connection:
         )
 
     @contextmanager
-    def in_our_words(self) -> Generator[None]:
+    def in_our_words(self, call: Call | None = None) -> Generator[None]:
         """Turn httpx's transport errors into this package's.
 
         Raises:
             UnreachableError: No connection, or it broke.
             AnswerTimeoutError: Connected, but no answer in time.
         """
+        waits_s = self.wait_s()
         try:
             yield
         except httpx.ConnectTimeout as error:
             raise UnreachableError(self.url, f"no connection within {self.timeouts.connect_s:g} s") from error
         except httpx.TimeoutException as error:
-            raise AnswerTimeoutError(self.url, self.wait_s()) from error
+            named = f"{call.method} {call.path}" if call is not None else "a call"
+            raise AnswerTimeoutError(self.url, waits_s, call=named) from error
         except httpx.TransportError as error:
             raise UnreachableError(self.url, reason_of(error)) from error
         except httpx.InvalidURL as error:

@@ -109,23 +109,25 @@ class AnswerTimeoutError(ImgclsClientError, TimeoutError):
     Attributes:
         url: The service's base address.
         waited_s: How long the client waited, in seconds.
+        call: Method and path.
     """
 
     code = "answer_timeout"
     exit_code: ClassVar[int] = 3
 
-    def __init__(self, url: str, waited_s: float) -> None:
+    def __init__(self, url: str, waited_s: float, *, call: str = "a call") -> None:
         super().__init__(
-            f"{url} did not answer within {waited_s:g} s. Allow more with --timeout-s "
+            f"{url} did not answer {call} within {waited_s:g} s. Allow more with --timeout-s "
             "(--cold-start-timeout-s for the first call)."
         )
         self.url = url
         self.waited_s = waited_s
+        self.call = call
 
     @property
     def brief(self) -> str:
         """How long the client waited."""
-        return f"no answer within {self.waited_s:g} s"
+        return f"no answer to {self.call} within {self.waited_s:g} s"
 
 
 class UnexpectedAnswerError(ImgclsClientError, ValueError):
