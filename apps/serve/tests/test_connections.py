@@ -77,6 +77,24 @@ def test_a_caller_who_hangs_up_in_its_body_leaves_no_trace(start_service: StartS
         assert [line for line in running.log if line["level"] == "error"] == []
 
 
+def test_work_of_a_caller_who_hangs_up_while_it_waits_is_dropped(
+    start_service: StartService, picture_of: PictureOf
+) -> None:
+    """Eight large pictures keep the workers busy; most of those who leave meanwhile are never decoded."""
+    picture = picture_of("red", size=(3000, 3000))
+    with start_service(threads=1) as running:
+        for _ in range(8):
+            with connect(running.url) as sender:
+                sender.sendall(HEAD % len(picture) + picture)
+                while "imgcls_held_bytes 0.0" in running.client.get("/metrics").text:
+                    pass
+        while "imgcls_in_flight_requests 1.0" not in (text := running.client.get("/metrics").text):
+            pass
+        gone = 'imgcls_requests_total{code="caller_gone",route="/predict",status="0"}'
+        assert gone in text
+        assert running.client.post("/predict", content=picture, headers=PNG).json()["label"] == "red"
+
+
 def test_bodies_in_flight_have_a_limit_together(start_service: StartService, picture_of: PictureOf) -> None:
     """Two senders in the middle of their bodies hold all there is; the third is refused; then there is room again."""
     with start_service(max_inflight_bytes=100_000) as running:

@@ -7,16 +7,39 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+# Key of the ASGI scope under which a request finds its connection's `LostSignal`.
+LOST: Final = "imgcls.lost"
 
 _MAX_HEADER_BYTES: Final = 65_536
 
 # An answer that was given before everything was read is lost if the connection is closed while the caller still
 # sends: the kernel then resets it. So the rest is read and thrown away for this long.
 _LINGER_S: Final = 5.0
+
+
+class LostSignal:
+    """Tells whoever works for a connection that its caller has hung up.
+
+    Attributes:
+        is_lost: whether that has happened.
+        callbacks: are called when it happens, once.
+    """
+
+    def __init__(self) -> None:
+        self.is_lost = False
+        self.callbacks: set[Callable[[], None]] = set()
+
+    def tell(self) -> None:
+        """The caller has hung up."""
+        self.is_lost = True
+        for callback in list(self.callbacks):
+            callback()
 
 
 class CorkedTransport:
@@ -68,6 +91,7 @@ class GuardedProtocol(HttpToolsProtocol):
     header_timeout_s = 10.0
     max_connections = 1024
 
+    _lost: LostSignal
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _is_in_headers = True
@@ -75,6 +99,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Refuses one connection too many; gives the others time for their headers."""
+        self._lost = LostSignal()
         super().connection_made(cast("asyncio.Transport", CorkedTransport(transport)))
         if len(self.connections) > self.max_connections:
             self._refuse(HTTPStatus.SERVICE_UNAVAILABLE, "queue_full", "The service has too many connections.")
@@ -84,9 +109,10 @@ class GuardedProtocol(HttpToolsProtocol):
         self._start_timer(self.header_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops the clock."""
+        """Stops the clock and tells whoever works for this connection."""
         self._stop_timer()
         super().connection_lost(exc)
+        self._lost.tell()
 
     def data_received(self, data: bytes) -> None:
         """Counts the bytes of headers."""
@@ -104,6 +130,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Starts the clock for a request's headers."""
         super().on_message_begin()
+        cast("dict[str, Any]", self.scope)[LOST] = self._lost
         self._is_in_headers, self._header_bytes = True, 0
         self._start_timer(self.header_timeout_s)
 

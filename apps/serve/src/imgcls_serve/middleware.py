@@ -56,7 +56,9 @@ class RequestMiddleware:
             if handler is not None:
                 context.route = scope["path"]
                 response = await handler(Request(scope, receive))
-                await response(scope, receive, send_with_id)
+                context.status = response.status_code
+                response.raw_headers.append((b"x-request-id", context.request_id.encode()))
+                await response(scope, receive, send)
             else:
                 await self._app(scope, receive, send_with_id)
                 if (route := scope.get("route")) is not None:
