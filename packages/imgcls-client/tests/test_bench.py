@@ -55,8 +55,7 @@ def test_an_open_loop_charges_a_stall_to_every_call_that_it_held_up(run: Run, se
     stalled.clear()
     service.requests.clear()
     closed_loop = json.loads(run(*arguments, "--concurrency", 1).stdout)
-    assert open_loop["latency_ms"]["p90"] > 150
-    assert closed_loop["latency_ms"]["p90"] < 150
+    assert open_loop["latency_ms"]["p90"] > 3 * closed_loop["latency_ms"]["p90"]
 
 
 def test_failures_are_counted_by_kind(run: Run, serve: Serve, refusal: type[Refusal]) -> None:

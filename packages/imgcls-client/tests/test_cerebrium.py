@@ -92,7 +92,7 @@ def deploy(serve: Serve, refusal: type[Refusal], tmp_path: Path, monkeypatch: py
 
 
 APP = ("--project", "p-12345678", "--app", "classifier")
-SHORT = ("--load-time", 0.3, "--max-latency", 1)
+SHORT = ("--load-time", 0.3, "--max-latency", "5s")
 
 
 def failed_tests(run: Run, *arguments: object) -> set[str]:

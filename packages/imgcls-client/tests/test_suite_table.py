@@ -104,7 +104,7 @@ BROKEN: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 
 def failed_tests(run: Run, url: str, *arguments: object) -> set[str]:
-    ended = run("suite", "--url", url, "--json", "--max-latency", 1.0, "--load-time", 0.3, *arguments)
+    ended = run("suite", "--url", url, "--json", "--max-latency", "5s", "--load-time", 0.3, *arguments)
     document = json.loads(ended.stdout)
     failed = {test["name"]: test["detail"] for test in document["tests"] if test["outcome"] == "failed"}
     assert ended.exit_code == (1 if failed else 0)
@@ -122,7 +122,9 @@ def test_a_broken_service_fails_exactly_the_tests_that_should_catch_it(
     service = serve(
         **{name: value for name, value in faults.items() if name != "public"}, api_key=None if is_public else key
     )
-    assert failed_tests(run, service.url, "--api-key", key) == expected
+    # Far above what a healthy stand-in needs on a busy machine, but for the one that is slow on purpose.
+    limit = ("--max-latency", "1s") if "slow" in how else ()
+    assert failed_tests(run, service.url, "--api-key", key, *limit) == expected
 
 
 def test_a_service_that_fails_now_and_then_under_load_fails_the_tests_of_load(
