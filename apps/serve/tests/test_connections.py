@@ -5,6 +5,8 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+import pytest
+
 if TYPE_CHECKING:
     from conftest import PictureOf, RunningService, StartService
 
@@ -33,6 +35,14 @@ def test_endless_headers_are_refused(service: RunningService) -> None:
     with connect(service.url) as sender:
         sender.sendall(b"GET /health HTTP/1.1\r\n" + b"X: y\r\n" * 60_000)
         assert read_all(sender).startswith(b"HTTP/1.1 431 ")
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/v2/health/live", "/nowhere"])
+def test_head_is_answered_at_once_with_the_status_that_get_has(service: RunningService, path: str) -> None:
+    """An answer without a body leaves too, although heads wait for their bodies."""
+    answer = service.client.head(path)
+    assert answer.content == b""
+    assert answer.status_code in {service.client.get(path).status_code, 405}
 
 
 def test_what_is_not_http_gets_a_problem(service: RunningService) -> None:

@@ -63,15 +63,16 @@ class CorkedTransport:
 
     def close(self) -> None:
         """Sends what was held back and closes."""
-        self._flush()
+        self.flush()
         self._transport.close()
 
     def write_eof(self) -> None:
         """Sends what was held back and says that nothing follows; the other side may still be read."""
-        self._flush()
+        self.flush()
         self._transport.write_eof()
 
-    def _flush(self) -> None:
+    def flush(self) -> None:
+        """Sends a head that no body followed: the answer to HEAD, and statuses like 204."""
         if self._head:
             self._transport.write(self._head)
             self._head = b""
@@ -147,6 +148,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         """Gives a caller who still sends a little time to read the answer."""
+        cast("CorkedTransport", self.transport).flush()
         if self.cycle.more_body and not self.transport.is_closing():
             self._start_timer(_LINGER_S)
         super().on_response_complete()
