@@ -150,7 +150,10 @@ def _reproduced_golden(
             "give photos with `--golden`, or take another precision."
         )
     if left_out := len(metadata.golden) - len(kept):
-        narrator.note(f"{left_out} golden cases are left out: {metadata.source.precision} answers them otherwise")
+        precision = metadata.source.precision
+        narrator.note(
+            f"golden cases left out because {precision} answers otherwise: {left_out} of {len(metadata.golden)}"
+        )
     return msgspec.structs.replace(metadata, golden=kept)
 
 

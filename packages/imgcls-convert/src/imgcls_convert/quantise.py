@@ -51,8 +51,9 @@ def quantisable_layers(graph: NetworkGraph) -> list[str]:
 def tensors_to_calibrate(graph: NetworkGraph) -> list[str]:
     """Names of the tensors whose ranges `quantise` may ask for."""
     names: dict[str, None] = {}
+    computing = _int8_nodes(graph, set())
     for node in graph.nodes:
-        if _has_constant_weight(graph, node) or node.op_type == "Add":
+        if node.name in computing:
             for name in graph.activations(node):
                 names.setdefault(_before_passing(graph, name))
             if node.op_type in {"Conv", "Add"}:
@@ -78,20 +79,10 @@ class _Quantiser:
     def __init__(self, model: ModelProto, ranges: Mapping[str, Range], float_layers: Collection[str]) -> None:
         self.graph = NetworkGraph(model)
         self.ranges = ranges
-        self.layers = self._choose(set(float_layers))
+        self.layers = _int8_nodes(self.graph, set(float_layers))
         self.nodes: list[NodeProto] = []
         self.constants: list[TensorProto] = []
         self.dequantised: dict[str, str] = {}
-
-    def _choose(self, float_layers: set[str]) -> set[str]:
-        """Names of the nodes that compute in int8: layers with weights, and sums of what these give."""
-        chosen = {node.name for node in self.graph.nodes if _has_constant_weight(self.graph, node)} - float_layers
-        for node in self.graph.nodes:  # in topological order, so that sums of sums are seen
-            if node.op_type == "Add" and node.name not in float_layers and not _has_constant(self.graph, node):
-                makers = [self.graph.maker(_before_clipping(self.graph, name)) for name in node.input]
-                if all(m is not None and m.op_type in {"Conv", "Add"} and m.name in chosen for m in makers):
-                    chosen.add(node.name)
-        return chosen
 
     def run(self) -> ModelProto:
         for node in self.graph.nodes:
@@ -169,6 +160,17 @@ class _Quantiser:
         model.graph.node.extend(self.nodes)
         model.graph.initializer.extend([*kept, *self.constants])
         return model
+
+
+def _int8_nodes(graph: NetworkGraph, float_layers: set[str]) -> set[str]:
+    """Names of the nodes that compute in int8: layers with weights, and sums of what these give."""
+    chosen = {node.name for node in graph.nodes if _has_constant_weight(graph, node)} - float_layers
+    for node in graph.nodes:  # in topological order, so that sums of sums are seen
+        if node.op_type == "Add" and node.name not in float_layers and not _has_constant(graph, node):
+            makers = [graph.maker(_before_clipping(graph, name)) for name in node.input]
+            if all(m is not None and m.op_type in {"Conv", "Add"} and m.name in chosen for m in makers):
+                chosen.add(node.name)
+    return chosen
 
 
 def _has_constant_weight(graph: NetworkGraph, node: NodeProto) -> bool:
