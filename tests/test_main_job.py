@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 import pytest
+from imgcls_core import ImagePreprocessor, OnnxClassifier
 from PIL import Image
 
 TENCH, MUD_TURTLE = "n01440764_tench.JPEG", "n01667114_mud_turtle.JPEG"
@@ -205,3 +206,15 @@ def test_the_suite_holds_the_deployment_to_a_persons_labels(imgcls, service, tmp
     failed = imgcls("client", "suite", "--url", service.url, "--cases", bad, "--json")
     assert failed.returncode == 1
     assert "tench" in json.dumps(json.loads(failed.stdout))
+
+
+def test_photos_of_any_size_that_core_has_shrunk_answer_in_a_batch_as_each_does_alone(artifact, photos):
+    """Bit for bit, on the real network: a server may batch what comes from different callers."""
+    classifier = OnnxClassifier(artifact, provider="cpu")
+    preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
+    pixels = [preprocess.decode(photo) for photo in sorted(photos.glob("*.JPEG"))[::12][:16]]
+    assert len({image.shape for image in pixels}) > 10
+    alone = np.concatenate([classifier.predict(image) for image in pixels])
+    for count in (1, 3, 16):
+        batch = np.stack([preprocess.shrink(image) for image in pixels[:count]])
+        assert np.array_equal(classifier.predict(batch), alone[:count])
