@@ -31,9 +31,15 @@ def test_a_sender_who_never_ends_its_headers_is_cut_off(start_service: StartServ
         assert running.client.get("/health").status_code == 200
 
 
-def test_endless_headers_are_refused(service: RunningService) -> None:
+@pytest.mark.parametrize("lines", [12_000, 60_000])
+@pytest.mark.parametrize("earlier_requests", [0, 1])
+def test_endless_headers_are_refused(service: RunningService, lines: int, earlier_requests: int) -> None:
+    """However the bytes are cut into packets, and on a connection that was used before too."""
     with connect(service.url) as sender:
-        sender.sendall(b"GET /health HTTP/1.1\r\n" + b"X: y\r\n" * 60_000)
+        for _ in range(earlier_requests):
+            sender.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert sender.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        sender.sendall(b"GET /health HTTP/1.1\r\n" + b"X: y\r\n" * lines)
         assert read_all(sender).startswith(b"HTTP/1.1 431 ")
 
 

@@ -121,28 +121,29 @@ class GuardedProtocol(HttpToolsProtocol):
             return
         if self._is_in_headers:
             self._header_bytes += len(data)
-            if self._header_bytes > _MAX_HEADER_BYTES + len(data):
-                self._refuse(
-                    HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The headers are too large."
-                )
-                return
         super().data_received(data)
+        # Asked after the parser has seen the bytes: what came may have ended the headers and begun a large body.
+        if self._is_in_headers and not self._is_refused and self._header_bytes > _MAX_HEADER_BYTES:
+            self._refuse(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The headers are too large."
+            )
 
     def on_message_begin(self) -> None:
         """Starts the clock for a request's headers."""
         super().on_message_begin()
         cast("dict[str, Any]", self.scope)[LOST] = self._lost
-        self._is_in_headers, self._header_bytes = True, 0
+        self._is_in_headers = True
         self._start_timer(self.header_timeout_s)
 
     def on_headers_complete(self) -> None:
         """Leaves the request to the application, which has its own deadline."""
-        self._is_in_headers = False
+        self._is_in_headers, self._header_bytes = False, 0
         self._stop_timer()
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        """The whole body has come, read or not."""
+        """The whole body has come, read or not; what follows are the headers of the next request."""
+        self._is_in_headers = True
         self._stop_timer()
         super().on_message_complete()
 
