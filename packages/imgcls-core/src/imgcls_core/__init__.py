@@ -9,7 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from imgcls_core.artifact import ArtifactMetadata, ClassInfo, GoldenCase, Parity, Preprocessing, Source
+    from imgcls_core.artifact import (
+        ArtifactMetadata,
+        ClassInfo,
+        GoldenCase,
+        Parity,
+        Preprocessing,
+        ReferenceDistribution,
+        Source,
+    )
     from imgcls_core.classifier import OnnxClassifier, Prediction
     from imgcls_core.errors import (
         ArtifactError,
@@ -40,6 +48,7 @@ __all__ = [
     "Prediction",
     "Preprocessing",
     "ProviderUnavailableError",
+    "ReferenceDistribution",
     "Source",
 ]
 
@@ -53,6 +62,7 @@ _HOME = {
     "Parity": "artifact",
     "Prediction": "classifier",
     "Preprocessing": "artifact",
+    "ReferenceDistribution": "artifact",
     "Source": "artifact",
 }
 

@@ -128,8 +128,38 @@ class GoldenCase(Struct, frozen=True):
     expected_class_id: _ClassId | None = None
 
 
+_Shares = tuple[_Probability, ...]
+
+# Bins of the two histograms of a reference distribution, equally wide.
+REFERENCE_BINS: Final = 20
+
+
+class ReferenceDistribution(Struct, frozen=True):
+    """How the model answers images of the kind it was made for; live traffic is compared with it.
+
+    Args:
+        images: how many images it was measured on.
+        class_shares: share of the images that got each class as their first answer, by class id; they sum to 1.
+        confidence_shares: histogram of the first answer's probability in `REFERENCE_BINS` bins from 0 to 1.
+        entropy_shares: histogram of the answer's entropy, divided by the logarithm of the number of classes, in
+            `REFERENCE_BINS` bins from 0 (certain) to 1 (every class alike).
+    """
+
+    images: Annotated[int, Meta(ge=1)]
+    class_shares: _Shares
+    confidence_shares: _Shares
+    entropy_shares: _Shares
+
+    def __post_init__(self) -> None:
+        for name in ("class_shares", "confidence_shares", "entropy_shares"):
+            if abs((total := sum(getattr(self, name))) - 1) > 1e-3:
+                raise ValueError(f"{name} of the reference distribution must sum to 1, found {total:g}")
+        if {len(self.confidence_shares), len(self.entropy_shares)} != {REFERENCE_BINS}:
+            raise ValueError(f"the histograms of the reference distribution must have {REFERENCE_BINS} bins")
+
+
 class ArtifactMetadata(Struct, frozen=True):
-    """Everything an artifact says of itself."""
+    """Everything an artifact says of itself; `reference` is None where nobody has measured it."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     classes: Annotated[tuple[ClassInfo, ...], Meta(min_length=1)]
@@ -138,11 +168,16 @@ class ArtifactMetadata(Struct, frozen=True):
     parity: Parity | None
     golden: Annotated[tuple[GoldenCase, ...], Meta(max_length=MAX_GOLDEN_CASES)]
     schema: int = SCHEMA
+    reference: ReferenceDistribution | None = None
 
     def __post_init__(self) -> None:
         ids = [entry.id for entry in self.classes]
         if ids != list(range(len(ids))):
             raise ValueError("classes must be numbered 0, 1, 2, … in order")
+        if self.reference is not None and len(self.reference.class_shares) != len(ids):
+            raise ValueError(
+                f"the reference distribution has {len(self.reference.class_shares)} classes, the model {len(ids)}"
+            )
         for case in self.golden:
             known = [answer.class_id for answer in case.top]
             known += [] if case.expected_class_id is None else [case.expected_class_id]
@@ -158,7 +193,12 @@ class ArtifactMetadata(Struct, frozen=True):
 
     def to_props(self) -> dict[str, str]:
         """Gives the metadata as `metadata_props`: key → JSON text."""
-        return {f"{KEY_PREFIX}{name}": msgspec.json.encode(getattr(self, name)).decode() for name in _FIELDS}
+        values = {name: getattr(self, name) for name in _FIELDS}
+        return {
+            f"{KEY_PREFIX}{name}": msgspec.json.encode(value).decode()
+            for name, value in values.items()
+            if value is not None or name not in _OPTIONAL
+        }
 
     @classmethod
     def from_props(cls, props: Mapping[str, str], *, path: str) -> ArtifactMetadata:
@@ -181,7 +221,8 @@ class ArtifactMetadata(Struct, frozen=True):
         schema = _value(raw, "schema", int, path)
         if schema != SCHEMA:
             raise ArtifactSchemaError(path, found=schema, supported=SCHEMA)
-        fields = {name: _value(raw, name, object, path) for name in _FIELDS}
+        present = [name for name in _FIELDS if name in raw or name not in _OPTIONAL]
+        fields = {name: _value(raw, name, object, path) for name in present}
         try:
             return msgspec.convert(fields, cls)
         except msgspec.ValidationError as error:
@@ -189,6 +230,8 @@ class ArtifactMetadata(Struct, frozen=True):
 
 
 _FIELDS: Final = ArtifactMetadata.__struct_fields__
+# Came later than the others: files without it are as good as before.
+_OPTIONAL: Final = frozenset({"reference"})
 
 
 def _value(raw: Mapping[str, str], name: str, kind: type[_T], path: str) -> _T:
