@@ -1,8 +1,9 @@
 import json
 
 import pytest
-from imgcls_core import ArtifactError, ArtifactMetadata
+from imgcls_core import ArtifactError, ArtifactMetadata, ReferenceDistribution
 from imgcls_core.errors import ArtifactMetadataError, ArtifactSchemaError
+from msgspec import structs
 
 
 @pytest.fixture
@@ -64,6 +65,51 @@ def test_a_damaged_value_is_an_artifact_error(props, text):
     for key in ("imgcls.classes", "imgcls.preprocessing", "imgcls.golden"):
         with pytest.raises(ArtifactError):
             ArtifactMetadata.from_props({**props, key: text}, path="x.onnx")
+
+
+@pytest.fixture
+def reference():
+    """As evaluation measures it: eight classes, twenty bins."""
+    return ReferenceDistribution(
+        images=400,
+        class_shares=(0.3, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1, 0.1),
+        confidence_shares=(*[0.0] * 18, 0.25, 0.75),
+        entropy_shares=(0.75, 0.25, *[0.0] * 18),
+    )
+
+
+def test_a_reference_distribution_survives_a_round_trip(colours, reference):
+    metadata = structs.replace(colours.metadata, reference=reference)
+    props = metadata.to_props()
+    assert json.loads(props["imgcls.reference"])["images"] == 400
+    assert ArtifactMetadata.from_props(props, path="x.onnx") == metadata
+
+
+def test_an_artifact_without_a_reference_distribution_is_as_good_as_before(colours, props):
+    assert "imgcls.reference" not in props
+    assert ArtifactMetadata.from_props(props, path="x.onnx").reference is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("images", 0, r"`int` >= 1 - at `\$\.reference\.images`"),
+        ("class_shares", [0.5, 0.5], "the reference distribution has 2 classes, the model 8"),
+        ("class_shares", [0.2] * 8, r"class_shares of the reference distribution must sum to 1, found 1\.6"),
+        ("class_shares", [-0.5, 1.5, *[0.0] * 6], r"\$\.reference\.class_shares\[0\]"),
+        ("confidence_shares", [0.5, 0.5], "must have 20 bins"),
+        ("confidence_shares", [0.0] * 20, r"confidence_shares of .* must sum to 1, found 0"),
+        ("entropy_shares", [0.1] * 10, "must have 20 bins"),
+        ("entropy_shares", [0.1] * 20, r"entropy_shares of .* must sum to 1, found 2"),
+        ("entropy_shares", "wide", r"\$\.reference\.entropy_shares"),
+    ],
+)
+def test_a_wrong_reference_distribution_is_refused_by_name(colours, reference, name, value, named):
+    props = structs.replace(colours.metadata, reference=reference).to_props()
+    wrong = with_value(props, "reference", lambda content: {**content, name: value})
+    with pytest.raises(ArtifactMetadataError, match=named) as refused:
+        ArtifactMetadata.from_props(wrong, path="x.onnx")
+    assert "reference" in str(refused.value)
 
 
 def test_a_missing_key_is_named(props):
