@@ -16,6 +16,7 @@ import pytest
 from PIL import Image
 
 COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
+COLOURS_WITH_REFERENCE = COLOURS.with_name("colours_with_reference.onnx")
 RGB = {
     "red": (255, 0, 0),
     "green": (0, 255, 0),
@@ -107,6 +108,12 @@ def service() -> Iterator[RunningService]:
 @pytest.fixture(scope="session")
 def colours_artifact() -> Path:
     return COLOURS
+
+
+@pytest.fixture(scope="session")
+def artifact_with_reference() -> Path:
+    """The same network; its reference distribution is that of tests/data/colours_with_reference.py."""
+    return COLOURS_WITH_REFERENCE
 
 
 @pytest.fixture(scope="session")

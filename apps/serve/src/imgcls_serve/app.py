@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 from imgcls_serve import __version__, problems
 from imgcls_serve.middleware import RequestMiddleware
 from imgcls_serve.openapi import openapi_document
-from imgcls_serve.routes import batch, metrics, models, page, predict, state, v2
+from imgcls_serve.routes import batch, drift, metrics, models, page, predict, state, v2
 from imgcls_serve.service import Service
 
 
@@ -45,6 +45,6 @@ def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | N
     )
     app.openapi = lambda: openapi_document(app)
     problems.install(app)
-    for module in (predict, batch, state, models, metrics, v2, page):
+    for module in (predict, batch, state, models, drift, metrics, v2, page):
         app.include_router(module.router)
     return app

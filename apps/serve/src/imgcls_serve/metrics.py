@@ -10,6 +10,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from imgcls_serve.drift_metrics import drift_metrics
 from imgcls_serve.engine.job import Answer, Stage
 from imgcls_serve.gpu import gpu_readings
 
@@ -129,6 +130,7 @@ class _State(Collector):
             }
             info.add_metric((name,), about)
         yield info
+        yield from drift_metrics(service.registry.loaded)
         if service.gpu is not None and service.gpu.present:
             yield from _gpu_metrics()
 

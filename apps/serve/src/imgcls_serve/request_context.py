@@ -83,6 +83,11 @@ class RequestContext:
         value = self.headers.get(name)
         return value.decode("latin-1") if value is not None else None
 
+    @property
+    def is_check(self) -> bool:
+        """Whether the caller says that this request tests the deployment, so that its answers are no traffic."""
+        return self.headers.get(b"x-imgcls-check") == b"true"
+
     @cached_property
     def deadline(self) -> Deadline:
         """When this request's time is over, counted from its headers.

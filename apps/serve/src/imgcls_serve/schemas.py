@@ -121,6 +121,57 @@ class ModelsReply(Reply):
     models: list[ModelReply]
 
 
+class AnswerHistograms(Reply):
+    """The same answers counted in three ways."""
+
+    answers: Annotated[int, Field(ge=0)]
+    classes: Annotated[list[int], Field(description="By first answer, in the order of the classes.")]
+    confidence: Annotated[list[int], Field(description="By its probability, in bins of equal width from 0 to 1.")]
+    entropy: Annotated[list[int], Field(description="By entropy over its maximum, in bins of equal width, 0 to 1.")]
+
+
+class ReferenceReply(Reply):
+    """How the model answers images of the kind it was made for; shares sum to 1."""
+
+    images: Annotated[int, Field(ge=1, description="How many it was measured on.")]
+    class_shares: list[float]
+    confidence_shares: list[float]
+    entropy_shares: list[float]
+
+
+class DriftReply(Reply):
+    """How far one distribution has moved."""
+
+    psi: Annotated[float | None, Field(description="Population stability index; null without answers.")]
+    jensen_shannon: Annotated[float | None, Field(description="Distance in bits, 0 to 1; null without answers.")]
+    answers_needed: Annotated[
+        int | None,
+        Field(
+            description="From so many on chance alone stays below the limit; null: the reference has too few images."
+        ),
+    ]
+
+
+class DriftFiguresReply(Reply):
+    """The window against the reference."""
+
+    classes: DriftReply
+    confidence: DriftReply
+    entropy: DriftReply
+
+
+class ModelDriftReply(Reply):
+    """What a model answers, and what it answered when it was evaluated."""
+
+    model: ModelId
+    limit_psi: Annotated[float, Field(description="An index above it, over enough answers, is drift.")]
+    window_s: Annotated[float, Field(description="How far back the window looks, in s.")]
+    window: AnswerHistograms
+    since_load: AnswerHistograms
+    reference: Annotated[ReferenceReply | None, Field(description="Null where the artifact carries none.")]
+    drift: Annotated[DriftFiguresReply | None, Field(description="Null where there is no reference.")]
+
+
 class PredictJson(BaseModel):
     """An image in JSON: itself, or where it is."""
 

@@ -1,13 +1,16 @@
-"""A loaded artifact as the service uses it: checked, warm, with its preprocessing."""
+"""A loaded artifact as the service uses it: checked, warm, with its preprocessing, its answers counted."""
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 
 import numpy as np
 from imgcls_core import ArtifactMetadata, DecodeLimits, ImagePreprocessor, OnnxClassifier, Prediction
 from imgcls_core.image_decode import ImageSource
 from numpy.typing import NDArray
+
+from imgcls_serve.answer_tally import AnswerTally
 
 
 class ServedModel:
@@ -19,6 +22,11 @@ class ServedModel:
         provider: "auto", "cuda" or "cpu".
         threads: processors for one inference on the CPU.
         limits: largest image that is decoded.
+        window_s: how far back the figures of drift look, in seconds.
+
+    Attributes:
+        tally: what it has answered, warm-up and golden cases at load left out.
+        uncounted: the same model for requests that are checks and no traffic; it leaves the tally alone.
 
     Raises:
         ArtifactError: the file cannot be used.
@@ -26,12 +34,18 @@ class ServedModel:
         GoldenMismatchError: the provider does not reproduce the golden answers.
     """
 
-    def __init__(self, path: Path, *, name: str, provider: str, threads: int, limits: DecodeLimits) -> None:
+    def __init__(
+        self, path: Path, *, name: str, provider: str, threads: int, limits: DecodeLimits, window_s: float
+    ) -> None:
         self.name = name
         self.path = path
         self._classifier = OnnxClassifier(path, provider=provider, threads=threads)
         self._preprocessor = ImagePreprocessor(self._classifier.metadata.preprocessing, limits)
         self._classifier.check_golden()
+        self.tally = AnswerTally(len(self._classifier.metadata.classes), window_s=window_s)
+        self._is_counted = False
+        self.uncounted = copy.copy(self)
+        self._is_counted = True
 
     @property
     def metadata(self) -> ArtifactMetadata:
@@ -59,7 +73,10 @@ class ServedModel:
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """RGB uint8 [N, H, W, 3] → probabilities float32 [N, classes]. Raises InferenceError."""
-        return self._classifier.predict(images)
+        probabilities = self._classifier.predict(images)
+        if self._is_counted:
+            self.tally.add(probabilities)
+        return probabilities
 
     def top_k(self, probabilities: NDArray[np.float32], k: int) -> list[Prediction]:
         """Names the k most probable classes of one row, most probable first."""

@@ -111,15 +111,20 @@ class Service:
         """Takes nothing new from now on. May be called from a signal handler."""
         self._is_draining = True
 
-    def model(self, name: str | None) -> ServedModel:
+    def model(self, name: str | None, *, is_check: bool = False) -> ServedModel:
         """Gives the model of this name, the default one for None.
+
+        Args:
+            name: what requests call it.
+            is_check: whether its answers are no traffic and must not count as such.
 
         Raises:
             NotReadyError: the service takes nothing.
             UnknownModelError: no such model.
         """
         self._check_ready()
-        return self.registry.get(name)
+        model = self.registry.get(name)
+        return model.uncounted if is_check else model
 
     def check_admission(self, deadline: Deadline, images: int = 1) -> None:
         """Passes when so many images would be accepted now and are likely to be answered in time.
@@ -219,6 +224,7 @@ class Service:
             provider=settings.provider,
             threads=self._cpus if settings.thread_layout == "wide" else 1,
             limits=DecodeLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels),
+            window_s=settings.drift_window_s,
         )
 
     @property

@@ -98,6 +98,10 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=600_000, description="Longest time for fetching one `image_url`, in ms.")
     ] = 5_000
 
+    drift_window_s: Annotated[
+        int, Field(ge=60, le=604_800, description="How far back the figures of drift look, in s; in twelve steps.")
+    ] = 3600
+
     api_keys: Annotated[
         SecretStr | None,
         Field(description="Keys that callers must send, separated by commas, each of at least 8 characters."),

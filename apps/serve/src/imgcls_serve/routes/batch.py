@@ -15,7 +15,7 @@ from imgcls_serve.errors import InvalidParameterError, ServiceError, Unsupported
 from imgcls_serve.problems import image_fault
 from imgcls_serve.request_context import RequestContext, context_of
 from imgcls_serve.routes.dependencies import CallerWatch
-from imgcls_serve.routes.documented import IMAGES_BODY, TIMEOUT_HEADER, problems
+from imgcls_serve.routes.documented import CHECK_HEADER, IMAGES_BODY, TIMEOUT_HEADER, problems
 from imgcls_serve.routes.predict import PredictQuery, check_top_k, image_in_json
 from imgcls_serve.schemas import BatchJson, BatchReply, FailedImage, ImageAnswer, ModelId, PredictJson
 from imgcls_serve.served_model import ServedModel
@@ -30,7 +30,7 @@ Encoded = bytes | bytearray | ServiceError
     response_model=BatchReply,
     response_model_exclude_none=True,
     responses=problems(401, 403, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra={"requestBody": IMAGES_BODY, "parameters": [TIMEOUT_HEADER]},
+    openapi_extra={"requestBody": IMAGES_BODY, "parameters": [TIMEOUT_HEADER, CHECK_HEADER]},
 )
 async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
     """Classifies several images.
@@ -39,7 +39,7 @@ async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()
     """
     context = context_of(request.scope)
     service, deadline = context.service, context.deadline
-    model = service.model(query.model)
+    model = service.model(query.model, is_check=context.is_check)
     check_top_k(model, query.top_k)
     service.check_admission(deadline)
     images = await _read_images(request, context)

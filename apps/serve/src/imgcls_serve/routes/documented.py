@@ -81,6 +81,14 @@ TIMEOUT_HEADER: Final[dict[str, Any]] = {
     },
 }
 
+CHECK_HEADER: Final[dict[str, Any]] = {
+    "name": "X-Imgcls-Check",
+    "in": "header",
+    "required": False,
+    "description": "`true` says that this request tests the deployment: its answers do not count as traffic in drift.",
+    "schema": {"type": "string"},
+}
+
 _MEANING: Final = {
     400: "Not an image, corrupt or truncated (`image_undecodable`).",
     401: "No key (`unauthorized`).",

@@ -13,7 +13,7 @@ from imgcls_serve.errors import InvalidParameterError
 from imgcls_serve.problems import validation_sentence
 from imgcls_serve.request_context import RequestContext, context_of
 from imgcls_serve.routes.dependencies import CallerWatch
-from imgcls_serve.routes.documented import IMAGE_BODY, TIMEOUT_HEADER, problems
+from imgcls_serve.routes.documented import CHECK_HEADER, IMAGE_BODY, TIMEOUT_HEADER, problems
 from imgcls_serve.schemas import ModelId, PredictJson, PredictReply, TimingMs
 from imgcls_serve.served_model import ServedModel
 
@@ -40,7 +40,7 @@ _DEFAULT_QUERY = PredictQuery()
     response_model=PredictReply,
     response_model_exclude_none=True,
     responses=problems(400, 401, 403, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra={"requestBody": IMAGE_BODY, "parameters": [TIMEOUT_HEADER]},
+    openapi_extra={"requestBody": IMAGE_BODY, "parameters": [TIMEOUT_HEADER, CHECK_HEADER]},
 )
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
     """Classifies one image.
@@ -83,7 +83,7 @@ def check_top_k(model: ServedModel, top_k: int) -> None:
 async def _answer(request: Request, query: PredictQuery) -> Response:
     context = context_of(request.scope)
     service, deadline = context.service, context.deadline
-    model = service.model(query.model)
+    model = service.model(query.model, is_check=context.is_check)
     check_top_k(model, query.top_k)
     service.check_admission(deadline)
     encoded = await _read_image(request, context)

@@ -15,7 +15,7 @@ from imgcls_serve.bodies import read_body
 from imgcls_serve.errors import NotReadyError, UnknownModelError, UnsupportedMediaTypeError
 from imgcls_serve.request_context import context_of
 from imgcls_serve.routes.dependencies import ADMIN, CallerWatch, ServiceDep
-from imgcls_serve.routes.documented import INFER_BODY, TIMEOUT_HEADER, problems
+from imgcls_serve.routes.documented import CHECK_HEADER, INFER_BODY, TIMEOUT_HEADER, problems
 from imgcls_serve.routes.predict import check_top_k
 from imgcls_serve.served_model import ServedModel
 from imgcls_serve.service import Service
@@ -78,18 +78,18 @@ async def model_ready(service: ServiceDep, name: ModelPath, version: str = VERSI
 @router.post(
     "/models/{name}/infer",
     responses=problems(400, 401, 403, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra={"requestBody": INFER_BODY, "parameters": [TIMEOUT_HEADER]},
+    openapi_extra={"requestBody": INFER_BODY, "parameters": [TIMEOUT_HEADER, CHECK_HEADER]},
 )
 @router.post(
     "/models/{name}/versions/{version}/infer",
     responses=problems(400, 401, 403, 404, 413, 415, 422, 500, 503, 504),
-    openapi_extra={"requestBody": INFER_BODY, "parameters": [TIMEOUT_HEADER]},
+    openapi_extra={"requestBody": INFER_BODY, "parameters": [TIMEOUT_HEADER, CHECK_HEADER]},
 )
 async def infer(request: Request, service: ServiceDep, name: ModelPath, version: str = VERSION) -> Response:
     """Answers images: `images` UINT8 [N, H, W, 3] RGB, or `encoded_images` BYTES [N] of any format."""
     context = context_of(request.scope)
     deadline, settings = context.deadline, service.settings
-    model = _model(service, name, version)
+    model = _model(service, name, version, is_check=context.is_check)
     service.check_admission(deadline)
     if (encoding := context.header(b"content-encoding")) not in {None, "", "identity"}:
         raise UnsupportedMediaTypeError(f"content encoding {encoding}", allowed="a body that is not compressed")
@@ -144,8 +144,8 @@ async def unload(service: ServiceDep, name: ModelPath) -> dict[str, str]:
     return _state(service, name)
 
 
-def _model(service: Service, name: str, version: str) -> ServedModel:
-    model = service.model(name)
+def _model(service: Service, name: str, version: str, *, is_check: bool = False) -> ServedModel:
+    model = service.model(name, is_check=is_check)
     if version != VERSION:
         raise UnknownModelError(f"{name}, version {version}", known=[f"{name}, version {VERSION}"])
     return model

@@ -1,0 +1,125 @@
+"""How far answers have moved from the reference distribution that the artifact carries, and when that means something.
+
+Pure arithmetic over counts; knows neither models nor metrics.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from imgcls_core import ReferenceDistribution
+from numpy.typing import NDArray
+
+from imgcls_serve.answer_tally import AnswerCounts
+
+# Below 0.1 nothing has changed, from 0.25 on much has: the usual reading of the index (Siddiqi, Credit Risk
+# Scorecards, 2006).
+LIMIT_PSI: Final = 0.25
+
+# A class that one side has never seen would make the index infinite; half an observation is the usual stand-in.
+_PSEUDO_COUNT: Final = 0.5
+# Of the normal distribution: by chance alone one window in a thousand of just enough answers reaches the limit.
+_Z_999: Final = 3.0902
+
+
+@dataclass(frozen=True)
+class Drift:
+    """How far one distribution has moved.
+
+    Args:
+        psi: population stability index, 0 for the same shares; None without answers.
+        jensen_shannon: distance in bits, 0 for the same shares, 1 for nothing in common; None without answers.
+        answers_needed: below so many answers chance alone may reach `LIMIT_PSI`; None where the reference was
+            measured on so few images that no number is enough.
+    """
+
+    psi: float | None
+    jensen_shannon: float | None
+    answers_needed: int | None
+
+
+@dataclass(frozen=True)
+class DriftFigures:
+    """The three distributions that are compared."""
+
+    classes: Drift
+    confidence: Drift
+    entropy: Drift
+
+
+def drift_figures(found: AnswerCounts, reference: ReferenceDistribution) -> DriftFigures:
+    """Compares answers with a reference distribution."""
+    return DriftFigures(
+        classes=_drift(found.classes, reference.class_shares, reference.images),
+        confidence=_drift(found.confidence, reference.confidence_shares, reference.images),
+        entropy=_drift(found.entropy, reference.entropy_shares, reference.images),
+    )
+
+
+def _drift(counts: NDArray[np.int64], expected: tuple[float, ...], images: int) -> Drift:
+    shares = np.asarray(expected)
+    needed = answers_needed(int(np.count_nonzero(shares)), images)
+    if not (answers := int(counts.sum())):
+        return Drift(None, None, needed)
+    psi = population_stability(counts, shares, images)
+    return Drift(psi, jensen_shannon(counts / answers, shares), needed)
+
+
+def population_stability(counts: NDArray[np.int64], expected: NDArray[np.float64], images: int) -> float:
+    """Gives Σ (p - q) · ln(p / q) of the shares found and expected.
+
+    Both sides are smoothed as if they came from as many observations, the smaller number of the two, so that
+    smoothing alone moves neither.
+
+    Args:
+        counts: answers in each class or bin, int64 [k], not all zero.
+        expected: shares, float64 [k].
+        images: how many the shares were measured on.
+    """
+    answers = int(counts.sum())
+    weight = min(answers, images)
+    p = counts * (weight / answers) + _PSEUDO_COUNT
+    q = expected * weight + _PSEUDO_COUNT
+    p, q = p / p.sum(), q / q.sum()
+    return float(((p - q) * np.log(p / q)).sum())
+
+
+def jensen_shannon(found: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    """Gives the square root of the Jensen-Shannon divergence in bits, 0 to 1, of two vectors of shares [k]."""
+    middle = (found + expected) / 2
+    divergence = 0.0
+    for shares in (found, expected):
+        seen = shares > 0
+        divergence += float((shares[seen] * np.log2(shares[seen] / middle[seen])).sum()) / 2
+    return math.sqrt(max(0.0, divergence))
+
+
+def answers_needed(classes: int, images: int, *, limit_psi: float = LIMIT_PSI) -> int | None:
+    """Gives the number of answers from which chance alone stays below a limit of the index.
+
+    Without drift the index of n answers against m images follows about (1/n + 1/m) · χ² with one degree of freedom
+    less than there are classes (Yurdakul and Naranjo, Statistical properties of the population stability index,
+    2020); the number returned keeps the 99.9th percentile below the limit.
+
+    Args:
+        classes: classes or bins that the reference has seen.
+        images: how many the reference was measured on.
+        limit_psi: the limit.
+
+    Returns:
+        At least 1; None where the reference alone has more noise than the limit allows.
+    """
+    quantile = _chi_squared_999(classes - 1)
+    left = limit_psi - quantile / images
+    return max(1, math.ceil(quantile / left)) if left > 0 else None
+
+
+def _chi_squared_999(freedom: int) -> float:
+    """The 99.9th percentile, by Wilson and Hilferty; at most 3 % too high."""
+    if freedom < 1:
+        return 0.0
+    spread = 2 / (9 * freedom)
+    return freedom * (1 - spread + _Z_999 * math.sqrt(spread)) ** 3
