@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import torch.nn.functional as F
@@ -9,17 +10,21 @@ import torchvision
 from torch import Tensor, nn
 
 from imgcls_convert.errors import RequestError
+from imgcls_convert.factory_file import build_from_file
+from imgcls_convert.model_reference import FactoryReference
 
 # 2.7 million parameters with 100 classes.
 SMALL: Final = "small_resnet12"
 
 
-def build_architecture(name: str, num_classes: int) -> nn.Module:
+def build_architecture(name: str, num_classes: int, folder: Path | None = None) -> nn.Module:
     """Builds a network with fresh weights.
 
     Args:
-        name: `small_resnet12`, or a classification architecture of torchvision.
-        num_classes: length of the output.
+        name: `small_resnet12`, a classification architecture of torchvision, or FILE.py:FACTORY with a file in
+            `folder`, which is imported.
+        num_classes: length of the output; a factory's network keeps the one that it has (see `with_head`).
+        folder: the trained model's.
 
     Returns:
         The network: float32 [N, 3, H, W] → logits float32 [N, num_classes].
@@ -29,6 +34,9 @@ def build_architecture(name: str, num_classes: int) -> nn.Module:
     """
     if name == SMALL:
         return SmallResNet(num_classes)
+    if folder is not None and ".py:" in name:
+        file, _, factory = name.partition(":")
+        return build_from_file(FactoryReference(folder / file, factory))
     if name not in torchvision.models.list_models(module=torchvision.models):
         raise RequestError(f"There is no architecture {name!r}; take {SMALL} or a torchvision one, such as resnet18.")
     # GoogLeNet and Inception warn about their slow initialisation and have heads that only training on 299 px uses.
@@ -90,3 +98,43 @@ def _conv_norm(channels_in: int, channels_out: int, *, kernel: int, stride: int)
         nn.Conv2d(channels_in, channels_out, kernel, stride, padding=kernel // 2, bias=False),
         nn.BatchNorm2d(channels_out),
     )
+
+
+def head_name(network: nn.Module) -> str:
+    """Finds the module that gives the logits: the last linear layer or 1 × 1 convolution.
+
+    Raises:
+        RequestError: there is none.
+    """
+    heads = [name for name, module in network.named_modules() if _outputs(module) is not None]
+    if not heads:
+        raise RequestError(
+            f"{type(network).__name__} ends in no linear layer or 1 × 1 convolution; its head is unknown."
+        )
+    return heads[-1]
+
+
+def with_head(network: nn.Module, num_classes: int) -> nn.Module:
+    """Gives the network an output of that length: a fresh head where the present one has another length."""
+    name = head_name(network)
+    head = network.get_submodule(name)
+    if _outputs(head) == num_classes:
+        return network
+    fresh: nn.Module
+    if isinstance(head, nn.Linear):
+        fresh = nn.Linear(head.in_features, num_classes)
+        # Torchvision's choice for heads; the first answers are then near the uniform distribution.
+        nn.init.normal_(fresh.weight, std=0.01)
+        nn.init.zeros_(fresh.bias)
+    else:
+        fresh = nn.Conv2d(head.in_channels, num_classes, 1)  # pyright: ignore[reportArgumentType]
+    network.set_submodule(name, fresh)
+    return network
+
+
+def _outputs(module: nn.Module) -> int | None:
+    if isinstance(module, nn.Linear):
+        return module.out_features
+    if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.bias is not None:
+        return module.out_channels
+    return None

@@ -1,0 +1,88 @@
+"""`imgcls-train fit DATASET`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+# Command-line names of the recipe's fields that are changed most; `--set` reaches all.
+_SHORTCUTS = ("architecture", "epochs", "batch_size", "image_size", "learning_rate", "pretrained", "seed", "precision")
+
+
+@click.command(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+    epilog="A fit that was stopped goes on where it was when the same command is given again, with the same result.",
+)
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--run", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/NAME]")
+@click.option("--name", help="Of the model. [default: the run's, else the recipe's]")
+@click.option("--recipe", help="One of everyday100, finetune, vgg16_bn_cifar100, or a TOML file.")
+@click.option("--architecture", help="small_resnet12, a torchvision architecture, or FILE.py:FACTORY.")
+@click.option("--epochs", type=click.IntRange(1))
+@click.option("--batch-size", type=click.IntRange(1))
+@click.option("--image-size", type=click.IntRange(8, 1024), metavar="PX")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
+@click.option("--pretrained", metavar="WEIGHTS", help="'catalog', a checkpoint, or the folder of a trained model.")
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1))
+@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]))
+@click.option("--set", "others", metavar="FIELD=VALUE", multiple=True, help="Any other field of the recipe.")
+@click.option("--train-split", default="train", help="Trained on.")
+@click.option("--val-split", default="val", help="Measured on after every epoch; nothing is chosen by it.")
+@click.option("--terms", default="", help="Where data and weights come from and under what terms, for the card.")
+@click.option("--checkpoint-every-s", type=click.FloatRange(0), default=60.0, help="The most work a kill may cost.")
+@click.option("--tensorboard/--no-tensorboard", default=True, help="Event files in the run's folder.")
+@click.option("--wandb", metavar="PROJECT", help="Also to Weights & Biases (WANDB_MODE=offline keeps it here).")
+@click.option("--json", "as_json", is_flag=True, help="Print the model's card as JSON.")
+def command(*, dataset: Path, run: Path | None, name: str | None, recipe: str | None, **options: Any) -> None:  # noqa: ANN401
+    """Trains a network on DATASET and writes a trained model's folder.
+
+    DATASET holds train and val as folders of class folders, as tar files of the same layout, or is CIFAR-10 or
+    CIFAR-100 as torchvision keeps it. `imgcls-convert RUN` makes an artifact of the result.
+    """
+    from imgcls_train.epoch_sinks import TensorBoardSink, WandbSink
+    from imgcls_train.fit import EpochSink, FitRequest, fit
+    from imgcls_train.fit_console import FitConsole
+    from imgcls_train.recipe_file import read_recipe
+    from imgcls_train.run_folder import RunFolder
+
+    changes = {field: options[field] for field in _SHORTCUTS if options[field] is not None}
+    for text in options["others"]:
+        field, equals, value = text.partition("=")
+        if not equals:
+            raise click.UsageError(
+                f"--set {text!r} has no '='; write --set FIELD=VALUE, such as --set mixup_alpha=0.2."
+            )
+        changes[field.strip()] = value.strip()
+    chosen = read_recipe(recipe, changes)
+    named = name or (run.name if run else Path(recipe).stem if recipe else dataset.resolve().name)
+    request = FitRequest(
+        dataset=dataset,
+        run=run or Path("runs") / named,
+        recipe=chosen,
+        name=named,
+        train_split=options["train_split"],
+        val_split=options["val_split"],
+        terms=options["terms"],
+        checkpoint_every_s=options["checkpoint_every_s"],
+    )
+
+    def sinks(folder: RunFolder, step: int) -> list[EpochSink]:
+        places: list[EpochSink] = [TensorBoardSink(folder.path, step)] if options["tensorboard"] else []
+        if options["wandb"]:
+            places.append(WandbSink(folder.path, options["wandb"], chosen))
+        return places
+
+    with FitConsole() as console:
+        card = fit(request, console, sinks=sinks, on_step=console.on_step, on_epoch=console.on_epoch)
+    if options["as_json"]:
+        click.echo(msgspec.json.encode(card))
+        return
+    last = card.training["last_epoch"]
+    click.echo(
+        f"{request.run}: {card.name}, {card.architecture}, {len(card.classes)} classes, "
+        f"{card.training['parameters']:,} parameters, val top-1 {last['val_top1_pct']:.2f} %"
+    )
+    click.echo(f"next: imgcls-train evaluate {request.run} {dataset}, imgcls-convert {request.run}")
