@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 # The window moves in steps of a twelfth: an hour in steps of five minutes.
 _SLOTS: Final = 12
+# One row alone costs eight times as much to count as one of many.
+_HELD_ROWS: Final = 32
 
 
 @dataclass(frozen=True)
@@ -56,27 +58,30 @@ class AnswerTally:
         self._total = np.zeros(width, np.int64)
         self._slots = np.zeros((_SLOTS, width), np.int64)
         self._newest = self._slot_now()
+        self._held: list[NDArray[np.float32]] = []
+        self._held_rows = 0
         self._lock = threading.Lock()
 
     def add(self, probabilities: NDArray[np.float32]) -> None:
-        """Counts answers, float32 [N, classes]."""
-        bins = answer_bins(probabilities)
-        places = np.concatenate(
-            (bins.class_ids, bins.confidence_bins + self._classes, bins.entropy_bins + self._classes + REFERENCE_BINS)
-        )
+        """Counts answers, float32 [N, classes], which nobody may change any more."""
         with self._lock:
-            np.add.at(self._total, places, 1)
-            np.add.at(self._slot(), places, 1)
+            self._move_on()
+            self._held.append(probabilities)
+            self._held_rows += len(probabilities)
+            if self._held_rows >= _HELD_ROWS:
+                self._count()
 
     def since_load(self) -> AnswerCounts:
         """Gives the counts of all answers."""
         with self._lock:
+            self._count()
             return self._counts(self._total.copy())
 
     def window(self) -> AnswerCounts:
         """Gives the counts of the latest `window_s`."""
         with self._lock:
-            self._slot()
+            self._move_on()
+            self._count()
             return self._counts(self._slots.sum(axis=0))
 
     def _counts(self, row: NDArray[np.int64]) -> AnswerCounts:
@@ -85,10 +90,22 @@ class AnswerTally:
     def _slot_now(self) -> int:
         return int(self._clock() / self.window_s * _SLOTS)
 
-    def _slot(self) -> NDArray[np.int64]:
-        """Forgets what is too old, and gives the row for what happens now."""
-        now = self._slot_now()
+    def _move_on(self) -> None:
+        """Forgets what is too old; what was held back belongs to the time in which it came."""
+        if (now := self._slot_now()) == self._newest:
+            return
+        self._count()
         for passed in range(max(self._newest, now - _SLOTS) + 1, now + 1):
             self._slots[passed % _SLOTS] = 0
         self._newest = now
-        return self._slots[now % _SLOTS]
+
+    def _count(self) -> None:
+        if not self._held:
+            return
+        bins = answer_bins(self._held[0] if len(self._held) == 1 else np.concatenate(self._held))
+        self._held, self._held_rows = [], 0
+        first_bin = self._classes
+        places = (bins.class_ids, first_bin + bins.confidence_bins, first_bin + REFERENCE_BINS + bins.entropy_bins)
+        counts = np.bincount(np.concatenate(places), minlength=len(self._total))
+        self._total += counts
+        self._slots[self._newest % _SLOTS] += counts
