@@ -1,8 +1,11 @@
-"""One labelled image of a dataset."""
+"""One labelled image of a dataset, and which files are taken for images."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
+
+IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
 @dataclass(frozen=True, slots=True)
