@@ -1,0 +1,71 @@
+"""`imgcls-train evaluate`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command("evaluate")
+@click.argument("model", metavar="RUN_OR_ARTIFACT", type=click.Path(path_type=Path))
+@click.argument("dataset", type=click.Path(path_type=Path))
+@click.option("--split", "split_name", default="val", metavar="NAME", help="Which images of the dataset.")
+@click.option("--limit", type=click.IntRange(1), metavar="IMAGES", help="Ask about so many, evenly spread.  [all]")
+@click.option(
+    "--html",
+    type=click.Path(path_type=Path, dir_okay=False, writable=True),
+    metavar="FILE",
+    help="Write a page with pictures.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole evaluation as one JSON document.")
+@click.option(
+    "--fit-temperature", is_flag=True, help="Give the trained model a temperature, where held-out images gain by it."
+)
+def command(
+    model: Path,
+    dataset: Path,
+    split_name: str,
+    limit: int | None,
+    html: Path | None,
+    as_json: bool,
+    fit_temperature: bool,
+) -> None:
+    """Say how good a model is on images that it was not trained on.
+
+    RUN_OR_ARTIFACT is a trained model's folder, into whose model.json the evaluation is written, or an .onnx
+    artifact, which is only read. DATASET's folders are matched to the model's classes by WordNet id, then by name;
+    a model with more classes than the dataset may answer with any of them.
+    """
+    from imgcls_convert.console import ConsoleNarrator
+
+    from imgcls_train.dataset import open_split
+    from imgcls_train.errors import RunError
+    from imgcls_train.evaluated_model import TrainedFolder, open_model
+    from imgcls_train.evaluation import evaluate, worst_errors
+    from imgcls_train.evaluation_page import WORST, check_page_place, evaluation_page, write_page
+    from imgcls_train.evaluation_text import evaluation_text
+    from imgcls_train.model_card import record_evaluation
+    from imgcls_train.part_of_split import PartOfSplit
+
+    narrator = ConsoleNarrator()
+    if html is not None:
+        check_page_place(html)  # before minutes of work
+    split = open_split(dataset, split_name)
+    if limit is not None:
+        split = PartOfSplit(split, limit)
+    opened = open_model(model)
+    if fit_temperature and not isinstance(opened, TrainedFolder):
+        raise RunError("`--fit-temperature` changes a trained model's folder; the temperature of an artifact is fixed.")
+    evaluated = evaluate(opened, split, dataset, narrator, fit_temperature=fit_temperature)
+    found = evaluated.evaluation
+    if html is not None:
+        pictures = {place: split.read(place) for place in worst_errors(found, WORST)}
+        page = evaluation_page(found, [entry.label for entry in opened.classes], pictures)
+        write_page(html, page)
+    if isinstance(opened, TrainedFolder):
+        record_evaluation(model, evaluated)
+        if fit_temperature and found.temperature == opened.temperature:
+            narrator.note(f"the temperature stays {found.temperature:.4g}: held-out images gain nothing by another")
+    sys.stdout.write(found.to_json().decode() if as_json else evaluation_text(found))

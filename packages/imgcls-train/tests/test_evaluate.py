@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import contextlib
+import csv
+import io
+import json
+import math
+import shutil
+import tarfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from imgcls_convert.trained_model import TrainedModel
+from imgcls_core.artifact import ClassInfo, Preprocessing
+from imgcls_train.class_matching import match_classes
+from imgcls_train.cli import main
+from imgcls_train.errors import DatasetError
+from PIL import Image
+from PIL import __version__ as pillow_version
+from safetensors.torch import save_file
+
+DATA = Path(__file__).parents[3] / "tests" / "data"
+COLOURS = DATA / "colours.onnx"
+RGB = {
+    "red": (255, 0, 0),
+    "green": (0, 255, 0),
+    "blue": (0, 0, 255),
+    "yellow": (255, 255, 0),
+    "cyan": (0, 255, 255),
+    "magenta": (255, 0, 255),
+    "black": (0, 0, 0),
+    "white": (255, 255, 255),
+}
+NAMES = list(RGB)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    code: int
+    out: str
+    err: str
+
+
+def run(*arguments: object) -> Outcome:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
+        main([str(argument) for argument in arguments])
+    return Outcome(int(stop.value.code or 0), out.getvalue(), err.getvalue())
+
+
+def _png(colour: Sequence[float]) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (40, 30), tuple(round(value) for value in colour)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+Pictures = dict[str, list[bytes]]
+
+
+@pytest.fixture
+def make_dataset(tmp_path: Path) -> Callable[..., Path]:
+    """Writes val.tar from folder name → encoded images."""
+
+    def make(pictures: Pictures, classes: Sequence[tuple[str, str]] = ()) -> Path:
+        root = tmp_path / "colours-data"
+        root.mkdir()
+        with tarfile.open(root / "val.tar", "w") as tar:
+            for folder, images in pictures.items():
+                for number, content in enumerate(images):
+                    member = tarfile.TarInfo(f"val/{folder}/{number:03}.png")
+                    member.size = len(content)
+                    tar.addfile(member, io.BytesIO(content))
+        if classes:
+            with (root / "classes.csv").open("w", encoding="utf-8", newline="") as file:
+                rows = csv.writer(file)
+                rows.writerow(["class_id", "wnid", "label"])
+                rows.writerows([i, wnid, label] for i, (wnid, label) in enumerate(classes))
+        return root
+
+    return make
+
+
+def _pure() -> Pictures:
+    """Five of each colour; one picture in the folder `red` is blue."""
+    pictures = {name: [_png(RGB[name])] * 5 for name in NAMES}
+    return pictures | {"red": [*pictures["red"][:4], _png(RGB["blue"])]}
+
+
+def _mixed() -> Pictures:
+    """Colours with a share of a neighbour, so that some are taken for it."""
+    chance = np.random.default_rng(7)
+    return {
+        name: [
+            _png(np.array(RGB[name]) * share + np.array(RGB[NAMES[(place + 1) % 8]]) * (1 - share))
+            for share in chance.uniform(0.35, 1.0, 12)
+        ]
+        for place, name in enumerate(NAMES)
+    }
+
+
+@pytest.fixture
+def colours_run(tmp_path: Path) -> Path:
+    """A trained model's folder with the network of tests/data/colours.py, ten times too sure of itself."""
+    folder = tmp_path / "run"
+    folder.mkdir()
+    shutil.copy(DATA / "colours.py", folder)
+    import sys
+
+    sys.path.insert(0, str(DATA))
+    try:
+        network = import_module("colours").build()
+    finally:
+        sys.path.remove(str(DATA))
+    save_file({name: tensor * 10 for name, tensor in network.state_dict().items()}, folder / "model.safetensors")
+    half = (0.5, 0.5, 0.5)
+    card = TrainedModel(
+        name="colours",
+        architecture="colours.py:build",
+        classes=tuple(ClassInfo(i, name) for i, name in enumerate(NAMES)),
+        preprocessing=Preprocessing((32, 32), "squash", None, None, "bilinear", half, half, pillow_version),
+        training={"recipe": "by hand"},
+    )
+    (folder / "model.json").write_bytes(card.to_json())
+    return folder
+
+
+def test_an_artifact_gets_its_accuracy_intervals_and_confusions(make_dataset: Callable[..., Path]) -> None:
+    before = COLOURS.read_bytes()
+    root = make_dataset(_pure())
+    found = json.loads(run("evaluate", COLOURS, root, "--json").out)
+    assert found["images"] == 40
+    assert found["top1"]["pct"] == pytest.approx(97.5)
+    # Wilson's 95 % interval for 39 of 40, from its closed form.
+    assert [found["top1"]["low_pct"], found["top1"]["high_pct"]] == pytest.approx([87.12, 99.56], abs=0.01)
+    assert found["top5"]["pct"] >= found["top1"]["pct"]
+    assert found["by_class"][0]["label"] == "red"
+    assert found["by_class"][0]["top1"]["pct"] == pytest.approx(80)
+    (confusion,) = found["confusions"]
+    assert (confusion["expected"], confusion["predicted"], confusion["images"], confusion["of"]) == (
+        "red",
+        "blue",
+        1,
+        5,
+    )
+    assert len(found["answers"]["names"]) == 40
+    assert COLOURS.read_bytes() == before
+
+
+def test_the_table_is_on_stdout_and_progress_is_not(make_dataset: Callable[..., Path]) -> None:
+    outcome = run("evaluate", COLOURS, make_dataset(_pure()))
+    assert outcome.code == 0
+    assert "97.5 % (87.1 to 99.6)" in outcome.out
+    assert "red" in outcome.out
+    assert "Asking" in outcome.err
+    assert "Asking" not in outcome.out
+
+
+def test_a_trained_model_keeps_its_evaluation_and_reference_in_its_card(
+    make_dataset: Callable[..., Path], colours_run: Path
+) -> None:
+    root = make_dataset(_mixed())
+    found = json.loads(run("evaluate", colours_run, root, "--json").out)
+    card = TrainedModel.read(colours_run)
+    assert card.evaluation is not None
+    assert card.evaluation.split_sha256 == found["split_sha256"]
+    assert card.evaluation.top1_pct == pytest.approx(found["top1"]["pct"], abs=1e-3)
+    assert card.evaluation.log_loss == pytest.approx(found["calibration"]["log_loss"], abs=1e-4)
+    assert card.temperature == 1
+    assert card.reference is not None
+    assert card.reference.images == 96
+    predicted = np.bincount(found["answers"]["predicted_class_ids"], minlength=8) / 96
+    assert card.reference.class_shares == pytest.approx(predicted.tolist())
+
+
+def test_a_trained_model_is_asked_with_torchvisions_preprocessing(
+    make_dataset: Callable[..., Path], colours_run: Path
+) -> None:
+    """By hand: nearest of the eight colours in the mean colour of the 32 px picture, weights times ten."""
+    mixed = _mixed()
+    found = json.loads(run("evaluate", colours_run, make_dataset(mixed), "--json").out)
+    network = torch.nn.Sequential(torch.nn.AvgPool2d(16, 16), torch.nn.Flatten(), torch.nn.Linear(12, 8))
+    from safetensors.torch import load_file
+
+    weights = load_file(colours_run / "model.safetensors")
+    network[2].load_state_dict({"weight": weights["nearest.weight"], "bias": weights["nearest.bias"]})
+    expected: list[float] = []
+    for folder in sorted(mixed):
+        for content in mixed[folder]:
+            pixels = np.asarray(Image.open(io.BytesIO(content)).resize((32, 32), Image.Resampling.BILINEAR))
+            inputs = torch.from_numpy((pixels.astype(np.float32) / 255 - 0.5) / 0.5).permute(2, 0, 1)[None]
+            expected.append(float(network(inputs).detach().softmax(1).max()))
+    assert found["answers"]["probabilities"] == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_temperature_is_written_where_held_out_images_gain_by_it(
+    make_dataset: Callable[..., Path], colours_run: Path
+) -> None:
+    root = make_dataset(_mixed())
+    outcome = run("evaluate", colours_run, root, "--fit-temperature", "--json")
+    found = json.loads(outcome.out)
+    card = TrainedModel.read(colours_run)
+    assert card.temperature == found["fit"]["temperature"] > 2
+    assert found["calibration"]["log_loss"] < found["uncalibrated"]["log_loss"]
+    # The halves were judged with each other's temperature, so the figures are not those of the fit itself.
+    assert found["fit"]["halves"][0] != found["fit"]["halves"][1]
+    assert found["fit"]["held_out"]["log_loss"] == found["calibration"]["log_loss"]
+
+    again = run("evaluate", colours_run, root, "--fit-temperature", "--json")
+    assert "the temperature stays" in again.err
+    assert TrainedModel.read(colours_run).temperature == card.temperature
+
+
+def test_the_folders_of_a_dataset_are_matched_by_wordnet_id_before_names() -> None:
+    model = [ClassInfo(0, "crane", "n02012849"), ClassInfo(1, "crane (machine)", "n03126707"), ClassInfo(2, "tench")]
+    dataset = [ClassInfo(0, "crane", "n03126707"), ClassInfo(1, "Tench")]
+    assert match_classes(dataset, ["n03126707", "Tench"], model) == [1, 2]
+    assert match_classes([ClassInfo(0, "n02012849")], ["n02012849"], model) == [0]
+    assert match_classes([ClassInfo(0, "crane_(machine)")], ["crane_(machine)"], model) == [1]
+
+
+def test_two_folders_that_are_one_class_to_the_model_are_refused() -> None:
+    with pytest.raises(DatasetError, match="both the model's 'red'"):
+        match_classes([ClassInfo(0, "red"), ClassInfo(1, "Red")], ["red", "Red"], [ClassInfo(0, "red")])
+
+
+def test_classes_that_the_model_does_not_know_are_named(make_dataset: Callable[..., Path]) -> None:
+    outcome = run("evaluate", COLOURS, make_dataset({"red": [_png((255, 0, 0))], "mauve": [_png((200, 160, 255))]}))
+    assert outcome.code == 2
+    assert "does not know 1 of the dataset's 2 classes: 'mauve'" in outcome.err
+
+
+def test_a_damaged_image_is_named(make_dataset: Callable[..., Path]) -> None:
+    outcome = run("evaluate", COLOURS, make_dataset({"red": [_png((255, 0, 0)), b"no image"]}))
+    assert outcome.code == 2
+    assert "'red/001.png'" in outcome.err
+    assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nowhere", "{root}"], "neither a trained model's folder"),
+        (["{root}", "{root}"], "holds no trained model"),
+        ([COLOURS, "{root}", "--split", "test"], "'test'"),
+        ([COLOURS, "{root}", "--fit-temperature"], "the temperature of an artifact is fixed"),
+        ([COLOURS, "{root}", "--html", "{root}/no/page.html"], "there is no folder"),
+    ],
+)
+def test_wrong_requests_are_one_sentence_and_exit_2(
+    make_dataset: Callable[..., Path], arguments: Sequence[object], said: str
+) -> None:
+    root = make_dataset({"red": [_png((255, 0, 0))]})
+    outcome = run("evaluate", *(str(one).format(root=root) for one in arguments))
+    assert outcome.code == 2
+    assert said in outcome.err
+    assert outcome.out == ""
+
+
+def test_a_limit_takes_images_from_all_over_the_split_and_says_so(make_dataset: Callable[..., Path]) -> None:
+    root = make_dataset(_pure())
+    whole = json.loads(run("evaluate", COLOURS, root, "--json").out)
+    part = json.loads(run("evaluate", COLOURS, root, "--json", "--limit", "8").out)
+    assert part["images"] == 8
+    assert {name.split("/")[0] for name in part["answers"]["names"]} == set(NAMES)
+    assert part["split_sha256"] != whole["split_sha256"]
+    assert "8 images of val" in part["split"]
+
+
+def test_the_page_shows_the_surest_mistake_and_needs_nothing_else(
+    make_dataset: Callable[..., Path], tmp_path: Path
+) -> None:
+    page = tmp_path / "page.html"
+    assert run("evaluate", COLOURS, make_dataset(_pure()), "--html", page).code == 0
+    text = page.read_text(encoding="utf-8")
+    assert "labelled red<br>answer blue" in text
+    assert "data:image/webp;base64," in text
+    assert text.count("<svg") == 2
+    assert "http" not in text
+    assert "<script" not in text
+
+
+def test_intervals_hold_at_the_ends() -> None:
+    from imgcls_train.accuracy import wilson_share
+
+    none = wilson_share(0, 10)  # 0 to z² / (n + z²)
+    assert (none.low_pct, none.high_pct) == pytest.approx((0, 100 * 3.8415 / 13.8415), abs=0.01)
+    assert wilson_share(10, 10).high_pct == pytest.approx(100)
+
+
+def test_calibration_finds_the_temperature_that_answers_were_sharpened_with() -> None:
+    """Labels are drawn from softmax(z) and the answers are softmax(3 z): T = 3 is the truth."""
+    from imgcls_train.calibration import cross_fit_temperature, measure_calibration, tempered
+
+    chance = np.random.default_rng(5)
+    true = tempered(chance.normal(0, 2, (6000, 10)), 1.0)
+    expected = np.array([chance.choice(10, p=np.exp(row)) for row in true])
+    sharpened = tempered(true, 1 / 3)
+    fit = cross_fit_temperature(sharpened, expected, seed=0)
+    assert fit is not None
+    assert fit.temperature == pytest.approx(3, rel=0.05)
+    assert fit.held_out.ece < 0.02 < 0.1 < measure_calibration(sharpened, expected).ece
+    assert fit.held_out.log_loss == pytest.approx(measure_calibration(true, expected).log_loss, abs=0.01)
+    assert math.isclose(sum(one.images for one in fit.held_out.bins), 6000)
