@@ -98,6 +98,7 @@ class Training:
         self._average = WeightAverage(self._network, recipe.ema_decay)
         self._augment = Augmenter(recipe)
         self._state = _State()
+        self._broken_steps = 0
         self._saved_at_s = time.monotonic()
         self._steps_per_epoch = len(train) // min(recipe.batch_size, len(train))
         if saved := load_checkpoint(folder):
@@ -138,13 +139,13 @@ class Training:
         order = image_order(recipe, epoch, len(self._train))
         size = recipe.train_size(epoch)
         self._thaw(epoch)
-        begun_at_s, first, broken = time.monotonic(), state.step, 0
+        begun_at_s, first = time.monotonic(), state.step
         while state.step < (epoch + 1) * self._steps_per_epoch:
             position = state.step % self._steps_per_epoch
             chosen = order[position * batch : (position + 1) * batch]
             loss = self._one_step(chosen, size)
-            broken = 0 if math.isfinite(loss) else broken + 1
-            if broken >= _MAX_BROKEN_STEPS:
+            self._broken_steps = 0 if math.isfinite(loss) else self._broken_steps + 1
+            if self._broken_steps >= _MAX_BROKEN_STEPS:
                 raise DivergedError
             state.loss_sum += loss if math.isfinite(loss) else 0.0
             state.step += 1
