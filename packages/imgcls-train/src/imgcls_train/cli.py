@@ -17,6 +17,7 @@ _COMMANDS: Final = {
     "fit": "Train a network, from scratch or from pretrained weights; resumes where it was stopped.",
     "evaluate": "Accuracy, confusion and calibration of a trained model on a split, as tables and pictures.",
     "publish": "Put an artifact and its report into a model store, unless it is worse than what is there.",
+    "pull": "Copy the latest models of a store into a folder that imgcls-serve can serve.",
 }
 _INTERRUPTED: Final = 130
 _BUG: Final = 70

@@ -1,41 +1,19 @@
-"""What an evaluation finds, as one document; `publish` compares models by it."""
+"""What an evaluation finds, as one document; `publish` compares models by it. Importing it imports no torch."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
 import numpy as np
-from imgcls_convert.narrator import Narrator
 from imgcls_convert.trained_model import EvaluationSummary
-from imgcls_core.answer_bins import reference_distribution
-from imgcls_core.artifact import ReferenceDistribution
 from numpy.typing import NDArray
 
-from imgcls_train.accuracy import (
-    ClassAccuracy,
-    Confusion,
-    Share,
-    accuracy_by_class,
-    confusions,
-    ranks,
-    wilson_share,
-)
-from imgcls_train.answers import Answers, answer_split
-from imgcls_train.calibration import (
-    Calibration,
-    TemperatureFit,
-    cross_fit_temperature,
-    measure_calibration,
-    tempered,
-)
-from imgcls_train.dataset import Split, read_classes, split_sha256
+from imgcls_train.accuracy import ClassAccuracy, Confusion, Share
+from imgcls_train.calibration import Calibration, TemperatureFit
 from imgcls_train.errors import RunError
-from imgcls_train.evaluated_model import EvaluatedModel
 
 SEED: Final = 0  # of the halves for the temperature: the same on every machine
 
@@ -118,6 +96,19 @@ class Evaluation(msgspec.Struct, frozen=True):
         return msgspec.json.encode(self) + b"\n"
 
     @classmethod
+    def read(cls, path: Path) -> Evaluation:
+        """Reads what `imgcls-train evaluate --json` printed.
+
+        Raises:
+            RunError: it cannot be read, or is not an evaluation.
+        """
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise RunError(f"The evaluation {str(path)!r} cannot be read: {error.strerror or error}.") from error
+        return cls.from_json(content, repr(str(path)))
+
+    @classmethod
     def from_json(cls, content: bytes, source: str) -> Evaluation:
         """Reads a document.
 
@@ -132,76 +123,9 @@ class Evaluation(msgspec.Struct, frozen=True):
             ) from error
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """An evaluation, and how the model answers, for its card."""
-
-    evaluation: Evaluation
-    reference: ReferenceDistribution
-
-
-def evaluate(
-    model: EvaluatedModel, split: Split, root: Path, narrator: Narrator, *, fit_temperature: bool = False
-) -> Evaluated:
-    """Asks a model about a split and sums up.
-
-    Args:
-        model: whom to ask.
-        split: the images.
-        root: the dataset's folder.
-        narrator: shows how far it is.
-        fit_temperature: take the fitted temperature where it makes the held-out log loss better.
-
-    Raises:
-        DatasetError: a class that the model does not know, or an image that cannot be read.
-    """
-    answers = answer_split(model, split, read_classes(root, split), narrator)
-    narrator.step("Hashing the split")
-    sha256 = split_sha256(split)
-    uncalibrated = measure_calibration(tempered(answers.log_probabilities, 1.0), answers.expected)
-    calibration = measure_calibration(tempered(answers.log_probabilities, model.temperature), answers.expected)
-    fit = cross_fit_temperature(answers.log_probabilities, answers.expected, seed=SEED)
-    temperature = model.temperature
-    if fit_temperature and fit and fit.is_inner and fit.held_out.log_loss < calibration.log_loss:
-        temperature, calibration = fit.temperature, fit.held_out
-    final = tempered(answers.log_probabilities, temperature)
-    places = ranks(answers.log_probabilities, answers.expected)
-    predicted = answers.log_probabilities.argmax(axis=1)
-    evaluation = Evaluation(
-        model=model.name,
-        kind=model.kind,
-        model_sha256=model.sha256,
-        classes=len(model.classes),
-        dataset_classes=len(split.class_names),
-        split=f"{split.name} of {root.resolve().name}",
-        split_sha256=sha256,
-        images=len(places),
-        top1=wilson_share(int((places == 0).sum()), len(places)),
-        top5=wilson_share(int((places < 5).sum()), len(places)),
-        temperature=temperature,
-        calibration=calibration,
-        uncalibrated=uncalibrated,
-        fit=fit,
-        by_class=accuracy_by_class(answers.expected, predicted, model.classes),
-        confusions=confusions(answers.expected, predicted, model.classes),
-        answers=_columns(answers, predicted, final),
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
-    return Evaluated(evaluation, reference_distribution(np.exp(final).astype(np.float32)))
-
-
 def worst_errors(evaluation: Evaluation, count: int) -> Sequence[int]:
     """Gives the places of the wrong first answers that the model was surest of, the surest first."""
     answers = evaluation.answers
     wrong = np.flatnonzero(~answers.right)
     surest = wrong[np.argsort(-np.array(answers.probabilities)[wrong], kind="stable")]
     return [int(place) for place in surest[:count]]
-
-
-def _columns(answers: Answers, predicted: NDArray[np.intp], final: NDArray[np.float64]) -> ImageAnswers:
-    return ImageAnswers(
-        tuple(answers.names),
-        tuple(answers.expected.tolist()),
-        tuple(predicted.tolist()),
-        tuple(np.exp(final.max(axis=1)).round(6).tolist()),
-    )

@@ -9,7 +9,7 @@ from imgcls_convert.trained_model import CARD_NAME, TrainedModel
 
 from imgcls_train.checkpoint import write_atomically
 from imgcls_train.errors import RunError
-from imgcls_train.evaluation import Evaluated
+from imgcls_train.measurement import Evaluated
 
 
 def record_evaluation(folder: Path, evaluated: Evaluated) -> None:

@@ -43,9 +43,10 @@ def command(
     from imgcls_train.dataset import open_split
     from imgcls_train.errors import RunError
     from imgcls_train.evaluated_model import TrainedFolder, open_model
-    from imgcls_train.evaluation import evaluate, worst_errors
+    from imgcls_train.evaluation import worst_errors
     from imgcls_train.evaluation_page import WORST, check_page_place, evaluation_page, write_page
     from imgcls_train.evaluation_text import evaluation_text
+    from imgcls_train.measurement import evaluate
     from imgcls_train.model_card import record_evaluation
     from imgcls_train.part_of_split import PartOfSplit
 

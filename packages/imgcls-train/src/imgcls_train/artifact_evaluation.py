@@ -1,0 +1,30 @@
+"""How good an artifact is that is about to be published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgcls_convert.narrator import Narrator
+
+from imgcls_train.dataset import open_split, split_sha256
+from imgcls_train.evaluated_model import Artifact
+from imgcls_train.evaluation import Evaluation
+from imgcls_train.measurement import evaluate
+from imgcls_train.publication import Evaluate
+
+
+def evaluate_artifact(artifact: Path, root: Path, split_name: str, narrator: Narrator) -> Evaluate:
+    """Evaluates an artifact when it is needed: on a split that the store has no evaluation of it for.
+
+    Raises:
+        DatasetError: no dataset.
+    """
+    split = open_split(root, split_name)
+
+    def judge(known: frozenset[str]) -> Evaluation | None:
+        if known and split_sha256(split) in known:
+            narrator.step("The store has its evaluation on this split")
+            return None
+        return evaluate(Artifact(artifact), split, root, narrator).evaluation
+
+    return judge

@@ -1,0 +1,141 @@
+"""`imgcls-train publish`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from imgcls_train.publication import Evaluate, Published
+
+
+@click.command("publish")
+@click.argument("places", metavar="ARTIFACT STORE", nargs=-1, required=True)
+@click.option("--name", metavar="NAME", help="What the model is called in the store.  [the artifact's own]")
+@click.option(
+    "--report",
+    "reports",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    metavar="FILE",
+    help="Keep a file with it, such as NAME.report.html; may be given several times.",
+)
+@click.option(
+    "--evaluation",
+    type=click.Path(path_type=Path, exists=True, dir_okay=False),
+    metavar="FILE",
+    help="What `evaluate ARTIFACT DATASET --json` printed.",
+)
+@click.option("--dataset", type=click.Path(path_type=Path), metavar="ROOT", help="Evaluate the artifact on this now.")
+@click.option("--split", "split_name", default="val", metavar="NAME", help="Which images of the dataset.")
+@click.option("--allow-worse", is_flag=True, help="Replace the present version whatever the comparison says.")
+@click.option(
+    "--tolerance-pct",
+    type=click.FloatRange(0, 100),
+    metavar="POINTS",
+    help="Largest loss of top-1, in points, that may pass for chance.  [2.0]",
+)
+@click.option("--list", "shows", is_flag=True, help="Show what the store holds: `publish --list STORE`.")
+@click.option("--rollback", metavar="VERSION", help="Let this version be the latest: `publish --rollback V STORE`.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    places: tuple[str, ...],
+    name: str | None,
+    reports: tuple[Path, ...],
+    evaluation: Path | None,
+    dataset: Path | None,
+    split_name: str,
+    allow_worse: bool,
+    tolerance_pct: float | None,
+    shows: bool,
+    rollback: str | None,
+    as_json: bool,
+) -> None:
+    """Put an artifact into a model store and make it the latest version of its model.
+
+    STORE is a folder, s3://BUCKET/PATH, gs://… or az://…; credentials come from the environment. The present version
+    is replaced only by one that is not worse on the same images. Readers see the old version or the new one, whole,
+    whatever happens meanwhile.
+    """
+    wanted = 1 if shows or rollback is not None else 2
+    if len(places) != wanted or (shows and rollback is not None):
+        raise click.UsageError(
+            "Say `publish ARTIFACT STORE`, `publish --list STORE` or `publish --rollback VERSION STORE`."
+        )
+    if evaluation is not None and dataset is not None:
+        raise click.UsageError("`--evaluation` and `--dataset` both say how good the model is; give one of them.")
+
+    from imgcls_convert.console import ConsoleNarrator
+    from imgcls_convert.errors import RequestError
+
+    from imgcls_train.evaluation import Evaluation
+    from imgcls_train.model_comparison import TOLERANCE_PCT
+    from imgcls_train.model_store import ModelStore
+    from imgcls_train.publication import PublishRequest, publish, roll_back
+    from imgcls_train.store_files import open_files
+    from imgcls_train.store_listing import list_store
+    from imgcls_train.transfer_progress import show_transfer
+
+    store = ModelStore(open_files(places[-1]), show_transfer)
+    narrator = ConsoleNarrator()
+    if shows:
+        listing = list_store(store, name)
+        if listing.unfinished:
+            narrator.note(f"uploads that have not ended: {listing.unfinished}; publish those artifacts again")
+        sys.stdout.write(listing.to_json() if as_json else listing.to_text())
+        return
+    if rollback is not None:
+        names = store.names() if name is None else [name]
+        if len(names) != 1:
+            raise RequestError(
+                f"Which model? `--name` must be one of {', '.join(names) or 'none: the store is empty'}."
+            )
+        _print(roll_back(store, names[0], rollback), store.url, as_json=as_json)
+        return
+    artifact = Path(places[0])
+    judge: Evaluate = lambda _: None  # noqa: E731
+    if evaluation is not None:
+        given = Evaluation.read(evaluation)
+        judge = lambda _: given  # noqa: E731
+    elif dataset is not None:
+        from imgcls_train.artifact_evaluation import evaluate_artifact  # brings torch with it
+
+        judge = evaluate_artifact(artifact, dataset, split_name, narrator)
+    request = PublishRequest(
+        artifact, name, reports, allow_worse, TOLERANCE_PCT if tolerance_pct is None else tolerance_pct
+    )
+    _print(publish(request, store, narrator, judge), store.url, as_json=as_json)
+
+
+def _print(done: Published, url: str, *, as_json: bool) -> None:
+    from imgcls_train.model_store import short
+
+    version = done.version
+    if as_json:
+        document = {
+            "store": url,
+            "name": version.name,
+            "version": version.id,
+            "changed": done.changed,
+            "replaced": done.replaced,
+            "comparison": done.comparison,
+        }
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        return
+    lines = {"model": version.name, "version": version.id, "store": url}
+    if not done.changed:
+        lines["latest"] = f"{short(version.id)} already; nothing has changed"
+    elif done.replaced in {None, version.id}:
+        lines["latest"] = short(version.id)
+    else:
+        lines["latest"] = f"{short(version.id)}, replaces {short(str(done.replaced))}"
+    if done.comparison:
+        lines["compared"] = done.comparison
+    if version.evaluations:
+        best = max(version.evaluations, key=lambda one: one.images)
+        lines["top-1"] = f"{best.top1_pct:.2f} % on {best.split} ({best.images:,} images)"
+    sys.stdout.write("".join(f"{key:<9} {value}\n" for key, value in lines.items()))
