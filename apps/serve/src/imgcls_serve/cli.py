@@ -26,7 +26,7 @@ EXIT_USAGE = 2
     "--models-dir",
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Folder of artifacts to serve, each under its file's name (IMGCLS_MODELS_DIR).",
+    help="Folder of artifacts to serve, each under its file's name, or a model store (IMGCLS_MODELS_DIR).",
 )
 @click.option("--host", help="Address to listen on (IMGCLS_HOST, default 127.0.0.1).")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (IMGCLS_PORT, default 8192).")
@@ -79,6 +79,8 @@ def _print_openapi() -> NoReturn:
 
 
 def _check_files(settings: Settings) -> None:
+    from imgcls_serve.model_files import find_artifacts
+
     model, folder = settings.model, settings.models_dir
     if model is None and folder is None:
         _refuse(
@@ -87,10 +89,13 @@ def _check_files(settings: Settings) -> None:
         )
     if model is not None and not model.is_file():
         _refuse(f"There is no artifact at {str(model)!r}. Make one with `imgcls-convert --output FILE`.")
-    if folder is not None and not any(folder.glob("*.onnx")):
-        _refuse(f"There is no artifact (*.onnx) in {str(folder)!r}. Make one with `imgcls-convert --output FILE`.")
-    names = {model.stem} if model is not None else set[str]()
-    names |= {file.stem for file in folder.glob("*.onnx")} if folder is not None else set[str]()
+    found = find_artifacts(folder) if folder is not None else {}
+    if folder is not None and not found:
+        _refuse(
+            f"There is no artifact in {str(folder)!r}, neither NAME.onnx nor NAME/latest.json of a model store. "
+            "Make one with `imgcls-convert --output FILE`."
+        )
+    names = {*found} | ({model.stem} if model is not None else set[str]())
     if settings.default_model is not None and settings.default_model not in names:
         _refuse(f"IMGCLS_DEFAULT_MODEL is {settings.default_model!r}; there are {', '.join(sorted(names))}.")
 

@@ -11,22 +11,21 @@ from imgcls_core import ImgclsError
 
 from imgcls_serve.errors import InvalidParameterError, ModelRefusedError, UnknownModelError
 from imgcls_serve.memory import give_memory_back
+from imgcls_serve.model_files import check_published, find_artifacts
 from imgcls_serve.served_model import ServedModel
 
 logger = logging.getLogger(__name__)
 
-SUFFIX = ".onnx"
-
 
 class ModelRegistry:
-    """Loads, replaces and gives models; a model is called by its file's name without `.onnx`.
+    """Loads, replaces and gives models; a model is called by its file's name without `.onnx`, or as in its store.
 
     A new model is loaded, warmed and checked beside the old one and only then takes its place. Whoever holds the
     old one finishes with it; it is freed with its last image.
 
     Args:
         model: one artifact, or None.
-        folder: a folder of artifacts, or None; looked through again at each load.
+        folder: a folder of artifacts, or a model store, or None; looked through again at each load.
         default: which model answers requests that name none; None takes `model`, else the first by name.
         load: makes a model from a name and a file; runs on a thread.
     """
@@ -58,7 +57,7 @@ class ModelRegistry:
 
     def files(self) -> dict[str, Path]:
         """Gives the artifacts that can be loaded now, by name."""
-        files = {path.stem: path for path in sorted(self._folder.glob(f"*{SUFFIX}"))} if self._folder else {}
+        files = find_artifacts(self._folder) if self._folder else {}
         if self._model is not None:
             files[self._model.stem] = self._model
         return files
@@ -86,7 +85,7 @@ class ModelRegistry:
             if (file := files.get(name)) is None:
                 raise UnknownModelError(name, known=files)
             try:
-                model = await asyncio.to_thread(self._load, name, file)
+                model = await asyncio.to_thread(self._load_checked, name, file)
             except ImgclsError as error:
                 raise ModelRefusedError(name, error, file) from error
             self._loaded[name] = model
@@ -94,6 +93,11 @@ class ModelRegistry:
             if self._default is None:
                 self._default = name
             return model
+
+    def _load_checked(self, name: str, file: Path) -> ServedModel:
+        model = self._load(name, file)
+        check_published(file, model.sha256)
+        return model
 
     def unload(self, name: str) -> None:
         """Forgets a model; what it was given it finishes.

@@ -25,9 +25,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
     model: Annotated[Path | None, Field(description="Artifact to serve.")] = None
-    models_dir: Annotated[Path | None, Field(description="Folder of artifacts to serve, each by its file's name.")] = (
-        None
-    )
+    models_dir: Annotated[
+        Path | None, Field(description="Folder of artifacts, each by its file's name, or a model store.")
+    ] = None
     default_model: Annotated[
         str | None, Field(min_length=1, description="Model for requests that name none; else `model`, else the first.")
     ] = None
