@@ -82,7 +82,7 @@ def report(artifact: Path):
 class Service:
     """An `imgcls-serve` process on a free loopback port."""
 
-    def __init__(self, artifact: Path, log: Path) -> None:
+    def __init__(self, artifact: Path, log: Path, **settings: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
@@ -93,7 +93,7 @@ class Service:
                 [command("imgcls-serve"), "--model", str(artifact), "--port", str(self.port)],
                 stdout=file,
                 stderr=file,
-                env={**os.environ, "IMGCLS_PROVIDER": "cpu"},
+                env={**os.environ, "IMGCLS_PROVIDER": "cpu", **settings},
             )
         self.http = httpx.Client(base_url=self.url, timeout=60)
 
@@ -129,3 +129,19 @@ def service(artifact: Path, tmp_path_factory: pytest.TempPathFactory):
     finally:
         exit_code = running.stop()
     assert exit_code == 0, running.log.read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def serve_artifact(tmp_path_factory: pytest.TempPathFactory):
+    """Starts a service on an artifact; further settings are environment variables."""
+
+    @contextlib.contextmanager
+    def start(artifact: Path, **settings: str):
+        running = Service(artifact, tmp_path_factory.mktemp("log") / "serve.log", **settings)
+        try:
+            running.wait_until_ready()
+            yield running
+        finally:
+            running.stop()
+
+    return start

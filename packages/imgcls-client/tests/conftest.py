@@ -64,6 +64,7 @@ class Faults:
     request_id: Callable[[str], str] | None = str
     admin_token: str | None = "admin"  # noqa: S105 - of the stand-in
     api_key: str | None = None
+    drift: dict[str, object] | None = None
     api_key_header: str = "authorization"
 
 
@@ -257,6 +258,9 @@ class StandIn:
             ("GET", f"/v2/models/{MODEL['name']}"): lambda: {"inputs": [{"name": "images", "datatype": "UINT8"}]},
             ("GET", f"/v2/models/{MODEL['name']}/ready"): lambda: {"ready": True},
         }
+        if self.faults.drift is not None:
+            drift = self.faults.drift
+            routes["GET", f"/models/{MODEL['name']}/drift"] = lambda: drift
         route = routes.get((request.method, request.path))
         if route is None:
             admin = request.path.endswith(("/load", "/default"))

@@ -69,7 +69,7 @@ def _drift(counts: NDArray[np.int64], expected: tuple[float, ...], images: int) 
 
 
 def population_stability(counts: NDArray[np.int64], expected: NDArray[np.float64], images: int) -> float:
-    """Gives Σ (p - q) · ln(p / q) of the shares found and expected.
+    """Gives Σ (p - q) · ln(p / q) of the shares found and expected, over the classes that either side has.
 
     Both sides are smoothed as if they came from as many observations, the smaller number of the two, so that
     smoothing alone moves neither.
@@ -81,8 +81,9 @@ def population_stability(counts: NDArray[np.int64], expected: NDArray[np.float64
     """
     answers = int(counts.sum())
     weight = min(answers, images)
-    p = counts * (weight / answers) + _PSEUDO_COUNT
-    q = expected * weight + _PSEUDO_COUNT
+    known = (counts > 0) | (expected > 0)
+    p = counts[known] * (weight / answers) + _PSEUDO_COUNT
+    q = expected[known] * weight + _PSEUDO_COUNT
     p, q = p / p.sum(), q / q.sum()
     return float(((p - q) * np.log(p / q)).sum())
 

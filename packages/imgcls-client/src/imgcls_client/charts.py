@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
-__all__ = ["Series", "bar_chart", "dot_chart", "line_chart"]
+__all__ = ["Pair", "Series", "bar_chart", "dot_chart", "line_chart", "pair_chart"]
 
 WIDTH, HEIGHT = 900, 240
 LEFT, RIGHT, TOP, BOTTOM = 64, 12, 14, 34
@@ -20,6 +20,15 @@ class Series:
 
     name: str
     points: Sequence[tuple[float, float | None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What was expected of something and what was found, both 0 to 1."""
+
+    name: str
+    expected: float
+    found: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,3 +171,34 @@ def bar_chart(bars: Sequence[tuple[str, float]], *, title: str, value_text: Call
         parts.append(f'<rect x="{names}" y="{y + 4}" width="{width:.1f}" height="{row - 7}" fill="var(--a)"/>')
         parts.append(f'<text x="{names + width + 6:.1f}" y="{y + 14}">{escape(value_text(value))}</text>')
     return svg(parts, title, height=max(row, row * len(bars)))
+
+
+def pair_chart(pairs: Sequence[Pair], *, title: str, x_label: str) -> str:
+    """Draw columns of what was found before wider ones of what was expected.
+
+    Args:
+        pairs: At least one; names stand below, as many as there is room for.
+        title: For those who cannot see it.
+        x_label: What the names are.
+    """
+    frame = frame_of([(0.0, max(pair.expected, pair.found)) for pair in pairs], None)
+    step = (WIDTH - LEFT - RIGHT) / len(pairs)
+    parts = axes(frame, "share", lambda _: "")
+    for number, (name, colour) in enumerate((("expected", "var(--b)"), ("found", "var(--a)"))):
+        x = LEFT + 120 + 110 * number
+        parts.append(f'<rect x="{x}" y="3" width="10" height="8" fill="{colour}"/>')
+        parts.append(f'<text x="{x + 14}" y="10">{name}</text>')
+    every = math.ceil(len(pairs) / 20)
+    for number, pair in enumerate(pairs):
+        left = LEFT + number * step
+        for value, share, colour in ((pair.expected, 0.8, "var(--b)"), (pair.found, 0.4, "var(--a)")):
+            y, x = frame.y(value), left + step * (1 - share) / 2
+            place = f'x="{x:.1f}" y="{y:.1f}" width="{step * share:.1f}" height="{HEIGHT - BOTTOM - y:.1f}"'
+            parts.append(f'<rect {place} fill="{colour}"><title>{escape(pair.name)}: {value:.1%}</title></rect>')
+        if number % every == 0:
+            middle = left + step / 2
+            parts.append(
+                f'<text x="{middle:.1f}" y="{HEIGHT - 18}" text-anchor="middle">{escape(pair.name[:12])}</text>'
+            )
+    parts.append(f'<text x="{WIDTH - RIGHT}" y="{HEIGHT - 3}" text-anchor="end">{escape(x_label)}</text>')
+    return svg(parts, title)

@@ -71,7 +71,7 @@ def bench(
     """
     earlier = read_earlier(compare) if compare is not None else None
     plan = LoadPlan(concurrency or (8 if rate is None else OPEN_LOOP_PLACES), duration_s, rate, warm_up_s, calls)
-    with client_from(settings_of(context)) as client:
+    with client_from(settings_of(context), is_check=True) as client:
         pictures = [source.read() for source, _ in zip(find_images(images), range(MOST_IMAGES), strict=False)]
         pictures = pictures or [case.image for case in client.golden().cases]
         if not pictures:

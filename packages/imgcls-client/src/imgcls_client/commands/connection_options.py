@@ -22,6 +22,9 @@ __all__ = [
     "url_of",
 ]
 
+# The service leaves answers to such calls out of what it compares with the reference distribution.
+CHECK_HEADER = "x-imgcls-check"
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -121,16 +124,35 @@ def timeouts_of(settings: Settings) -> Timeouts:
 
 def stranger_from(settings: Settings, key: str | None) -> ImgclsClient:
     """Make a client for the same deployment with another key, or with none, that sends once."""
-    return ImgclsClient(url_of(settings), api_key=key, timeouts=timeouts_of(settings), retry=NO_RETRY)
+    return ImgclsClient(
+        url_of(settings),
+        api_key=key,
+        timeouts=timeouts_of(settings),
+        retry=NO_RETRY,
+        headers={CHECK_HEADER: "true"},
+    )
 
 
-def client_from(settings: Settings, *, retry: RetryPolicy | None = None, max_connections: int = 64) -> ImgclsClient:
-    """Make the client that the settings describe."""
+def client_from(
+    settings: Settings, *, retry: RetryPolicy | None = None, max_connections: int = 64, is_check: bool = False
+) -> ImgclsClient:
+    """Make the client that the settings describe.
+
+    Args:
+        settings: Where the service is and what opens it.
+        retry: What is tried again, instead of what the settings say.
+        max_connections: How many calls can be under way at once.
+        is_check: Whether its pictures test the deployment, and must not count as traffic when drift is judged.
+    """
+    checks = {CHECK_HEADER: "true"} if is_check else {}
     return ImgclsClient(
         url_of(settings),
         timeouts=timeouts_of(settings),
         retry=retry or RetryPolicy(attempts=int(settings.number("retries")) + 1),
-        headers=headers_of(settings, platform_token=platform_token_of(settings), api_key=settings.text("api_key")),
+        headers={
+            **headers_of(settings, platform_token=platform_token_of(settings), api_key=settings.text("api_key")),
+            **checks,
+        },
         max_connections=max_connections,
     )
 

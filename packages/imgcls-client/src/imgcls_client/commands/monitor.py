@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import click
+from click.core import ParameterSource
 
 from imgcls_client.cerebrium.figures import platform_figures
 from imgcls_client.commands.connection_options import (
@@ -53,9 +54,15 @@ monitor_options = partial(connection_options, for_command="monitor")
     help="Limit of a pass's p95.",
 )
 @click.option(
-    "--max-drift", type=click.FloatRange(min=0), help="Limit of the population stability index of the classes."
+    "--max-drift",
+    type=click.FloatRange(min=0),
+    default=0.25,
+    show_default=True,
+    help="Limit of the population stability index against the artifact's reference, or --reference.",
 )
-@click.option("--reference", type=FILE, help="JSON file with the expected share of each class.")
+@click.option(
+    "--reference", type=FILE, help="JSON file with the expected share of each class, instead of the artifact's own."
+)
 @click.option("--model-sha256", help="Alert when another model answers; the beginning is enough.")
 @click.option(
     "--alert-after", type=click.IntRange(min=1), default=1, show_default=True, help="Bad passes before an alert."
@@ -72,7 +79,7 @@ def monitor(
     for_s: float | None,
     images: tuple[str, ...],
     max_latency_s: float,
-    max_drift: float | None,
+    max_drift: float,
     reference: Path | None,
     model_sha256: str | None,
     alert_after: int,
@@ -92,11 +99,10 @@ def monitor(
     limits = Limits(
         max_latency_s * 1000, max_drift, model_sha256, None if reference is None else read_reference(reference)
     )
-    if max_drift is not None and reference is None:
-        raise click.UsageError("--max-drift compares with a --reference; name the file.")
+    asks_drift = reference is None and context.get_parameter_source("max_drift") is ParameterSource.COMMANDLINE
     is_wrong = was_alerted = False
     with ExitStack() as stack:
-        client = stack.enter_context(client_from(settings, retry=NO_RETRY))
+        client = stack.enter_context(client_from(settings, retry=NO_RETRY, is_check=True))
         store = stack.enter_context(opened_store(database_of(settings)))
         run = start_wandb(client.connection.url) if wandb else None
         if run is not None:
@@ -119,6 +125,9 @@ def monitor(
                 is_wrong = bool(made.broken)
                 was_alerted = was_alerted or any(turn.kind == "broken" for turn in made.turns)
                 say(made, as_json=as_json)
+                if asks_drift and made.seen.is_ready:
+                    asks_drift = False
+                    say_what_drift_lacks(made)
                 if prometheus is not None:
                     write_prometheus(prometheus, made.seen, made.broken, last_good_s(watch))
                 if run is not None:
@@ -133,6 +142,13 @@ def say(made: Pass, *, as_json: bool) -> None:
     click.echo(json.dumps(pass_document(made), ensure_ascii=False) if as_json else pass_line(made))
     for problem in made.problems:
         click.echo(f"imgcls-client: {problem}.", err=True)
+
+
+def say_what_drift_lacks(made: Pass) -> None:
+    """Tell who asked for a limit of drift why there is nothing to compare with."""
+    if not made.seen.drift:
+        lacks = "says nothing of its answers" if made.seen.live is None else "serves an artifact without a reference"
+        click.echo(f"imgcls-client: the service {lacks}, so that --max-drift needs a --reference.", err=True)
 
 
 def last_good_s(watch: Watch) -> float | None:
@@ -173,10 +189,10 @@ def report(context: click.Context, since_s: float, html: Path, summary: Path | N
             known = ", ".join(watched) or "none"
             raise SettingsError(f"There are no passes over {url} in that time; watched are: {known}.")
         platform = store.platform_figures(url)
-        labels, alerts = store.labels(url), store.open_alerts(url)
+        labels, alerts, live = store.labels(url), store.open_alerts(url), store.live(url)
     history = History(passes, labels, alerts)
     shares = None if reference is None else read_reference(reference)
-    write_report(html, report_page(history, url, reference=shares, platform=platform))
+    write_report(html, report_page(history, url, reference=shares, platform=platform, live=live))
     text = markdown_summary(history, url)
     if summary is not None:
         with summary.open("a", encoding="utf-8") as file:

@@ -119,8 +119,8 @@ def suite(
         cold_start_wait_s=cold_start_wait_s if cold_start else None,
     )
     with ExitStack() as stack:
-        client = stack.enter_context(client_from(settings))
-        direct = stack.enter_context(client_from(settings, retry=NO_RETRY))
+        client = stack.enter_context(client_from(settings, is_check=True))
+        direct = stack.enter_context(client_from(settings, retry=NO_RETRY, is_check=True))
         api = platform_api_from(settings)
         platform = stack.enter_context(api) if api is not None else None
         deployment = Deployment(

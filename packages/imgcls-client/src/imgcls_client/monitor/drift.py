@@ -1,4 +1,4 @@
-"""How far the distribution of answered classes has moved from a reference."""
+"""How far a distribution has moved from a reference, and how much of that chance alone explains."""
 
 import json
 import math
@@ -9,24 +9,25 @@ from pathlib import Path
 
 from imgcls_client.errors import SettingsError
 from imgcls_client.json_fields import FieldError, as_object, integer, is_list, number
-from imgcls_client.monitor.observation import Observation
 
-__all__ = ["class_counts", "drift_index", "expected_noise", "jensen_shannon", "population_stability", "read_reference"]
+__all__ = [
+    "answers_needed",
+    "drift_index",
+    "expected_noise",
+    "jensen_shannon",
+    "population_stability",
+    "read_reference",
+]
 
 # A class that one side has never seen would make the index infinite; half an observation is the usual stand-in.
 PSEUDO_COUNT = 0.5
+# 99.9th percentile of the normal distribution.
+Z_999 = 3.0902
 # Drawing takes about 0.2 s at most; beyond so many answers a formula is as good.
 MOST_DRAWN = 2000
 DRAWS = 100
 
 Counts = Mapping[int, float]
-
-
-def class_counts(observations: Iterable[Observation]) -> Counter[int]:
-    """Count the classes that were answered."""
-    return Counter(
-        call.class_id for observation in observations for call in observation.calls if call.class_id is not None
-    )
 
 
 def shares(counts: Counts, classes: Iterable[int]) -> list[float]:
@@ -48,13 +49,49 @@ def population_stability(now: Counts, reference: Counts) -> float:
     return sum((p - q) * math.log(p / q) for p, q in pairs)
 
 
-def drift_index(now: Counts, reference: Counts) -> float:
+def drift_index(now: Counts, reference: Counts, images: int | None = None) -> float:
     """Give the population stability index against shares or counts of any total.
 
-    The reference counts as if it came from as many answers, so that smoothing weighs both sides alike.
+    Both sides count as if they came from as many answers, the smaller number of the two, so that smoothing weighs
+    them alike.
+
+    Args:
+        now: Answers.
+        reference: Shares or counts.
+        images: How many the reference was measured on; None where it is exact.
     """
-    scale = sum(now.values()) / (sum(reference.values()) or 1.0)
-    return population_stability(now, {each: value * scale for each, value in reference.items()})
+    answers = sum(now.values())
+    weight = answers if images is None else min(answers, images)
+    scale, reference_scale = weight / (answers or 1.0), weight / (sum(reference.values()) or 1.0)
+    return population_stability(
+        {each: value * scale for each, value in now.items()},
+        {each: value * reference_scale for each, value in reference.items()},
+    )
+
+
+def answers_needed(classes: int, images: int, limit: float) -> int | None:
+    """Give the number of answers from which chance alone stays below a limit of the index, 999 times of 1000.
+
+    Without drift the index of n answers against m images follows about (1/n + 1/m) · χ² with one degree of freedom
+    less than there are classes.
+
+    Args:
+        classes: Classes or bins that the reference has seen.
+        images: How many the reference was measured on.
+        limit: Above 0.
+
+    Returns:
+        At least 1; None where the reference alone has more noise than the limit allows.
+
+    Source:
+        Yurdakul and Naranjo, Statistical properties of the population stability index (2020); the percentile by
+        Wilson and Hilferty's approximation.
+    """
+    freedom = classes - 1
+    spread = 2 / (9 * freedom) if freedom > 0 else 0.0
+    quantile = max(0, freedom) * (1 - spread + Z_999 * math.sqrt(spread)) ** 3
+    left = limit - quantile / images
+    return max(1, math.ceil(quantile / left)) if left > 0 else None
 
 
 def expected_noise(now: Counts, reference: Counts) -> float:

@@ -38,6 +38,11 @@ def figures_of(seen: Observation) -> dict[str, float]:
         if times:
             figures |= {f"{stage}_ms_p{percent}": percentile(times, percent) for percent in QUANTILES}
     figures["failed_calls"] = float(len(seen.failed_calls))
+    if seen.drift and seen.live is not None:
+        figures["drift_answers"] = float(seen.live.answers)
+    for drift in seen.drift:
+        values = {"psi": drift.psi, "jensen_shannon": drift.jensen_shannon, "answers_needed": drift.answers_needed}
+        figures |= {f"drift_{drift.of}_{name}": float(value) for name, value in values.items() if value is not None}
     return figures
 
 
@@ -67,6 +72,13 @@ def prometheus_text(seen: Observation, broken: dict[str, str], last_good_s: floa
         if f"{stage}_ms_p{percent}" in figures
     ]
     metric("stage_seconds", "Time of the calls of the last pass by stage.", stages)
+    for name, says in (
+        ("psi", "Population stability index of the latest answers against the artifact's reference."),
+        ("jensen_shannon", "Jensen-Shannon distance of the latest answers to the artifact's reference."),
+        ("answers_needed", "Answers from which chance alone keeps the index below the limit."),
+    ):
+        keys = [(f',of="{each.of}"', f"drift_{each.of}_{name}") for each in seen.drift]
+        metric(f"drift_{name}", says, [(labels, figures[key]) for labels, key in keys if key in figures])
     metric("rule_broken", "Whether a rule is broken.", [(f',rule="{rule}"', float(rule in broken)) for rule in RULES])
     metric("last_pass_timestamp_seconds", "When the last pass was.", [("", seen.at.timestamp())])
     good = [] if last_good_s is None else [("", last_good_s)]

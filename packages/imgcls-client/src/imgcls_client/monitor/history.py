@@ -8,8 +8,8 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from imgcls_client.load.samples import percentile
-from imgcls_client.monitor.drift import class_counts, drift_index, jensen_shannon
-from imgcls_client.monitor.observation import CallSeen, Observation, Stage
+from imgcls_client.monitor.drift import drift_index, jensen_shannon
+from imgcls_client.monitor.observation import CallSeen, Observation, Stage, class_counts
 from imgcls_client.monitor.store import RuleState
 
 __all__ = ["Bucket", "History", "Outage"]

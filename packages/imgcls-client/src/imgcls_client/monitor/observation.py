@@ -1,7 +1,8 @@
 """One pass over a deployment: is it there, is it ready, does it answer as PyTorch did, and how fast."""
 
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Literal, get_args
@@ -9,9 +10,10 @@ from typing import Literal, get_args
 from imgcls_client.client import ImgclsClient
 from imgcls_client.errors import ImgclsClientError
 from imgcls_client.image_sources import ImageSource
+from imgcls_client.monitor.live import Drift, Live
 from imgcls_client.replies import Golden, GoldenCase, Health, Prediction
 
-__all__ = ["STAGES", "CallSeen", "Observation", "Stage", "observe"]
+__all__ = ["STAGES", "CallSeen", "Observation", "Stage", "class_counts", "observe"]
 
 # What the caller waited, the service's own stages, and the service's whole time.
 Stage = Literal["call", "decode", "queue", "inference", "service"]
@@ -63,6 +65,8 @@ class Observation:
         reason: Why it is not available or not ready.
         tolerance: How far golden answers may be from PyTorch's.
         traffic: How often each class was answered to other callers since the last pass.
+        live: What the service says of its latest answers; kept of the last pass alone.
+        drift: How far they have moved from the artifact's reference; empty where it has none.
     """
 
     url: str
@@ -77,6 +81,8 @@ class Observation:
     duration_ms: float
     calls: tuple[CallSeen, ...]
     traffic: Mapping[int, float] = field(default_factory=dict[int, float])
+    live: Live | None = None
+    drift: tuple[Drift, ...] = ()
 
     @property
     def golden_calls(self) -> tuple[CallSeen, ...]:
@@ -98,6 +104,13 @@ class Observation:
     def failed_calls(self) -> tuple[CallSeen, ...]:
         """The calls that got no answer."""
         return tuple(call for call in self.calls if call.error is not None)
+
+
+def class_counts(observations: Iterable[Observation]) -> Counter[int]:
+    """Count the classes that were answered."""
+    return Counter(
+        call.class_id for observation in observations for call in observation.calls if call.class_id is not None
+    )
 
 
 def observe(client: ImgclsClient, images: tuple[ImageSource, ...] = ()) -> Observation:

@@ -3,6 +3,7 @@
 from imgcls_client.load.samples import percentile
 from imgcls_client.monitor.alerts import turn_text
 from imgcls_client.monitor.exports import figures_of
+from imgcls_client.monitor.live import drift_text
 from imgcls_client.monitor.watch import Pass
 
 __all__ = ["pass_document", "pass_line"]
@@ -20,6 +21,8 @@ def pass_line(made: Pass) -> str:
     times = [call.call_ms for call in seen.calls if call.call_ms is not None]
     if times:
         parts.append(f"p50/p95 {percentile(times, 50):.0f}/{percentile(times, 95):.0f} ms")
+    if seen.drift:
+        parts.append(drift_text(seen.drift))
     if seen.model_sha256 is not None:
         parts.append(f"{seen.model_name} {seen.model_sha256[:12]}")
     parts += [f"{rule}: {detail}" for rule, detail in made.broken.items()]

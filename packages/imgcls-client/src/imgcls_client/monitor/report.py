@@ -1,11 +1,14 @@
 """The history of a deployment as one self-contained HTML page."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
 
 from imgcls_client.charts import Series, bar_chart, line_chart
 from imgcls_client.html_page import figures, page, table
+from imgcls_client.monitor.drift_report import drift_part
 from imgcls_client.monitor.history import Bucket, History
+from imgcls_client.monitor.live import Live
 from imgcls_client.monitor.observation import Stage
 
 __all__ = ["length_text", "report_page"]
@@ -15,7 +18,12 @@ SERVICE_STAGES: tuple[Stage, ...] = ("decode", "queue", "inference")
 
 
 def report_page(
-    history: History, url: str, *, reference: dict[int, float] | None, platform: dict[str, float] | None = None
+    history: History,
+    url: str,
+    *,
+    reference: dict[int, float] | None,
+    platform: dict[str, float] | None = None,
+    live: Live | None = None,
 ) -> str:
     """Draw uptime, latencies, failures, classes and drift.
 
@@ -24,8 +32,10 @@ def report_page(
         url: Which deployment.
         reference: Class shares or counts to compare with; by default the first pass's.
         platform: Latest figures of the platform.
+        live: What the service said last of its answers.
     """
     body = [*head(history, url), *latency_part(history), *failure_part(history), *class_part(history, reference)]
+    body += drift_part(history, live, x_text=time_text(history))
     rows = [(f"{at:%Y-%m-%d %H:%M:%S}", name, sha256) for at, name, sha256 in history.models()]
     body += ["<h2>Models</h2>", table(("first seen (UTC)", "name", "sha256"), rows)]
     if platform:
@@ -62,6 +72,12 @@ def clock(history: History) -> str:
     return "%H:%M:%S" if history.start.date() == history.end.date() else "%d %b %H:%M"
 
 
+def time_text(history: History) -> Callable[[float], str]:
+    """Give the writer of the time axis."""
+    form = clock(history)
+    return lambda at_s: datetime.fromtimestamp(at_s, UTC).strftime(form)
+
+
 def over_time(buckets: list[Bucket], values: list[float | None]) -> list[tuple[float, float | None]]:
     """Put values on the time axis, with breaks where nobody was watching."""
     points: list[tuple[float, float | None]] = []
@@ -74,12 +90,8 @@ def over_time(buckets: list[Bucket], values: list[float | None]) -> list[tuple[f
 
 def latency_part(history: History) -> list[str]:
     """Draw latencies over time, outages shaded."""
-    form = clock(history)
-    buckets = history.buckets()
+    buckets, text = history.buckets(), time_text(history)
     gaps = [(each.start.timestamp(), (each.end or history.end).timestamp()) for each in history.outages()]
-
-    def text(at_s: float) -> str:
-        return datetime.fromtimestamp(at_s, UTC).strftime(form)
 
     whole = [
         Series(f"p{percent:g}", over_time(buckets, [bucket.percentile_ms(percent, "call") for bucket in buckets]))
@@ -138,7 +150,6 @@ def class_part(history: History, reference: dict[int, float] | None) -> list[str
     ((often, times),) = counts.most_common(1)
     bars = [(f"{each} {labels.get(each, '')}", count / total) for each, count in counts.most_common(MOST_CLASSES)]
     drift = history.drift(reference)
-    form = clock(history)
     series = [
         Series("PSI", [(at.timestamp(), index) for at, index, _ in drift]),
         Series("Jensen-Shannon", [(at.timestamp(), distance) for at, _, distance in drift]),
@@ -161,7 +172,7 @@ def class_part(history: History, reference: dict[int, float] | None) -> list[str
             series,
             title="drift over time",
             y_label="distance",
-            x_text=lambda at_s: datetime.fromtimestamp(at_s, UTC).strftime(form),
+            x_text=time_text(history),
             y_high=None if any(index or distance for _, index, distance in drift) else 1.0,
         ),
     ]

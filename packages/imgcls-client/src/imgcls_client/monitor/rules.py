@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Literal
 
 from imgcls_client.load.samples import percentile
-from imgcls_client.monitor.drift import class_counts, drift_index, expected_noise
-from imgcls_client.monitor.observation import Observation
+from imgcls_client.monitor.drift import drift_index, expected_noise
+from imgcls_client.monitor.live import Drift
+from imgcls_client.monitor.observation import Observation, class_counts
 from imgcls_client.monitor.store import RuleState
 
 __all__ = ["RULES", "Limits", "Turn", "broken_rules", "next_state"]
@@ -19,14 +20,14 @@ class Limits:
 
     Attributes:
         max_latency_ms: The 95th percentile of a pass's calls, in milliseconds.
-        max_drift: Population stability index against the reference; None asks nothing.
+        max_drift: Population stability index against a reference.
         model_sha256: Which model must answer; None takes any.
-        reference: Class shares or counts to compare with.
+        reference: Class shares or counts to compare with instead of the artifact's own.
         traffic: Recent answers to other callers; where there are none the monitor's own pictures are judged.
     """
 
     max_latency_ms: float
-    max_drift: float | None = None
+    max_drift: float = 0.25
     model_sha256: str | None = None
     reference: dict[int, float] | None = None
     traffic: Mapping[int, float] = field(default_factory=dict[int, float])
@@ -73,9 +74,26 @@ def is_expected_model(seen: Observation, limits: Limits) -> str | None:
 
 
 def is_stable(seen: Observation, limits: Limits) -> str | None:
-    """The distribution of classes is the reference's."""
+    """The distributions of the answers are the reference's."""
+    moved = [each for each in seen.drift if limits.reference is None or each.of != "classes"]
+    found = [classes_moved(seen, limits), *(has_moved(each, limits.max_drift) for each in moved)]
+    return "; ".join(detail for detail in found if detail is not None) or None
+
+
+def has_moved(drift: Drift, limit: float) -> str | None:
+    """Judge one distribution against the artifact's reference, once there are enough answers."""
+    if not drift.is_judged or (drift.psi or 0.0) <= limit:
+        return None
+    return (
+        f"{drift.of}: PSI {drift.psi:.2f} over {drift.answers} answers to all callers "
+        f"({drift.answers_needed} needed), limit {limit:g}"
+    )
+
+
+def classes_moved(seen: Observation, limits: Limits) -> str | None:
+    """Judge the classes against shares that the user named."""
     counts: Mapping[int, float] = limits.traffic or class_counts([seen])
-    if limits.max_drift is None or limits.reference is None or not counts:
+    if limits.reference is None or not counts:
         return None
     index = drift_index(counts, limits.reference)
     noise = expected_noise(counts, limits.reference)

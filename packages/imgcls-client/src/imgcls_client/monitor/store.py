@@ -1,5 +1,6 @@
 """What is kept of passes: one SQLite file, for any number of deployments."""
 
+import json
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -8,34 +9,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from imgcls_client.errors import SettingsError
+from imgcls_client.json_fields import as_object
+from imgcls_client.monitor.live import Drift, Live, read_live_document
 from imgcls_client.monitor.observation import CallSeen, Observation
+from imgcls_client.monitor.schema import prepare
 from imgcls_client.monitor.traffic import ClassTotals, answers_between
 
 __all__ = ["RuleState", "Store", "opened_store"]
 
-SCHEMA_VERSION = 1
-SCHEMA = """
-CREATE TABLE passes (
-  id INTEGER PRIMARY KEY, url TEXT NOT NULL, at_s REAL NOT NULL, is_available INTEGER NOT NULL,
-  is_ready INTEGER NOT NULL, reason TEXT, model_name TEXT, model_sha256 TEXT, provider TEXT, tolerance REAL,
-  duration_ms REAL NOT NULL);
-CREATE INDEX passes_of_url ON passes (url, at_s);
-CREATE TABLE calls (
-  pass_id INTEGER NOT NULL REFERENCES passes (id), picture TEXT NOT NULL, class_id INTEGER, label TEXT,
-  probability REAL, call_ms REAL, decode_ms REAL, queue_ms REAL, inference_ms REAL, service_ms REAL, difference REAL,
-  is_right INTEGER, error TEXT);
-CREATE INDEX calls_of_pass ON calls (pass_id);
-CREATE TABLE rules (
-  url TEXT NOT NULL, rule TEXT NOT NULL, broken_passes INTEGER NOT NULL, alerted_at_s REAL, detail TEXT,
-  PRIMARY KEY (url, rule));
-CREATE TABLE traffic (
-  pass_id INTEGER NOT NULL REFERENCES passes (id), class_id INTEGER NOT NULL, answers REAL NOT NULL);
-CREATE INDEX traffic_of_pass ON traffic (pass_id);
-CREATE TABLE totals (url TEXT NOT NULL, class_id INTEGER NOT NULL, total REAL NOT NULL, label TEXT NOT NULL,
-  PRIMARY KEY (url, class_id));
-CREATE TABLE readings (url TEXT PRIMARY KEY, at_s REAL NOT NULL);
-CREATE TABLE platform (pass_id INTEGER NOT NULL REFERENCES passes (id), name TEXT NOT NULL, value REAL NOT NULL);
-"""
 CALL_COLUMNS = tuple(field.name for field in fields(CallSeen))
 
 
@@ -89,6 +70,13 @@ class Store:
                 [(cursor.lastrowid, class_id, answers) for class_id, answers in observation.traffic.items()],
             )
             self.connection.executemany(
+                "INSERT INTO drift VALUES (?, ?, ?, ?, ?, ?)",
+                [(cursor.lastrowid, *astuple(each)) for each in observation.drift],
+            )
+            if observation.live is not None:
+                latest = (observation.url, observation.at.timestamp(), json.dumps(observation.live.document))
+                self.connection.execute("INSERT OR REPLACE INTO live VALUES (?, ?, ?)", latest)
+            self.connection.executemany(
                 "INSERT INTO platform VALUES (?, ?, ?)",
                 [(cursor.lastrowid, name, value) for name, value in (platform or {}).items()],
             )
@@ -111,6 +99,13 @@ class Store:
             (url, low),
         ):
             traffic.setdefault(pass_id, {})[class_id] = answers
+        drift: dict[int, list[Drift]] = {}
+        for row in self.connection.execute(
+            "SELECT pass_id, distribution, psi, jensen_shannon, answers, answers_needed FROM drift"
+            " JOIN passes ON passes.id = pass_id WHERE url = ? AND at_s >= ? ORDER BY drift.rowid",
+            (url, low),
+        ):
+            drift.setdefault(row[0], []).append(Drift(*row[1:]))
         rows = self.connection.execute(
             "SELECT id, url, at_s, is_available, is_ready, reason, model_name, model_sha256, provider, tolerance,"
             " duration_ms FROM passes WHERE url = ? AND at_s >= ? ORDER BY at_s",
@@ -125,6 +120,7 @@ class Store:
                 *row[5:],
                 calls=tuple(calls.get(row[0], ())),
                 traffic=traffic.get(row[0], {}),
+                drift=tuple(drift.get(row[0], ())),
             )
             for row in rows
         ]
@@ -158,6 +154,11 @@ class Store:
     def labels(self, url: str) -> dict[int, str]:
         """Name the classes that the service's counters have named."""
         return dict(self.connection.execute("SELECT class_id, label FROM totals WHERE url = ?", (url,)))
+
+    def live(self, url: str) -> Live | None:
+        """Give what the service said last of its answers."""
+        row = self.connection.execute("SELECT document FROM live WHERE url = ?", (url,)).fetchone()
+        return None if row is None else read_live_document(as_object(json.loads(row[0]), "the document"))
 
     def urls(self) -> list[str]:
         """Name the deployments that were watched, the latest first."""
@@ -222,21 +223,3 @@ def opened_store(path: Path, *, must_exist: bool = False) -> Generator[Store]:
             yield Store(connection)
     except (sqlite3.Error, OSError) as error:
         raise SettingsError(f"The database {path} cannot be used: {error}.") from error
-
-
-def prepare(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new database, and check an existing one.
-
-    Raises:
-        SettingsError: It was written by another version.
-    """
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
-    if version == SCHEMA_VERSION:
-        return
-    if version != 0 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise SettingsError(
-            f"The database {path} has schema {version}; this version of imgcls-client knows {SCHEMA_VERSION}. "
-            "Name another with --database."
-        )
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.executescript(f"BEGIN; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")

@@ -2,6 +2,7 @@
 
 from imgcls_client.load.samples import percentile
 from imgcls_client.monitor.history import History
+from imgcls_client.monitor.live import drift_text
 from imgcls_client.monitor.report import length_text
 
 __all__ = ["markdown_summary"]
@@ -29,6 +30,8 @@ def markdown_summary(history: History, url: str) -> str:
         lines.append(
             f"| **a call takes** | **{p50:.0f} ms** (p95 {p95:.0f} ms, p99 {p99:.0f} ms, {len(times)} calls) |"
         )
+    if last.drift:
+        lines.append(f"| drift of the last pass | {drift_text(last.drift)} |")
     lines += [f"| open alert | `{each.rule}`: {one_cell(each.detail or '')} |" for each in history.open_alerts]
     lines += [f"| model | {name} `{sha256[:12]}` |" for _, name, sha256 in model]
     outages = history.outages()

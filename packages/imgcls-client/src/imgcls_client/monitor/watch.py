@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from imgcls_client.client import ImgclsClient
 from imgcls_client.image_sources import ImageSource
 from imgcls_client.monitor.alerts import Alerting
+from imgcls_client.monitor.live import drift_of, read_live
 from imgcls_client.monitor.observation import Observation, observe
 from imgcls_client.monitor.rules import RULES, Limits, Turn, broken_rules, next_state
 from imgcls_client.monitor.store import Store
@@ -69,13 +70,27 @@ class Watch:
             counts.update({class_id: round(answers) for class_id, answers in each.items()})
         return dict(counts)
 
+    def with_drift(self, seen: Observation) -> Observation:
+        """Add what the service says of its latest answers, and how far they have moved.
+
+        One replica's answers are a fair sample of all, so this needs no counters of the whole service.
+        """
+        live = None if seen.model_name is None else read_live(self.client, seen.model_name)
+        return seen if live is None else replace(seen, live=live, drift=drift_of(live, self.limits.max_drift))
+
+    def latest_classes(self, seen: Observation) -> dict[int, float]:
+        """Give the classes that other callers got lately: as the service counts them, else from its counters."""
+        counted = self.window(seen.traffic)
+        return seen.live.classes() if seen.live is not None and seen.live.answers else counted
+
     def make_pass(self) -> Pass:
         """Look once, keep it, judge it, and tell what turned."""
         totals = read_class_totals(self.client) if self.reads_traffic else None
         seen = observe(self.client, self.images)
         if totals is not None:
             seen = replace(seen, traffic=self.store.take_totals(seen.url, totals))
-        limits = replace(self.limits, traffic=self.window(seen.traffic))
+        seen = self.with_drift(seen)
+        limits = replace(self.limits, traffic=self.latest_classes(seen))
         platform = self.platform()
         self.store.add(seen, platform)
         broken = broken_rules(seen, limits)
