@@ -1,0 +1,72 @@
+"""`imgcls-train data`: looks at a dataset before anything is trained on it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Final
+
+import click
+
+_NO: Final = 1
+_COLOURS: Final = {"error": "red", "warning": "yellow", "note": "blue"}
+
+
+@click.command("data")
+@click.argument("root", type=click.Path(path_type=Path))
+@click.option("--splits", help="Which parts to look at, such as train,val.  [default: those that are there]")
+@click.option(
+    "--html",
+    "page",
+    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    help="Write a page with pictures to this file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
+@click.option("--strict", is_flag=True, help="Exit with 1 on leaks, label conflicts or images that do not decode.")
+def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool, strict: bool) -> None:
+    """Report on a dataset: classes, sizes, colours, duplicates, leaks between splits, damaged files.
+
+    ROOT holds train and val: as folders (train/CLASS/FILE), as tar files of the same (train.tar, train-000.tar), or is
+    CIFAR-10 or CIFAR-100 as torchvision stores it. Findings are told on standard error and do not change the exit
+    code unless `--strict` is given; a dataset that cannot be read is exit 2.
+    """
+    names = None if splits is None else [name.strip() for name in splits.split(",") if name.strip()]
+    if names == []:
+        raise click.BadParameter("it names no split; write train,val", param_hint="--splits")
+    if page is not None and not page.absolute().parent.is_dir():
+        raise click.BadParameter(f"there is no folder {str(page.absolute().parent)!r}", param_hint="--html")
+    from imgcls_convert.console import ConsoleNarrator
+
+    from imgcls_train.data_page import data_page, pictures_per_class
+    from imgcls_train.data_survey import open_splits, survey
+    from imgcls_train.data_table import report_text
+    from imgcls_train.thumbnails import Thumbnails, spread_choice
+
+    opened = open_splits(root, names)
+    report = survey(root, opened, ConsoleNarrator())
+    if page is not None:
+        sheet = spread_choice(opened[0], pictures_per_class(len(report.classes)))
+        _write(page, data_page(report, Thumbnails(opened), sheet))
+    sys.stdout.write(report.to_json().decode() if as_json else report_text(report))
+    for finding in report.findings:
+        click.echo(f"{click.style(finding.severity, fg=_COLOURS[finding.severity])}: {finding.text}", err=True)
+    if page is not None:
+        click.echo(f"The page is {page}.", err=True)
+    if strict and report.has_errors:
+        sys.exit(_NO)
+
+
+def _write(path: Path, text: str) -> None:
+    """Writes a file whole or not at all.
+
+    Raises:
+        click.UsageError: it cannot be written there.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        beside.write_text(text, encoding="utf-8")
+        beside.replace(path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise click.UsageError(f"`--html {path}` cannot be written: {error.strerror or error}.") from error
