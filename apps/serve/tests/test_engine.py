@@ -12,7 +12,7 @@ import pytest
 from imgcls_core import ImageUndecodableError
 from imgcls_core.errors import InferenceError
 from imgcls_serve.engine.engine import Engine
-from imgcls_serve.engine.job import Answer, Stage
+from imgcls_serve.engine.job import Answer, Picture, Stage
 from imgcls_serve.engine.layout import ThreadLayout
 from imgcls_serve.errors import DeadlineExceededError, NotReadyError, QueueFullError
 from numpy.typing import NDArray
@@ -31,9 +31,10 @@ class Echo:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def preprocess(self, source: Any) -> NDArray[np.uint8]:
+    def preprocess(self, source: Any) -> Picture:
         number = int(source)
-        return np.array([[[number % 256, number // 256 % 256, number // 65536]]], np.uint8)
+        pixels = np.array([[[number % 256, number // 256 % 256, number // 65536]]], np.uint8)
+        return Picture(pixels, number, 1)
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         self.batches.append(len(images))
@@ -61,7 +62,7 @@ class HeldDecode(Echo):
         self.let_go = threading.Event()
         self.decoded: list[int] = []
 
-    def preprocess(self, source: Any) -> NDArray[np.uint8]:
+    def preprocess(self, source: Any) -> Picture:
         self.decoded.append(source)
         self.reached.release()
         assert self.let_go.wait(WAIT_S)
@@ -127,7 +128,7 @@ def test_no_answer_reaches_the_wrong_caller(threads: ThreadLayout) -> None:
             wrong = 0
             for number in range(first, first + 200):
                 answer = await submit(engine, models[number % 2], number)
-                wrong += int(answer.probabilities[0]) != number
+                wrong += (int(answer.probabilities[0]), answer.width_px) != (number, number)
             return wrong
 
         wrong = await asyncio.gather(*(caller(200 * i) for i in range(40)))
@@ -225,7 +226,7 @@ def test_what_could_not_be_answered_in_time_is_refused_at_once() -> None:
     """Answers have taken a while; with some waiting, a deadline that leaves no time for them is not accepted."""
 
     class Slow(Held):
-        def preprocess(self, source: Any) -> NDArray[np.uint8]:
+        def preprocess(self, source: Any) -> Picture:
             threading.Event().wait(0.01)
             return super().preprocess(source)
 
@@ -317,7 +318,7 @@ def test_work_of_callers_who_left_is_dropped_and_counted() -> None:
 
 def test_a_bad_image_fails_alone() -> None:
     class Picky(Held):
-        def preprocess(self, source: Any) -> NDArray[np.uint8]:
+        def preprocess(self, source: Any) -> Picture:
             if source == 2:
                 raise ImageUndecodableError("it is a test")
             return super().preprocess(source)

@@ -53,6 +53,6 @@ def test_each_request_is_one_log_line(start_service: StartService, picture_of: P
     good, bad = (next(line for line in running.log if line.get("request_id") == name) for name in ("r-1", "r-2"))
     assert good["status"] == 200
     assert good["class_id"] == 0
-    assert good["image_bytes"] == len(picture)
+    assert (good["image_bytes"], good["width_px"], good["height_px"]) == (len(picture), 40, 30)
     assert {"decode_ms", "queue_ms", "inference_ms", "total_ms", "batch_size", "model_sha256"} <= set(good)
     assert (bad["status"], bad["code"]) == (400, "image_undecodable")

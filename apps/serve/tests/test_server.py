@@ -51,14 +51,14 @@ def test_sigterm_with_many_in_flight_answers_all(start_service: StartService, pi
 
     async def burst(url: str, sigterm: Callable[[], None]) -> list[int]:
         limits = httpx.Limits(max_connections=100)
-        async with httpx.AsyncClient(base_url=url, limits=limits, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
             tasks = [asyncio.create_task(client.post("/predict", content=picture, headers=PNG)) for _ in range(64)]
             first, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             assert first
             sigterm()
             return [(await task).status_code for task in tasks]
 
-    with start_service() as running:
+    with start_service(request_timeout_ms=60_000) as running:
         statuses = asyncio.run(burst(running.url, running.sigterm))
         assert set(statuses) <= {200, 503}
         assert running.process.wait(20) == 0

@@ -14,8 +14,8 @@ from starlette.types import Receive
 
 from imgcls_serve.errors import (
     BodyTooLargeError,
+    BodyTooSlowError,
     CallerGoneError,
-    DeadlineExceededError,
     InvalidBase64Error,
     InvalidParameterError,
     UnsupportedMediaTypeError,
@@ -56,31 +56,38 @@ async def read_body(context: RequestContext, receive: Receive, *, limit: int) ->
 
     Raises:
         BodyTooLargeError: more than `limit` bytes.
+        BodyTooSlowError: the body did not arrive before the request's deadline.
         QueueFullError: the bodies of all requests together are too large.
-        DeadlineExceededError: the body did not arrive in time.
         CallerGoneError: the caller hung up.
     """
     announced = context.headers.get(b"content-length", b"")
     if announced.isdigit() and int(announced) > limit:
         raise BodyTooLargeError(limit=limit)
-    chunks: list[bytes] = []
-    size = 0
+    if context.body is not None and (whole := context.body.take_whole()) is not None:
+        if len(whole) > limit:
+            raise BodyTooLargeError(limit=limit)
+        context.hold(len(whole))
+        return whole
     try:
         async with asyncio.timeout_at(context.deadline.at_s):
-            more = True
-            while more:
-                message = await receive()
-                if message["type"] == "http.disconnect":
-                    raise CallerGoneError
-                size += len(chunk := message.get("body", b""))
-                if size > limit:
-                    raise BodyTooLargeError(limit=limit)
-                context.hold(len(chunk))
-                chunks.append(chunk)
-                more = message.get("more_body", False)
+            return await _read_parts(context, receive, limit)
     except TimeoutError:
-        raise DeadlineExceededError(context.deadline.timeout_ms) from None
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        raise BodyTooSlowError(context.deadline.timeout_ms) from None
+
+
+async def _read_parts(context: RequestContext, receive: Receive, limit: int) -> bytes:
+    parts: list[bytes] = []
+    more = True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise CallerGoneError
+        parts.append(part := message.get("body", b""))
+        if context.held_bytes + len(part) > limit:
+            raise BodyTooLargeError(limit=limit)
+        context.hold(len(part))
+        more = message.get("more_body", False)
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def envelope_limit(media_type: str, *, max_image_bytes: int, images: int = 1) -> int:

@@ -13,6 +13,8 @@ from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from imgcls_serve.incoming_body import BODY, IncomingBody
+
 # Key of the ASGI scope under which a request finds its connection's `LostSignal`.
 LOST: Final = "imgcls.lost"
 
@@ -93,6 +95,7 @@ class GuardedProtocol(HttpToolsProtocol):
     max_connections = 1024
 
     _lost: LostSignal
+    _body: IncomingBody | None = None
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _is_in_headers = True
@@ -113,6 +116,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Stops the clock and tells whoever works for this connection."""
         self._stop_timer()
         super().connection_lost(exc)
+        if self._body is not None:
+            self._body.lose()
         self._lost.tell()
 
     def data_received(self, data: bytes) -> None:
@@ -124,9 +129,7 @@ class GuardedProtocol(HttpToolsProtocol):
         super().data_received(data)
         # Asked after the parser has seen the bytes: what came may have ended the headers and begun a large body.
         if self._is_in_headers and not self._is_refused and self._header_bytes > _MAX_HEADER_BYTES:
-            self._refuse(
-                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The headers are too large."
-            )
+            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", "The headers are too large.")
 
     def on_message_begin(self) -> None:
         """Starts the clock for a request's headers."""
@@ -140,12 +143,24 @@ class GuardedProtocol(HttpToolsProtocol):
         self._is_in_headers, self._header_bytes = False, 0
         self._stop_timer()
         super().on_headers_complete()
+        # uvicorn tells a caller who waits for that to go on, when the application asks for the body.
+        self._body = None if self.expect_100_continue else IncomingBody(self.flow)
+        cast("dict[str, Any]", self.scope)[BODY] = self._body
+
+    def on_body(self, body: bytes) -> None:
+        """Keeps a part of the body, unless the request has been answered."""
+        if self._body is None:
+            super().on_body(body)
+        elif not self.cycle.response_complete:
+            self._body.add(body)
 
     def on_message_complete(self) -> None:
         """The whole body has come, read or not; what follows are the headers of the next request."""
         self._is_in_headers = True
         self._stop_timer()
         super().on_message_complete()
+        if self._body is not None:
+            self._body.end()
 
     def on_response_complete(self) -> None:
         """Gives a caller who still sends a little time to read the answer."""

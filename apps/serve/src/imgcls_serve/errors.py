@@ -10,6 +10,7 @@ ServiceError (ImgclsError)
 ├── UnauthorizedError         no key
 ├── ForbiddenError            a wrong key, or a closed route (PermissionError)
 ├── BodyTooLargeError         more bytes than a request may have
+├── BodyTooSlowError          the body did not arrive in time (TimeoutError)
 ├── UnsupportedMediaTypeError a body of a kind that is not taken
 ├── InvalidParameterError     a parameter or field that is wrong (ValueError)
 ├── InvalidBase64Error        text that should be base64 (ValueError)
@@ -125,6 +126,19 @@ class BodyTooLargeError(ServiceError):
     def __init__(self, *, limit: int) -> None:
         self.limit = limit
         super().__init__(f"The body has more than the {limit:,} bytes that are allowed here. Send a smaller image.")
+
+
+class BodyTooSlowError(ServiceError, TimeoutError):
+    """The body did not arrive before the request's deadline."""
+
+    code = "body_too_slow"
+
+    def __init__(self, timeout_ms: int) -> None:
+        self.timeout_ms = timeout_ms
+        super().__init__(
+            f"The body did not arrive within {timeout_ms} ms. Send it faster, or allow more time with the header "
+            "`X-Request-Timeout-Ms`."
+        )
 
 
 class UnsupportedMediaTypeError(ServiceError):

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
+import msgspec
+
 FIELDS: Final = "imgcls_fields"
-# `json.dumps` with options makes a new encoder on each call.
-_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, default=str, separators=(",", ":")).encode
+_ENCODE: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
 class JsonLine(logging.Formatter):
@@ -17,16 +19,30 @@ class JsonLine(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Gives the line."""
-        line: dict[str, Any] = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "message": record.getMessage(),
-        }
+        at = datetime.fromtimestamp(record.created, UTC)
+        line = _head(at, record.levelname.lower(), record.name, record.getMessage())
         line.update(getattr(record, FIELDS, {}))
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
-        return _ENCODE(line)
+        return _ENCODE(line).decode()
+
+
+def write_line(logger: logging.Logger, message: str, fields: Mapping[str, Any]) -> None:
+    """Writes one line of level "info" past `logging`, whose records and handlers cost three times the rest of it.
+
+    Args:
+        logger: decides whether such lines are wanted, and is named in the line.
+        message: what happened.
+        fields: come beside the message.
+    """
+    if logger.isEnabledFor(logging.INFO):
+        out = sys.stdout.buffer
+        out.write(_ENCODE({**_head(datetime.now(UTC), "info", logger.name, message), **fields}) + b"\n")
+        out.flush()
+
+
+def _head(at: datetime, level: str, logger: str, message: str) -> dict[str, Any]:
+    return {"time": at.isoformat(timespec="milliseconds"), "level": level, "logger": logger, "message": message}
 
 
 def log_config(level: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -11,7 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imgcls_serve import problems
 from imgcls_serve.errors import CallerGoneError
-from imgcls_serve.log_lines import FIELDS
+from imgcls_serve.log_lines import write_line
 from imgcls_serve.request_context import KEY, RequestContext
 from imgcls_serve.service import Service
 
@@ -42,6 +43,8 @@ class RequestMiddleware:
             await self._app(scope, receive, send)
             return
         context = scope[KEY] = RequestContext(scope, self._service)
+        if context.body is not None:
+            receive = partial(context.body.receive, receive)
 
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -70,34 +73,30 @@ class RequestMiddleware:
             if not context.status:
                 await response(scope, receive, send_with_id)
         finally:
-            self._service.requests_in_flight -= 1
-            self._service.bytes_held -= context.held_bytes
-            seconds = context.elapsed_ms / 1000
-            self._service.metrics.request_answered(context.route, context.status, context.code, seconds)
-            _log(scope, context)
-            if (tracer := self._service.tracer) is not None:
-                tracer.request_answered(
-                    method=scope["method"],
-                    route=context.route,
-                    status=context.status,
-                    seconds=seconds,
-                    headers=context.headers,
-                    fields={"request_id": context.request_id, "code": context.code, **context.fields},
-                )
+            self._end(scope, context)
 
-
-def _log(scope: Scope, context: RequestContext) -> None:
-    if not logger.isEnabledFor(logging.INFO):
-        return
-    record = logging.LogRecord(logger.name, logging.INFO, __file__, 0, "request", None, None)
-    fields = {
-        "method": scope["method"],
-        "path": scope["path"],
-        "request_id": context.request_id,
-        "status": context.status,
-        "code": context.code,
-        "total_ms": round(context.elapsed_ms, 3),
-        **context.fields,
-    }
-    setattr(record, FIELDS, fields)
-    logger.handle(record)
+    def _end(self, scope: Scope, context: RequestContext) -> None:
+        service = self._service
+        service.requests_in_flight -= 1
+        service.bytes_held -= context.held_bytes
+        seconds = context.elapsed_ms / 1000
+        service.metrics.request_answered(context.route, context.status, context.code, seconds)
+        fields = {
+            "method": scope["method"],
+            "path": scope["path"],
+            "request_id": context.request_id,
+            "status": context.status,
+            "code": context.code,
+            "total_ms": round(context.elapsed_ms, 3),
+            **context.fields,
+        }
+        write_line(logger, "request", fields)
+        if service.tracer is not None:
+            service.tracer.request_answered(
+                method=scope["method"],
+                route=context.route,
+                status=context.status,
+                seconds=seconds,
+                headers=context.headers,
+                fields={"request_id": context.request_id, "code": context.code, **context.fields},
+            )

@@ -26,6 +26,7 @@ from starlette.responses import Response
 
 from imgcls_serve.errors import (
     BodyTooLargeError,
+    BodyTooSlowError,
     CallerGoneError,
     DeadlineExceededError,
     ForbiddenError,
@@ -41,7 +42,6 @@ from imgcls_serve.errors import (
     UrlRefusedError,
 )
 from imgcls_serve.request_context import RequestContext, context_of
-from imgcls_serve.schemas import ImageFault
 
 logger = logging.getLogger(__name__)
 
@@ -65,6 +65,7 @@ PROBLEMS: Final[Mapping[type[Exception], Problem]] = {
     ImageError: Problem(400, "image_undecodable", "The image cannot be decoded"),
     ImageTooLargeError: Problem(413, "image_too_large", "The image is too large"),
     BodyTooLargeError: Problem(413, "body_too_large", "The body is too large"),
+    BodyTooSlowError: Problem(408, "body_too_slow", "The body is too slow"),
     UnsupportedMediaTypeError: Problem(415, "unsupported_media_type", "This media type is not taken"),
     InvalidParameterError: Problem(422, "invalid_parameter", "A parameter is wrong"),
     InvalidBase64Error: Problem(422, "invalid_base64", "A field is not base64"),
@@ -138,18 +139,25 @@ def respond_to(request: Request, error: Exception) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"
+    elif isinstance(error, BodyTooSlowError):
+        headers["Connection"] = "close"  # what still comes of the body must not be taken for another request
     return problem_response(request, problem, str(error), headers)
 
 
-def image_fault(context: RequestContext, error: Exception) -> ImageFault:
-    """Says in its own place what was wrong with one image of several; a fault of ours is logged and only named."""
+def image_fault(context: RequestContext, error: Exception) -> dict[str, str | int]:
+    """Says in its own place what was wrong with one image of several; a fault of ours is logged and only named.
+
+    Returns:
+        A `schemas.ImageFault`.
+    """
     problem = problem_of(error)
     detail = str(error)
     if problem.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("Request %s failed for one image", context.request_id, exc_info=error)
         detail = _OUR_FAULT
     document = problem_document(problem, detail, context.request_id)
-    return ImageFault.model_validate(document)
+    del document["request_id"]  # the whole answer has it
+    return document
 
 
 def install(app: FastAPI) -> None:

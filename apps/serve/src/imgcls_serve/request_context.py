@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
 from imgcls_serve.errors import InvalidParameterError, QueueFullError
+from imgcls_serve.incoming_body import BODY, IncomingBody
 
 if TYPE_CHECKING:
     from imgcls_serve.service import Service
@@ -47,6 +48,7 @@ class RequestContext:
         status: of the answer, 0 before it.
         code: stable code of the problem that was answered, if one was.
         fields: more members for the log line.
+        body: as its connection receives it; None on another server's connections.
         held_bytes: of its body, counted in the service's `bytes_held` until the request is over.
     """
 
@@ -60,6 +62,7 @@ class RequestContext:
         self.status = 0
         self.code: str | None = None
         self.fields: dict[str, Any] = {}
+        self.body: IncomingBody | None = scope.get(BODY)
         self.held_bytes = 0
 
     @property

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import numpy as np
 from imgcls_core import ArtifactMetadata, DecodeLimits, ImagePreprocessor, OnnxClassifier, Prediction
-from imgcls_core.image_decode import ImageSource
+from imgcls_core.image_decode import ImageSource, decode_image
 from numpy.typing import NDArray
 
 from imgcls_serve.answer_tally import AnswerTally
+from imgcls_serve.engine.job import Picture
 
 
 class ServedModel:
@@ -67,9 +68,13 @@ class ServedModel:
         """One clause that says why this provider was taken."""
         return self._classifier.provider_reason
 
-    def preprocess(self, source: ImageSource) -> NDArray[np.uint8]:
+    def preprocess(self, source: ImageSource) -> Picture:
         """Encoded image or RGB pixels → RGB uint8 of the network's size. Raises ImageError."""
-        return self._preprocessor(source)
+        image = decode_image(source, self._preprocessor.limits)
+        width_px, height_px = image.size
+        # It is upright and RGB; what is said of the file's own pixels must not be taken for these.
+        image.info = {}
+        return Picture(self._preprocessor(image), width_px, height_px)
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """RGB uint8 [N, H, W, 3] → probabilities float32 [N, classes]. Raises InferenceError."""

@@ -20,7 +20,7 @@ from imgcls_serve import __version__
 from imgcls_serve.app import create_app
 from imgcls_serve.connections import guarded_protocol
 from imgcls_serve.log_lines import FIELDS, log_config
-from imgcls_serve.memory import return_large_blocks
+from imgcls_serve.memory import tune_malloc
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings
 
@@ -93,7 +93,7 @@ def serve(settings: Settings) -> int:
     Returns:
         The exit code: 0 drained, 2 the artifact cannot be used, 3 the port cannot be listened on.
     """
-    return_large_blocks()
+    tune_malloc()
     # Pillow warns of each oddity in a damaged file, and `warnings` remembers each text for good.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.config.dictConfig(log_config(settings.log_level))

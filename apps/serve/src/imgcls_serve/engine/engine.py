@@ -16,7 +16,7 @@ import numpy as np
 from imgcls_core.errors import InferenceError
 from imgcls_core.image_decode import ImageSource
 
-from imgcls_serve.engine.job import Answer, BatchModel, Job, Stage
+from imgcls_serve.engine.job import Answer, BatchModel, Job, Picture, Stage
 from imgcls_serve.engine.layout import ThreadLayout
 from imgcls_serve.engine.speed import Speed
 from imgcls_serve.engine.work_queue import Role, WorkQueue
@@ -202,29 +202,30 @@ class Engine:
         if source is None:  # its caller has just left
             return
         try:
-            pixels = job.model.preprocess(source)
+            picture = job.model.preprocess(source)
         except Exception as error:  # noqa: BLE001 - it belongs to this image's caller, who gets it
             self._tell(_fail, [job], error)
             return
         job.decoded_s = time.perf_counter()
         job.decode_s = job.decoded_s - started_s
-        job.source, job.pixels = None, pixels
+        job.source, job.picture = None, picture
         job.stage = Stage.READY
         self._queue.put_ready(job)
 
     def _infer(self, batch: list[Job]) -> None:
         jobs: list[Job] = []
-        images: list[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]] = []
+        pictures: list[Picture] = []
         for job in batch:
-            if (pixels := job.pixels) is not None:  # None: its caller has just left
+            if (picture := job.picture) is not None:  # None: its caller has just left
                 job.stage = Stage.INFERRING
                 jobs.append(job)
-                images.append(pixels)
+                pictures.append(picture)
         if not jobs:
             return
         started_s = time.perf_counter()
         try:
-            probabilities = jobs[0].model.predict(images[0][np.newaxis] if len(images) == 1 else np.stack(images))
+            one, *more = (picture.pixels for picture in pictures)
+            probabilities = jobs[0].model.predict(np.stack([one, *more]) if more else one[np.newaxis])
             if len(probabilities) != len(jobs):
                 raise InferenceError(f"{len(jobs)} images gave {len(probabilities)} answers")
         except Exception as error:  # noqa: BLE001 - it belongs to the callers of this batch, who get it
@@ -238,8 +239,10 @@ class Engine:
                 queue_ms=(job.waited_s + started_s - job.decoded_s) * 1000,
                 inference_ms=inference_s * 1000,
                 batch_size=len(jobs),
+                width_px=picture.width_px,
+                height_px=picture.height_px,
             )
-            for job, row in zip(jobs, probabilities, strict=True)
+            for job, picture, row in zip(jobs, pictures, probabilities, strict=True)
         ]
         self._outbox.append((jobs, answers, inference_s))
         if len(self._outbox) >= self._answers_to_hold():

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from enum import Enum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from imgcls_core.image_decode import ImageSource
 from numpy.typing import NDArray
 
 
+class Picture(NamedTuple):
+    """An image as a model takes it, and the size that it had, in pixels."""
+
+    pixels: NDArray[np.uint8]  # [H, W, 3]
+    width_px: int
+    height_px: int
+
+
 class BatchModel(Protocol):
     """What the engine needs of a model. Both methods are called from several threads at once."""
 
-    def preprocess(self, source: ImageSource) -> NDArray[np.uint8]:
+    def preprocess(self, source: ImageSource) -> Picture:
         """Encoded image or pixels → RGB uint8 [H, W, 3] of one size for all images of this model."""
         ...
 
@@ -24,8 +31,7 @@ class BatchModel(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """The answer for one image; durations in milliseconds, `queue_ms` is all waiting for a thread."""
 
     probabilities: NDArray[np.float32]  # [classes]
@@ -33,6 +39,8 @@ class Answer:
     queue_ms: float
     inference_ms: float
     batch_size: int
+    width_px: int
+    height_px: int
 
 
 class Stage(Enum):
@@ -51,7 +59,7 @@ class Job:
     workers drop such a job wherever they meet it.
     """
 
-    __slots__ = ("decode_s", "decoded_s", "future", "model", "pixels", "source", "stage", "submitted_s", "waited_s")
+    __slots__ = ("decode_s", "decoded_s", "future", "model", "picture", "source", "stage", "submitted_s", "waited_s")
 
     def __init__(self, model: BatchModel, source: ImageSource, future: asyncio.Future[Answer], now_s: float) -> None:
         self.model = model
@@ -59,7 +67,7 @@ class Job:
         self.future = future
         self.submitted_s = now_s
         self.stage = Stage.WAITING
-        self.pixels: NDArray[np.uint8] | None = None
+        self.picture: Picture | None = None
         self.waited_s = 0.0
         self.decode_s = 0.0
         self.decoded_s = 0.0
@@ -72,4 +80,4 @@ class Job:
     def release(self) -> None:
         """Lets the image go, for jobs that stay in a queue after nobody wants them."""
         self.source = None
-        self.pixels = None
+        self.picture = None

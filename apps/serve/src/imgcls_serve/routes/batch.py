@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
-from imgcls_serve.answers import image_answer
+from imgcls_serve.answers import encode_reply, image_answer
 from imgcls_serve.bodies import envelope_limit, media_type_of, parse_form, parse_json, read_body
 from imgcls_serve.engine.job import Answer
 from imgcls_serve.errors import InvalidParameterError, ServiceError, UnsupportedMediaTypeError
@@ -17,7 +17,7 @@ from imgcls_serve.request_context import RequestContext, context_of
 from imgcls_serve.routes.dependencies import CallerWatch
 from imgcls_serve.routes.documented import CHECK_HEADER, IMAGES_BODY, TIMEOUT_HEADER, problems
 from imgcls_serve.routes.predict import PredictQuery, check_top_k, image_in_json
-from imgcls_serve.schemas import BatchJson, BatchReply, FailedImage, ImageAnswer, ModelId, PredictJson
+from imgcls_serve.schemas import BatchJson, BatchReply, PredictJson
 from imgcls_serve.served_model import ServedModel
 
 router = APIRouter()
@@ -29,7 +29,7 @@ Encoded = bytes | bytearray | ServiceError
     "/predict/batch",
     response_model=BatchReply,
     response_model_exclude_none=True,
-    responses=problems(401, 403, 404, 413, 415, 422, 500, 503, 504),
+    responses=problems(401, 403, 404, 408, 413, 415, 422, 500, 503, 504),
     openapi_extra={"requestBody": IMAGES_BODY, "parameters": [TIMEOUT_HEADER, CHECK_HEADER]},
 )
 async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
@@ -54,24 +54,24 @@ async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()
     found = [image if isinstance(image, ServiceError) else next(answered) for image in images]
     results = [_result(context, model, one, query) for one in found]
     context.fields.update(model=model.name, model_sha256=model.sha256[:12], images=len(images))
-    reply = BatchReply(
-        results=results,
-        model=ModelId(name=model.name, sha256=model.sha256),
-        total_ms=round(context.elapsed_ms, 3),
-        request_id=context.request_id,
-    )
-    return Response(reply.model_dump_json(exclude_none=True), media_type="application/json")
+    reply = {
+        "results": results,
+        "model": {"name": model.name, "sha256": model.sha256},
+        "total_ms": round(context.elapsed_ms, 3),
+        "request_id": context.request_id,
+    }
+    return Response(encode_reply(reply), media_type="application/json")
 
 
 def _result(
     context: RequestContext, model: ServedModel, found: Answer | BaseException, query: PredictQuery
-) -> ImageAnswer | FailedImage:
+) -> dict[str, Any]:
     if isinstance(found, Answer):
         metrics = context.service.metrics
         return image_answer(model, found, metrics, top_k=query.top_k, with_probabilities=query.probabilities)
     if not isinstance(found, Exception):
         raise found
-    return FailedImage(error=image_fault(context, found))
+    return {"error": image_fault(context, found)}
 
 
 async def _read_images(request: Request, context: RequestContext) -> Sequence[Encoded]:

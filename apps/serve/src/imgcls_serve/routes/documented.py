@@ -94,6 +94,7 @@ _MEANING: Final = {
     401: "No key (`unauthorized`).",
     403: "A wrong key (`forbidden`).",
     404: "No such model (`unknown_model`).",
+    408: "The body did not arrive in time (`body_too_slow`).",
     413: "Too many bytes or pixels (`body_too_large`, `image_too_large`).",
     415: "A media type that is not taken (`unsupported_media_type`).",
     422: "A wrong parameter or bad base64 (`invalid_parameter`, `invalid_base64`).",

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from imgcls_serve.answers import image_answer, log_fields
+from imgcls_serve.answers import encode_reply, image_answer, log_fields
 from imgcls_serve.bodies import decode_base64, envelope_limit, media_type_of, parse_form, parse_json, read_body
 from imgcls_serve.errors import InvalidParameterError
 from imgcls_serve.problems import validation_sentence
 from imgcls_serve.request_context import RequestContext, context_of
 from imgcls_serve.routes.dependencies import CallerWatch
 from imgcls_serve.routes.documented import CHECK_HEADER, IMAGE_BODY, TIMEOUT_HEADER, problems
-from imgcls_serve.schemas import ModelId, PredictJson, PredictReply, TimingMs
+from imgcls_serve.schemas import PredictJson, PredictReply
 from imgcls_serve.served_model import ServedModel
 
 router = APIRouter()
@@ -39,7 +39,7 @@ _DEFAULT_QUERY = PredictQuery()
     "/predict",
     response_model=PredictReply,
     response_model_exclude_none=True,
-    responses=problems(400, 401, 403, 404, 413, 415, 422, 500, 503, 504),
+    responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 500, 503, 504),
     openapi_extra={"requestBody": IMAGE_BODY, "parameters": [TIMEOUT_HEADER, CHECK_HEADER]},
 )
 async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
@@ -91,22 +91,13 @@ async def _answer(request: Request, query: PredictQuery) -> Response:
     with CallerWatch(request, [future]):
         found = await future
     image = image_answer(model, found, service.metrics, top_k=query.top_k, with_probabilities=query.probabilities)
-    context.fields.update(log_fields(model, image), image_bytes=len(encoded))
-    timing = image.timing_ms
-    reply = PredictReply(
-        class_id=image.class_id,
-        label=image.label,
-        probability=image.probability,
-        top=image.top,
-        probabilities=image.probabilities,
-        model=ModelId(name=model.name, sha256=model.sha256),
-        timing_ms=TimingMs(
-            decode=timing.decode, queue=timing.queue, inference=timing.inference, total=round(context.elapsed_ms, 3)
-        ),
-        batch_size=image.batch_size,
-        request_id=context.request_id,
-    )
-    return Response(reply.model_dump_json(exclude_none=True), media_type="application/json")
+    context.fields.update(log_fields(model, found, image), image_bytes=len(encoded))
+    timing, batch_size = image.pop("timing_ms"), image.pop("batch_size")
+    image["model"] = {"name": model.name, "sha256": model.sha256}
+    image["timing_ms"] = {**timing, "total": round(context.elapsed_ms, 3)}
+    image["batch_size"] = batch_size
+    image["request_id"] = context.request_id
+    return Response(encode_reply(image), media_type="application/json")
 
 
 async def _read_image(request: Request, context: RequestContext) -> bytes | bytearray:

@@ -77,12 +77,12 @@ async def model_ready(service: ServiceDep, name: ModelPath, version: str = VERSI
 
 @router.post(
     "/models/{name}/infer",
-    responses=problems(400, 401, 403, 404, 413, 415, 422, 500, 503, 504),
+    responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 500, 503, 504),
     openapi_extra={"requestBody": INFER_BODY, "parameters": [TIMEOUT_HEADER, CHECK_HEADER]},
 )
 @router.post(
     "/models/{name}/versions/{version}/infer",
-    responses=problems(400, 401, 403, 404, 413, 415, 422, 500, 503, 504),
+    responses=problems(400, 401, 403, 404, 408, 413, 415, 422, 500, 503, 504),
     openapi_extra={"requestBody": INFER_BODY, "parameters": [TIMEOUT_HEADER, CHECK_HEADER]},
 )
 async def infer(request: Request, service: ServiceDep, name: ModelPath, version: str = VERSION) -> Response:
