@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import csv
 import io
 import json
@@ -8,9 +7,9 @@ import math
 import shutil
 import tarfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,11 +17,13 @@ import torch
 from imgcls_convert.trained_model import TrainedModel
 from imgcls_core.artifact import ClassInfo, Preprocessing
 from imgcls_train.class_matching import match_classes
-from imgcls_train.cli import main
 from imgcls_train.errors import DatasetError
 from PIL import Image
 from PIL import __version__ as pillow_version
 from safetensors.torch import save_file
+
+if TYPE_CHECKING:
+    from conftest import Outcome
 
 DATA = Path(__file__).parents[3] / "tests" / "data"
 COLOURS = DATA / "colours.onnx"
@@ -39,18 +40,7 @@ RGB = {
 NAMES = list(RGB)
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
-def run(*arguments: object) -> Outcome:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    return Outcome(int(stop.value.code or 0), out.getvalue(), err.getvalue())
+RunCli = Callable[..., "Outcome"]
 
 
 def _png(colour: Sequence[float]) -> bytes:
@@ -129,10 +119,12 @@ def colours_run(tmp_path: Path) -> Path:
     return folder
 
 
-def test_an_artifact_gets_its_accuracy_intervals_and_confusions(make_dataset: Callable[..., Path]) -> None:
+def test_an_artifact_gets_its_accuracy_intervals_and_confusions(
+    run_cli: RunCli, make_dataset: Callable[..., Path]
+) -> None:
     before = COLOURS.read_bytes()
     root = make_dataset(_pure())
-    found = json.loads(run("evaluate", COLOURS, root, "--json").out)
+    found = json.loads(run_cli("evaluate", COLOURS, root, "--json").out)
     assert found["images"] == 40
     assert found["top1"]["pct"] == pytest.approx(97.5)
     # Wilson's 95 % interval for 39 of 40, from its closed form.
@@ -151,8 +143,8 @@ def test_an_artifact_gets_its_accuracy_intervals_and_confusions(make_dataset: Ca
     assert COLOURS.read_bytes() == before
 
 
-def test_the_table_is_on_stdout_and_progress_is_not(make_dataset: Callable[..., Path]) -> None:
-    outcome = run("evaluate", COLOURS, make_dataset(_pure()))
+def test_the_table_is_on_stdout_and_progress_is_not(run_cli: RunCli, make_dataset: Callable[..., Path]) -> None:
+    outcome = run_cli("evaluate", COLOURS, make_dataset(_pure()))
     assert outcome.code == 0
     assert "97.5 % (87.1 to 99.6)" in outcome.out
     assert "red" in outcome.out
@@ -161,10 +153,10 @@ def test_the_table_is_on_stdout_and_progress_is_not(make_dataset: Callable[..., 
 
 
 def test_a_trained_model_keeps_its_evaluation_and_reference_in_its_card(
-    make_dataset: Callable[..., Path], colours_run: Path
+    run_cli: RunCli, make_dataset: Callable[..., Path], colours_run: Path
 ) -> None:
     root = make_dataset(_mixed())
-    found = json.loads(run("evaluate", colours_run, root, "--json").out)
+    found = json.loads(run_cli("evaluate", colours_run, root, "--json").out)
     card = TrainedModel.read(colours_run)
     assert card.evaluation is not None
     assert card.evaluation.split_sha256 == found["split_sha256"]
@@ -178,11 +170,11 @@ def test_a_trained_model_keeps_its_evaluation_and_reference_in_its_card(
 
 
 def test_a_trained_model_is_asked_with_torchvisions_preprocessing(
-    make_dataset: Callable[..., Path], colours_run: Path
+    run_cli: RunCli, make_dataset: Callable[..., Path], colours_run: Path
 ) -> None:
     """By hand: nearest of the eight colours in the mean colour of the 32 px picture, weights times ten."""
     mixed = _mixed()
-    found = json.loads(run("evaluate", colours_run, make_dataset(mixed), "--json").out)
+    found = json.loads(run_cli("evaluate", colours_run, make_dataset(mixed), "--json").out)
     network = torch.nn.Sequential(torch.nn.AvgPool2d(16, 16), torch.nn.Flatten(), torch.nn.Linear(12, 8))
     from safetensors.torch import load_file
 
@@ -198,10 +190,10 @@ def test_a_trained_model_is_asked_with_torchvisions_preprocessing(
 
 
 def test_a_temperature_is_written_where_held_out_images_gain_by_it(
-    make_dataset: Callable[..., Path], colours_run: Path
+    run_cli: RunCli, make_dataset: Callable[..., Path], colours_run: Path
 ) -> None:
     root = make_dataset(_mixed())
-    outcome = run("evaluate", colours_run, root, "--fit-temperature", "--json")
+    outcome = run_cli("evaluate", colours_run, root, "--fit-temperature", "--json")
     found = json.loads(outcome.out)
     card = TrainedModel.read(colours_run)
     assert card.temperature == found["fit"]["temperature"] > 2
@@ -210,7 +202,7 @@ def test_a_temperature_is_written_where_held_out_images_gain_by_it(
     assert found["fit"]["halves"][0] != found["fit"]["halves"][1]
     assert found["fit"]["held_out"]["log_loss"] == found["calibration"]["log_loss"]
 
-    again = run("evaluate", colours_run, root, "--fit-temperature", "--json")
+    again = run_cli("evaluate", colours_run, root, "--fit-temperature", "--json")
     assert "the temperature stays" in again.err
     assert TrainedModel.read(colours_run).temperature == card.temperature
 
@@ -228,14 +220,14 @@ def test_two_folders_that_are_one_class_to_the_model_are_refused() -> None:
         match_classes([ClassInfo(0, "red"), ClassInfo(1, "Red")], ["red", "Red"], [ClassInfo(0, "red")])
 
 
-def test_classes_that_the_model_does_not_know_are_named(make_dataset: Callable[..., Path]) -> None:
-    outcome = run("evaluate", COLOURS, make_dataset({"red": [_png((255, 0, 0))], "mauve": [_png((200, 160, 255))]}))
+def test_classes_that_the_model_does_not_know_are_named(run_cli: RunCli, make_dataset: Callable[..., Path]) -> None:
+    outcome = run_cli("evaluate", COLOURS, make_dataset({"red": [_png((255, 0, 0))], "mauve": [_png((200, 160, 255))]}))
     assert outcome.code == 2
     assert "does not know 1 of the dataset's 2 classes: 'mauve'" in outcome.err
 
 
-def test_a_damaged_image_is_named(make_dataset: Callable[..., Path]) -> None:
-    outcome = run("evaluate", COLOURS, make_dataset({"red": [_png((255, 0, 0)), b"no image"]}))
+def test_a_damaged_image_is_named(run_cli: RunCli, make_dataset: Callable[..., Path]) -> None:
+    outcome = run_cli("evaluate", COLOURS, make_dataset({"red": [_png((255, 0, 0)), b"no image"]}))
     assert outcome.code == 2
     assert "'red/001.png'" in outcome.err
     assert "Traceback" not in outcome.err
@@ -252,19 +244,21 @@ def test_a_damaged_image_is_named(make_dataset: Callable[..., Path]) -> None:
     ],
 )
 def test_wrong_requests_are_one_sentence_and_exit_2(
-    make_dataset: Callable[..., Path], arguments: Sequence[object], said: str
+    run_cli: RunCli, make_dataset: Callable[..., Path], arguments: Sequence[object], said: str
 ) -> None:
     root = make_dataset({"red": [_png((255, 0, 0))]})
-    outcome = run("evaluate", *(str(one).format(root=root) for one in arguments))
+    outcome = run_cli("evaluate", *(str(one).format(root=root) for one in arguments))
     assert outcome.code == 2
     assert said in outcome.err
     assert outcome.out == ""
 
 
-def test_a_limit_takes_images_from_all_over_the_split_and_says_so(make_dataset: Callable[..., Path]) -> None:
+def test_a_limit_takes_images_from_all_over_the_split_and_says_so(
+    run_cli: RunCli, make_dataset: Callable[..., Path]
+) -> None:
     root = make_dataset(_pure())
-    whole = json.loads(run("evaluate", COLOURS, root, "--json").out)
-    part = json.loads(run("evaluate", COLOURS, root, "--json", "--limit", "8").out)
+    whole = json.loads(run_cli("evaluate", COLOURS, root, "--json").out)
+    part = json.loads(run_cli("evaluate", COLOURS, root, "--json", "--limit", "8").out)
     assert part["images"] == 8
     assert {name.split("/")[0] for name in part["answers"]["names"]} == set(NAMES)
     assert part["split_sha256"] != whole["split_sha256"]
@@ -272,10 +266,10 @@ def test_a_limit_takes_images_from_all_over_the_split_and_says_so(make_dataset: 
 
 
 def test_the_page_shows_the_surest_mistake_and_needs_nothing_else(
-    make_dataset: Callable[..., Path], tmp_path: Path
+    run_cli: RunCli, make_dataset: Callable[..., Path], tmp_path: Path
 ) -> None:
     page = tmp_path / "page.html"
-    assert run("evaluate", COLOURS, make_dataset(_pure()), "--html", page).code == 0
+    assert run_cli("evaluate", COLOURS, make_dataset(_pure()), "--html", page).code == 0
     text = page.read_text(encoding="utf-8")
     assert "labelled red<br>answer blue" in text
     assert "data:image/webp;base64," in text

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import io
 import json
@@ -11,34 +10,24 @@ import subprocess
 import sys
 import tarfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import fsspec
 import msgspec
 import onnx
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from imgcls_train.cli import main
 from PIL import Image
+
+if TYPE_CHECKING:
+    from conftest import Outcome
 
 COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
 RGB = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "black": (0, 0, 0), "white": (255, 255, 255)}
 
 
-@dataclass(frozen=True)
-class Outcome:
-    code: int
-    out: str
-    err: str
-
-
-def run(*arguments: object) -> Outcome:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    return Outcome(int(stop.value.code or 0), out.getvalue(), err.getvalue())
+RunCli = Callable[..., "Outcome"]
 
 
 @pytest.fixture
@@ -116,10 +105,12 @@ def store(request: pytest.FixtureRequest, tmp_path: Path, memory: str) -> str:
     return str(tmp_path / "store") if request.param == "folder" else memory
 
 
-def test_an_artifact_lies_in_the_store_under_its_hash_with_its_reports(store: str, tmp_path: Path) -> None:
+def test_an_artifact_lies_in_the_store_under_its_hash_with_its_reports(
+    run_cli: RunCli, store: str, tmp_path: Path
+) -> None:
     report = tmp_path / "colours.report.html"
     report.write_text("<p>report</p>", encoding="utf-8")
-    outcome = run("publish", COLOURS, store, "--report", report)
+    outcome = run_cli("publish", COLOURS, store, "--report", report)
     assert outcome.code == 0, outcome.err
     version = _check_latest(store, one_of={_sha256(COLOURS)})
     filesystem, root = fsspec.core.url_to_fs(store)
@@ -128,91 +119,95 @@ def test_an_artifact_lies_in_the_store_under_its_hash_with_its_reports(store: st
     assert [one["name"] for one in manifest["reports"]] == ["colours.report.html"]
 
 
-def test_publishing_twice_changes_nothing_and_says_so(store: str, dataset: Path) -> None:
+def test_publishing_twice_changes_nothing_and_says_so(run_cli: RunCli, store: str, dataset: Path) -> None:
     arguments = ("publish", COLOURS, store, "--dataset", dataset)
-    assert json.loads(run(*arguments, "--json").out)["changed"] is True
+    assert json.loads(run_cli(*arguments, "--json").out)["changed"] is True
     filesystem, root = fsspec.core.url_to_fs(store)
     before = {path: filesystem.cat_file(path) for path in filesystem.find(root)}
-    again = run(*arguments)
+    again = run_cli(*arguments)
     assert again.code == 0
     assert "nothing has changed" in again.out
     assert {path: filesystem.cat_file(path) for path in filesystem.find(root)} == before
 
 
-def test_the_list_shows_versions_accuracy_and_which_is_latest(store: str, dataset: Path, other_artifact: Path) -> None:
-    run("publish", COLOURS, store, "--dataset", dataset)
-    run("publish", other_artifact, store, "--dataset", dataset)
-    listing = json.loads(run("publish", "--list", store, "--json").out)
+def test_the_list_shows_versions_accuracy_and_which_is_latest(
+    run_cli: RunCli, store: str, dataset: Path, other_artifact: Path
+) -> None:
+    run_cli("publish", COLOURS, store, "--dataset", dataset)
+    run_cli("publish", other_artifact, store, "--dataset", dataset)
+    listing = json.loads(run_cli("publish", "--list", store, "--json").out)
     rows = {row["version"]: row for row in listing["versions"]}
     assert rows[f"sha256-{_sha256(COLOURS)}"]["is_latest"] is False
     assert rows[f"sha256-{_sha256(other_artifact)}"]["is_latest"] is True
     assert {row["top1_pct"] for row in rows.values()} == {100.0}
-    text = run("publish", "--list", store).out
+    text = run_cli("publish", "--list", store).out
     assert f"* colours  sha256-{_sha256(other_artifact)[:12]}" in text
     assert "val of colours-data (40 images)" in text
 
 
 def test_a_rollback_moves_the_pointer_to_a_version_by_the_beginning_of_its_hash(
-    store: str, other_artifact: Path
+    run_cli: RunCli, store: str, other_artifact: Path
 ) -> None:
-    run("publish", COLOURS, store)
-    run("publish", other_artifact, store, "--allow-worse")
+    run_cli("publish", COLOURS, store)
+    run_cli("publish", other_artifact, store, "--allow-worse")
     assert _check_latest(store, one_of={_sha256(other_artifact)})
-    outcome = run("publish", "--rollback", _sha256(COLOURS)[:8], store)
+    outcome = run_cli("publish", "--rollback", _sha256(COLOURS)[:8], store)
     assert outcome.code == 0, outcome.err
     assert _check_latest(store, one_of={_sha256(COLOURS)})
-    unknown = run("publish", "--rollback", "ffff0000", store)
+    unknown = run_cli("publish", "--rollback", "ffff0000", store)
     assert unknown.code == 2
     assert _sha256(COLOURS)[:12] in unknown.err
 
 
-def test_a_worse_model_is_refused_with_the_numbers(store: str, dataset: Path, worse_artifact: Path) -> None:
-    run("publish", COLOURS, store, "--dataset", dataset)
-    refused = run("publish", worse_artifact, store, "--dataset", dataset)
+def test_a_worse_model_is_refused_with_the_numbers(
+    run_cli: RunCli, store: str, dataset: Path, worse_artifact: Path
+) -> None:
+    run_cli("publish", COLOURS, store, "--dataset", dataset)
+    refused = run_cli("publish", worse_artifact, store, "--dataset", dataset)
     assert refused.code == 1
     assert "top-1 60.00 % against 100.00 % on the same 40 images: 0 gained, 16 lost" in refused.err
     assert _check_latest(store, one_of={_sha256(COLOURS)})
-    allowed = run("publish", worse_artifact, store, "--dataset", dataset, "--allow-worse")
+    allowed = run_cli("publish", worse_artifact, store, "--dataset", dataset, "--allow-worse")
     assert allowed.code == 0
     assert _check_latest(store, one_of={_sha256(worse_artifact)})
-    better = run("publish", COLOURS, store)  # its evaluation is in the store already
+    better = run_cli("publish", COLOURS, store)  # its evaluation is in the store already
     assert better.code == 0, better.err
     assert "16 gained, 0 lost" in better.out
 
 
 def test_models_that_were_evaluated_on_different_splits_are_not_compared(
-    store: str, dataset: Path, other_artifact: Path
+    run_cli: RunCli, store: str, dataset: Path, other_artifact: Path
 ) -> None:
-    run("publish", COLOURS, store, "--dataset", dataset)
+    run_cli("publish", COLOURS, store, "--dataset", dataset)
     for arguments in ((), ("--dataset", dataset, "--split", "test")):
-        refused = run("publish", other_artifact, store, *arguments)
+        refused = run_cli("publish", other_artifact, store, *arguments)
         assert refused.code == 1
         assert "cannot be compared" in refused.err
         assert _check_latest(store, one_of={_sha256(COLOURS)})
     # A second evaluation of the present version makes them comparable.
-    again = run("publish", COLOURS, store, "--dataset", dataset, "--split", "test")
+    again = run_cli("publish", COLOURS, store, "--dataset", dataset, "--split", "test")
     assert again.code == 0, again.err
-    assert run("publish", other_artifact, store, "--dataset", dataset, "--split", "test").code == 0
+    assert run_cli("publish", other_artifact, store, "--dataset", dataset, "--split", "test").code == 0
     assert _check_latest(store, one_of={_sha256(other_artifact)})
 
 
 def test_an_evaluation_file_must_be_of_the_artifact_itself(
-    store: str, dataset: Path, other_artifact: Path, tmp_path: Path
+    run_cli: RunCli, store: str, dataset: Path, other_artifact: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "evaluation.json"
-    path.write_text(run("evaluate", COLOURS, dataset, "--json").out, encoding="utf-8")
-    refused = run("publish", other_artifact, store, "--evaluation", path)
+    path.write_text(run_cli("evaluate", COLOURS, dataset, "--json").out, encoding="utf-8")
+    refused = run_cli("publish", other_artifact, store, "--evaluation", path)
     assert refused.code == 2
     assert "evaluate the artifact itself" in refused.err
-    assert run("publish", COLOURS, store, "--evaluation", path).code == 0
+    assert run_cli("publish", COLOURS, store, "--evaluation", path).code == 0
     path.write_text("{}", encoding="utf-8")
-    assert "is not an evaluation" in run("publish", COLOURS, store, "--evaluation", path).err
+    assert "is not an evaluation" in run_cli("publish", COLOURS, store, "--evaluation", path).err
 
 
-def test_what_is_no_artifact_never_reaches_the_store(store: str, tmp_path: Path) -> None:
+def test_what_is_no_artifact_never_reaches_the_store(run_cli: RunCli, store: str, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(COLOURS.read_bytes()[:3000])
-    refused = run("publish", wrong, store)
+    refused = run_cli("publish", wrong, store)
     assert refused.code == 2
     assert "Traceback" not in refused.err
     filesystem, root = fsspec.core.url_to_fs(store)
@@ -236,6 +231,7 @@ class _Fault:
 
 
 def _until_it_works(
+    run_cli: RunCli,
     monkeypatch: pytest.MonkeyPatch,
     targets: list[tuple[Any, str]],
     store: str,
@@ -250,22 +246,22 @@ def _until_it_works(
         with monkeypatch.context() as patch:
             for owner, name in targets:
                 patch.setattr(owner, name, fault.wrap(getattr(owner, name)))
-            outcome = run("publish", new, store, "--allow-worse")
+            outcome = run_cli("publish", new, store, "--allow-worse")
         if outcome.code == 0:
             assert _check_latest(store, one_of={_sha256(new)})
             return at
         assert outcome.code == (3 if issubclass(error, OSError) else 130)
         _check_latest(store, one_of={_sha256(COLOURS), _sha256(new)})
-        assert run("publish", new, store, "--allow-worse").code == 0
+        assert run_cli("publish", new, store, "--allow-worse").code == 0
         _check_latest(store, one_of={_sha256(new)})
     pytest.fail("the publication never ended")
 
 
 @pytest.mark.parametrize("error", [ConnectionError, KeyboardInterrupt])
 def test_an_object_store_that_fails_at_any_operation_keeps_a_whole_latest(
-    monkeypatch: pytest.MonkeyPatch, memory: str, other_artifact: Path, error: type[BaseException]
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, memory: str, other_artifact: Path, error: type[BaseException]
 ) -> None:
-    run("publish", COLOURS, memory)
+    run_cli("publish", COLOURS, memory)
     before = dict(MemoryFileSystem.store)
 
     def reset() -> None:
@@ -273,29 +269,29 @@ def test_an_object_store_that_fails_at_any_operation_keeps_a_whole_latest(
         MemoryFileSystem.store.update(before)
 
     targets = [(MemoryFileSystem, name) for name in ("cat_file", "pipe_file", "put_file", "_open")]
-    assert _until_it_works(monkeypatch, targets, memory, other_artifact, reset, error) > 6
+    assert _until_it_works(run_cli, monkeypatch, targets, memory, other_artifact, reset, error) > 6
 
 
 @pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
 def test_a_folder_that_fails_at_any_operation_keeps_a_whole_latest(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other_artifact: Path, error: type[BaseException]
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other_artifact: Path, error: type[BaseException]
 ) -> None:
     store = tmp_path / "store"
 
     def reset() -> None:
         shutil.rmtree(store, ignore_errors=True)
-        run("publish", COLOURS, store)
+        run_cli("publish", COLOURS, store)
 
     targets: list[tuple[Any, str]] = [(os, "fsync"), (Path, "replace")]
-    assert _until_it_works(monkeypatch, targets, str(store), other_artifact, reset, error) >= 7
+    assert _until_it_works(run_cli, monkeypatch, targets, str(store), other_artifact, reset, error) >= 7
 
 
 def test_a_publisher_killed_in_the_middle_of_an_upload_leaves_latest_whole(
-    tmp_path: Path, other_artifact: Path
+    run_cli: RunCli, tmp_path: Path, other_artifact: Path
 ) -> None:
     """A real SIGKILL, sent by the process to itself once the first bytes of the artifact are in the store."""
     store = tmp_path / "store"
-    run("publish", COLOURS, store)
+    run_cli("publish", COLOURS, store)
     program = (
         "import os, signal, sys\n"
         "from imgcls_train import store_files\n"
@@ -316,15 +312,15 @@ def test_a_publisher_killed_in_the_middle_of_an_upload_leaves_latest_whole(
     (part,) = store.rglob("*.part")
     assert part.stat().st_size == 1000
     assert _check_latest(str(store), one_of={_sha256(COLOURS)})
-    assert "uploads that have not ended: 1" in run("publish", "--list", store).err
+    assert "uploads that have not ended: 1" in run_cli("publish", "--list", store).err
 
     os.utime(part, (0, 0))  # as if the kill was long ago
-    assert run("publish", other_artifact, store, "--allow-worse").code == 0
+    assert run_cli("publish", other_artifact, store, "--allow-worse").code == 0
     assert _check_latest(str(store), one_of={_sha256(other_artifact)})
     assert not list(store.rglob("*.part"))
 
 
-def test_publishers_at_the_same_time_leave_a_whole_store(tmp_path: Path, other_artifact: Path) -> None:
+def test_publishers_at_the_same_time_leave_a_whole_store(run_cli: RunCli, tmp_path: Path, other_artifact: Path) -> None:
     """Three processes, two artifacts, one store."""
     store = tmp_path / "store"
     program = "import sys; from imgcls_train.cli import main; main(sys.argv[1:])"
@@ -340,24 +336,29 @@ def test_publishers_at_the_same_time_leave_a_whole_store(tmp_path: Path, other_a
         _, err = one.communicate(timeout=120)
         assert one.returncode == 0, err
     _check_latest(str(store), one_of={_sha256(COLOURS), _sha256(other_artifact)})
-    listing = json.loads(run("publish", "--list", store, "--json").out)
+    listing = json.loads(run_cli("publish", "--list", store, "--json").out)
     assert len(listing["versions"]) == 2
     assert listing["unfinished"] == 0
 
 
 def test_a_model_published_meanwhile_is_the_one_that_is_compared_with(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, dataset: Path, worse_artifact: Path, other_artifact: Path
+    run_cli: RunCli,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    dataset: Path,
+    worse_artifact: Path,
+    other_artifact: Path,
 ) -> None:
     """While a bad model is replaced by a less bad one, somebody publishes a good one."""
     store = tmp_path / "store"
-    run("publish", worse_artifact, store, "--dataset", dataset)
+    run_cli("publish", worse_artifact, store, "--dataset", dataset)
     from imgcls_train.model_store import ModelStore
 
     complete = ModelStore.complete
 
     def slow(self: ModelStore, version: Any) -> None:
         monkeypatch.setattr(ModelStore, "complete", complete)
-        assert run("publish", COLOURS, store, "--dataset", dataset).code == 0
+        assert run_cli("publish", COLOURS, store, "--dataset", dataset).code == 0
         complete(self, version)
 
     worst = _renamed(tmp_path / "worst.onnx", "colours", swap_red_and_green=True)
@@ -365,7 +366,7 @@ def test_a_model_published_meanwhile_is_the_one_that_is_compared_with(
     model.doc_string = "as bad, another file"
     onnx.save(model, worst)
     monkeypatch.setattr(ModelStore, "complete", slow)
-    refused = run("publish", worst, store, "--dataset", dataset)
+    refused = run_cli("publish", worst, store, "--dataset", dataset)
     assert refused.code == 1
     assert "16 lost" in refused.err
     assert _check_latest(str(store), one_of={_sha256(COLOURS)})
@@ -385,17 +386,21 @@ def test_a_model_published_meanwhile_is_the_one_that_is_compared_with(
         (("--rollback", "abc", "{store}"), "the store is empty", 2),
     ],
 )
-def test_wrong_requests_are_one_sentence(tmp_path: Path, arguments: tuple[object, ...], said: str, code: int) -> None:
-    outcome = run("publish", *(str(one).format(store=tmp_path / "store") for one in arguments))
+def test_wrong_requests_are_one_sentence(
+    run_cli: RunCli, tmp_path: Path, arguments: tuple[object, ...], said: str, code: int
+) -> None:
+    outcome = run_cli("publish", *(str(one).format(store=tmp_path / "store") for one in arguments))
     assert outcome.code == code
     assert said in outcome.err
     assert "secret" not in outcome.err
     assert "Traceback" not in outcome.err
 
 
-def test_a_backend_that_is_not_installed_is_named_with_its_command(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_backend_that_is_not_installed_is_named_with_its_command(
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
-    outcome = run("publish", COLOURS, "gs://bucket/models")
+    outcome = run_cli("publish", COLOURS, "gs://bucket/models")
     assert outcome.code == 2
     assert "pip install 'imgcls-train[gs]'" in outcome.err
 
@@ -410,29 +415,31 @@ def test_small_differences_pass_for_chance_and_large_losses_do_not() -> None:
     assert mcnemar_p(6000, 5000) < 1e-20
 
 
-def test_a_pulled_copy_is_checked_and_a_store_of_its_own(memory: str, other_artifact: Path, tmp_path: Path) -> None:
-    run("publish", COLOURS, memory)
+def test_a_pulled_copy_is_checked_and_a_store_of_its_own(
+    run_cli: RunCli, memory: str, other_artifact: Path, tmp_path: Path
+) -> None:
+    run_cli("publish", COLOURS, memory)
     copy = tmp_path / "copy"
-    assert "new" in run("pull", memory, copy).out
+    assert "new" in run_cli("pull", memory, copy).out
     assert _check_latest(str(copy), one_of={_sha256(COLOURS)})
-    assert "unchanged" in run("pull", memory, copy).out
+    assert "unchanged" in run_cli("pull", memory, copy).out
 
-    run("publish", other_artifact, memory, "--allow-worse")
+    run_cli("publish", other_artifact, memory, "--allow-worse")
     path = f"/models/colours/sha256-{_sha256(other_artifact)}/colours.onnx"
     whole = MemoryFileSystem().cat_file(path)
     MemoryFileSystem().pipe_file(path, whole[:-1] + b"x")
-    damaged = run("pull", memory, copy)
+    damaged = run_cli("pull", memory, copy)
     assert damaged.code == 3
     assert "damaged" in damaged.err
     assert _check_latest(str(copy), one_of={_sha256(COLOURS)})
     MemoryFileSystem().pipe_file(path, whole)
-    assert run("pull", memory, copy, "--name", "colours").code == 0
+    assert run_cli("pull", memory, copy, "--name", "colours").code == 0
     assert _check_latest(str(copy), one_of={_sha256(other_artifact)})
-    assert run("pull", memory, copy, "--name", "nothing").code == 3
+    assert run_cli("pull", memory, copy, "--name", "nothing").code == 3
 
 
-def test_the_stored_documents_are_what_the_readme_says(memory: str) -> None:
-    run("publish", COLOURS, memory)
+def test_the_stored_documents_are_what_the_readme_says(run_cli: RunCli, memory: str) -> None:
+    run_cli("publish", COLOURS, memory)
     from imgcls_train.model_store import Pointer
 
     content = MemoryFileSystem().cat_file("/models/colours/latest.json")
