@@ -234,6 +234,25 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_2(image_folder: Path, tmp_
         assert "Traceback" not in outcome.err
 
 
+def test_file_names_cannot_steer_the_terminal(own_folder: Path, run_cli: RunCli) -> None:
+    (own_folder / "train/red/\x1b[2J\nerror.png").write_bytes(b"no picture")
+    outcome = run_cli("data", own_folder)
+    assert r"train/red/\x1b[2J\nerror.png: it is none of" in outcome.err
+
+
+@pytest.mark.filterwarnings("always")
+def test_odd_metadata_is_not_told_file_after_file(
+    own_folder: Path, recwarn: pytest.WarningsRecorder, run_cli: RunCli
+) -> None:
+    """Pillow warns of an EXIF block that ends early; the pixels are sound."""
+    with Image.open(own_folder / "train/red/red_000.png") as picture:
+        exif = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x09\x00"
+        picture.save(own_folder / "train/red/odd.jpg", exif=exif)
+    report = _report(run_cli("data", own_folder, "--json"))
+    assert report["unreadable"] == []
+    assert not recwarn.list
+
+
 @pytest.mark.parametrize(("side_px", "form", "quality", "least"), [(48, "JPEG", 75, 500), (32, "WEBP", 60, 475)])
 def test_photos_are_found_again_in_another_size_and_encoding(
     real_data: Path, tmp_path: Path, run_cli: RunCli, side_px: int, form: str, quality: int, least: int

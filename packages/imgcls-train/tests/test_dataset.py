@@ -214,6 +214,26 @@ def test_what_is_there_instead_of_a_split_is_said(image_folder: Path, cifar100: 
         open_split(tmp_path, "val")
 
 
+def test_an_empty_class_folder_keeps_its_index(own_folder: Path) -> None:
+    """So that one index means one class in every split."""
+    for file in (own_folder / "val/green").iterdir():
+        file.unlink()
+    split = open_split(own_folder, "val")
+    assert list(split.class_names) == ["blue", "green", "red"]
+    assert {sample.class_index for sample in split.samples} == {0, 2}
+
+
+def test_a_file_name_that_is_no_text_is_refused(own_folder: Path) -> None:
+    path = os.fsencode(own_folder / "train/red") + b"/\xff.png"
+    try:
+        with open(path, "wb"):  # noqa: PTH123 - pathlib takes text alone
+            pass
+    except OSError:
+        pytest.skip("this file system takes UTF-8 alone")
+    with pytest.raises(DatasetError, match=r"'red/\\udcff\.png' is not UTF-8 text"):
+        open_split(own_folder, "train")
+
+
 def test_labels_come_from_classes_csv_beside_the_images(own_folder: Path) -> None:
     table = own_folder / "classes.csv"
     split = open_split(own_folder, "train")

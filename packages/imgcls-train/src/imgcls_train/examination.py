@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ import numpy as np
 from imgcls_convert.narrator import Narrator
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
-from imgcls_core.image_decode import DecodeLimits, ImageSource, decode_image
+from imgcls_core.image_decode import FORMATS, DecodeLimits, ImageSource, decode_image
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -94,14 +95,17 @@ def examine(split: Split, narrator: Narrator) -> tuple[list[ExaminedImage], Colo
     chunks = [range(start, min(start + _AT_ONCE, count)) for start in range(0, count, _AT_ONCE)]
     images: list[ExaminedImage] = []
     colours = ColourSum()
-    threads = ThreadPoolExecutor(allotted_cpus(), thread_name_prefix="examine")
-    try:
-        done = threads.map(lambda chunk: _examine_some(split, chunk), chunks)
-        for some, sums in narrator.track(done, f"Looking at {split.name}", len(chunks)):
-            images += some
-            colours.merge(sums)
-    finally:
-        threads.shutdown(cancel_futures=True)
+    with warnings.catch_warnings():
+        # Pillow warns of odd metadata, file after file; what makes an image unusable is told in the report.
+        warnings.filterwarnings("ignore", module="PIL")
+        threads = ThreadPoolExecutor(allotted_cpus(), thread_name_prefix="examine")
+        try:
+            done = threads.map(lambda chunk: _examine_some(split, chunk), chunks)
+            for some, sums in narrator.track(done, f"Looking at {split.name}", len(chunks)):
+                images += some
+                colours.merge(sums)
+        finally:
+            threads.shutdown(cancel_futures=True)
     return images, colours
 
 
@@ -136,7 +140,7 @@ def _examine_one(split: Split, index: int, colours: ColourSum) -> ExaminedImage:
 def _format_and_mode(content: ImageSource) -> tuple[str, str]:
     if not isinstance(content, bytes):
         return "pixels", "RGB"
-    with Image.open(io.BytesIO(content)) as header:
+    with Image.open(io.BytesIO(content), formats=FORMATS) as header:
         return header.format or "", header.mode
 
 

@@ -50,11 +50,17 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
         _write(page, data_page(report, Thumbnails(opened), sheet))
     sys.stdout.write(report.to_json().decode() if as_json else report_text(report))
     for finding in report.findings:
-        click.echo(f"{click.style(finding.severity, fg=_COLOURS[finding.severity])}: {finding.text}", err=True)
+        severity = click.style(finding.severity, fg=_COLOURS[finding.severity])
+        click.echo(f"{severity}: {_printable(finding.text)}", err=True)
     if page is not None:
         click.echo(f"The page is {page}.", err=True)
     if strict and report.has_errors:
         sys.exit(_NO)
+
+
+def _printable(text: str) -> str:
+    """Shows signs that would move the cursor or colour the terminal as what they are: file names may hold any."""
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def _write(path: Path, text: str) -> None:
