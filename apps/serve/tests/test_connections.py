@@ -43,12 +43,21 @@ def test_endless_headers_are_refused(service: RunningService, lines: int, earlie
         assert read_all(sender).startswith(b"HTTP/1.1 431 ")
 
 
-@pytest.mark.parametrize("path", ["/health", "/ready", "/v2/health/live", "/nowhere"])
-def test_head_is_answered_at_once_with_the_status_that_get_has(service: RunningService, path: str) -> None:
-    """An answer without a body leaves too, although heads wait for their bodies."""
+@pytest.mark.parametrize("path", ["/health", "/ready", "/v2/health/live", "/v2/health/ready"])
+@pytest.mark.parametrize("provider", ["cpu", "cuda"])
+def test_head_asks_how_the_service_is_as_get_does(start_service: StartService, path: str, provider: str) -> None:
+    """Monitors use it, also of a service that is not ready, as without a GPU the second one is."""
+    with start_service(provider=provider) as running:
+        head, get = running.client.head(path), running.client.get(path)
+    assert head.content == b""
+    assert head.status_code == get.status_code
+    assert head.headers["content-type"] == get.headers["content-type"]
+
+
+@pytest.mark.parametrize("path", ["/predict", "/metrics", "/models", "/golden"])
+def test_head_is_not_allowed_elsewhere(service: RunningService, path: str) -> None:
     answer = service.client.head(path)
-    assert answer.content == b""
-    assert answer.status_code in {service.client.get(path).status_code, 405}
+    assert (answer.status_code, answer.content) == (405, b"")
 
 
 def test_what_is_not_http_gets_a_problem(service: RunningService) -> None:

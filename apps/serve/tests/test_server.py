@@ -37,8 +37,17 @@ def test_sigterm_answers_everything_accepted_and_takes_nothing_new(
             while (late := running.client.get("/ready")).status_code == 200:
                 pass
             assert late.json()["code"] == "not_ready"
+            assert late.headers["connection"] == "close"
             refused = running.client.post("/predict", content=picture, headers=PNG)
-            assert refused.status_code == 503
+            assert (refused.status_code, refused.headers["connection"]) == (503, "close")
+            with socket.create_connection((host, int(port)), 20) as half_sent:
+                # The answer must outlive the rest of a body that nobody wants.
+                half_sent.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: 500000\r\n\r\n" + bytes(9000))
+                answer = half_sent.recv(10_000)
+                half_sent.sendall(bytes(491_000))
+                answer += b"".join(iter(lambda: half_sent.recv(10_000), b""))
+                assert answer.startswith(b"HTTP/1.1 503 ")
+                assert answer.endswith(b"}")
             sender.sendall(picture[50:])
             answer = b"".join(iter(lambda: sender.recv(10_000), b""))
             assert answer.startswith(b"HTTP/1.1 200 ")

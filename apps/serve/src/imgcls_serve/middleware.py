@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from functools import partial
 
 from starlette.requests import ClientDisconnect, Request
@@ -49,7 +49,7 @@ class RequestMiddleware:
         async def send_with_id(message: Message) -> None:
             if message["type"] == "http.response.start":
                 context.status = message["status"]
-                message["headers"].append((b"x-request-id", context.request_id.encode()))
+                message["headers"].extend(self._headers(context))
             await send(message)
 
         self._service.requests_in_flight += 1
@@ -60,7 +60,7 @@ class RequestMiddleware:
                 context.route = scope["path"]
                 response = await handler(Request(scope, receive))
                 context.status = response.status_code
-                response.raw_headers.append((b"x-request-id", context.request_id.encode()))
+                response.raw_headers.extend(self._headers(context))
                 await response(scope, receive, send)
             else:
                 await self._app(scope, receive, send_with_id)
@@ -74,6 +74,12 @@ class RequestMiddleware:
                 await response(scope, receive, send_with_id)
         finally:
             self._end(scope, context)
+
+    def _headers(self, context: RequestContext) -> Iterator[tuple[bytes, bytes]]:
+        yield b"x-request-id", context.request_id.encode()
+        if self._service.is_draining:
+            # The next request shall find another replica instead of a connection that is about to close.
+            yield b"connection", b"close"
 
     def _end(self, scope: Scope, context: RequestContext) -> None:
         service = self._service

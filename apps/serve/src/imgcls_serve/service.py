@@ -107,6 +107,11 @@ class Service:
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.close)
 
+    @property
+    def is_draining(self) -> bool:
+        """Whether the service finishes what it accepted and takes nothing new."""
+        return self._is_draining
+
     def drain(self) -> None:
         """Takes nothing new from now on. May be called from a signal handler."""
         self._is_draining = True

@@ -31,6 +31,7 @@ ModelName = Annotated[str | None, Query(description="Which model; the default on
 _DISTRIBUTIONS = ("imgcls-serve", "imgcls-core", "onnxruntime", "onnxruntime-gpu", "pillow", "numpy")
 
 
+@router.head("/health", include_in_schema=False)
 @router.get("/health")
 async def health(service: ServiceDep) -> HealthReply:
     """Says that the process can answer, and how it is; never waits for inference."""
@@ -54,6 +55,7 @@ async def health(service: ServiceDep) -> HealthReply:
     )
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses=problems(503))
 async def ready(service: ServiceDep) -> ReadyReply:
     """Says whether images are answered: the model is loaded, checked and warm, and the service is not ending."""

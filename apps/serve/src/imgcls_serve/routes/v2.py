@@ -36,12 +36,14 @@ async def server() -> dict[str, Any]:
     return {"name": "imgcls-serve", "version": __version__, "extensions": EXTENSIONS}
 
 
+@router.head("/health/live", include_in_schema=False)
 @router.get("/health/live")
 async def live() -> dict[str, bool]:
     """Says that the process can answer."""
     return {"live": True}
 
 
+@router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", responses=problems(503))
 async def ready(service: ServiceDep) -> dict[str, bool]:
     """Says whether images are answered."""
