@@ -1,4 +1,6 @@
 import contextlib
+import functools
+import importlib
 import io
 import json
 import os
@@ -6,11 +8,17 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import torchvision
+from imgcls_convert.architectures import build_architecture
 from imgcls_convert.cli import main
-from imgcls_core import OnnxClassifier
+from imgcls_convert.trained_model import EvaluationSummary, TrainedModel
+from imgcls_core import ClassInfo, OnnxClassifier, Preprocessing
+from imgcls_core.answer_bins import reference_distribution
+from safetensors.torch import save_file
+from torch import nn
 
 REPOSITORY = Path(__file__).parents[3]
 COLOURS = REPOSITORY / "tests/data/colours.onnx"
@@ -48,8 +56,25 @@ def run_cli() -> RunCli:
 
 @pytest.fixture(autouse=True, scope="session")
 def nobody_waits_for_threads() -> None:
-    """Tests share their machine with others; two threads are what the smallest runner has."""
-    torch.set_num_threads(2)
+    """Tests share their machine with others, and several threads wait for the slowest of them at each layer."""
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def the_exporters_operators_are_read_once() -> Iterator[None]:
+    """PyTorch parses the sources of its 500 operators for each export, a third of a small conversion's time.
+
+    Only a process that converts a hundred networks notices. Where a release keeps them elsewhere, nothing is gained.
+    """
+    try:
+        registry = importlib.import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
+        build = registry.from_torchlib
+    except (ImportError, AttributeError):
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(registry, "from_torchlib", staticmethod(functools.cache(build)))
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -103,6 +128,57 @@ def resnet18(tmp_path_factory: pytest.TempPathFactory, resnet18_weights: Path) -
     """ResNet-18 by name, with random weights."""
     output = tmp_path_factory.mktemp("resnet18") / "resnet18.onnx"
     return Converted(output, _run("resnet18", "--weights", resnet18_weights, "--output", output))
+
+
+def _train_nothing() -> nn.Module:
+    """The bundled model's architecture with random weights whose answers differ from image to image."""
+    torch.manual_seed(20180)
+    network = build_architecture("small_resnet12", 100).eval()
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.weight.uniform_(0.5, 1.5)  # the blocks begin as their shortcuts; training changes that
+        coarse = torch.rand(64, 3, 8, 8)
+        logits = network((nn.functional.interpolate(coarse, 64, mode="bicubic") - 0.5) / 0.25)
+        scale = 2 / logits.std(dim=0).mean()
+        network.head.weight.mul_(scale)
+        network.head.bias.mul_(scale).sub_(logits.mean(dim=0) * scale)
+    return network
+
+
+@pytest.fixture(scope="session")
+def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A trained model's folder, as imgcls-train writes it, of a network that nobody has trained."""
+    folder = tmp_path_factory.mktemp("runs") / "stand_in"
+    folder.mkdir()
+    halves = {
+        key: value.half() if value.is_floating_point() else value
+        for key, value in _train_nothing().state_dict().items()
+    }
+    save_file(halves, folder / "model.safetensors")
+    answers = np.random.default_rng(3).dirichlet(np.full(100, 0.05), 500).astype(np.float32)
+    card = TrainedModel(
+        name="everyday_stand_in",
+        architecture="small_resnet12",
+        classes=tuple(ClassInfo(i, f"thing {i}", f"n{i:08}") for i in range(100)),
+        preprocessing=Preprocessing(
+            (64, 64), "squash", None, None, "bilinear", (0.48, 0.45, 0.4), (0.27,) * 3, "13.0.0"
+        ),
+        training={"epochs": 0},
+        temperature=1.25,
+        evaluation=EvaluationSummary("tiny val", "0" * 64, 500, 61.2, 84.56, 0.02, 1.6),
+        reference=reference_distribution(answers),
+        terms="Random weights; nobody's rights.",
+    )
+    (folder / "model.json").write_bytes(card.to_json())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory, trained_folder: Path) -> Converted:
+    """The stand-in, converted from its folder."""
+    output = tmp_path_factory.mktemp("trained") / "trained.onnx"
+    return Converted(output, _run(trained_folder, "--output", output))
 
 
 @pytest.fixture

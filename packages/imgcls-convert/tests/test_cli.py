@@ -52,11 +52,25 @@ def test_list_shows_name_dataset_classes_accuracy_size_licence_and_source(run_cl
     ]  # fmt: skip
 
 
+def test_the_list_begins_with_the_model_that_needs_no_download(run_cli, monkeypatch, trained_folder):
+    """A stand-in takes the bundled model's place."""
+    monkeypatch.setattr("imgcls_convert.bundled.bundled_folder", lambda: trained_folder)
+    _, first, *rows = run_cli("--list").out.splitlines()
+    assert " ".join(first.split()) == (
+        "everyday_stand_in Tiny ImageNet, 100 classes 100 61.2 84.6 5 see below in the package"
+    )
+    assert rows[-1] == "everyday_stand_in: Random weights; nobody's rights."
+    row = json.loads(run_cli("--list", "--json").out)[0]
+    assert (row["in_package"], row["sources"], row["top1_pct"]) == (True, [], 61.2)
+    assert row["licence"] == "Random weights; nobody's rights."
+    assert 5 < row["megabytes"] < 6
+
+
 def test_list_as_json_is_one_document(run_cli):
     rows = json.loads(run_cli("--list", "--json").out)
     assert {row["name"] for row in rows} > {"resnet18", "vit_b_16", "swin_t", "efficientnet_b0", "vgg16"}
     assert set(rows[0]) == {
-        "name", "dataset", "classes", "top1_pct", "top5_pct", "megabytes", "licence", "sources"
+        "name", "dataset", "classes", "top1_pct", "top5_pct", "megabytes", "licence", "in_package", "sources"
     }  # fmt: skip
 
 
@@ -65,7 +79,8 @@ def test_the_catalog_holds_every_architecture_with_pinned_sources(run_cli):
     import torchvision
 
     rows = json.loads(run_cli("--list", "--json").out)
-    assert [row["name"] for row in rows] == sorted(torchvision.models.list_models(module=torchvision.models))
+    names = [row["name"] for row in rows if not row["in_package"]]
+    assert names == sorted(torchvision.models.list_models(module=torchvision.models))
     for source in (source for row in rows for source in row["sources"]):
         assert source["url"].startswith("https://")
         assert re.fullmatch("[0-9a-f]{8,64}", source["sha256"])

@@ -164,27 +164,23 @@ def test_a_file_that_is_no_image_is_a_usage_error(colours_model, run_cli, tmp_pa
     assert "'broken.jpg' cannot be read" in refused.sentence
 
 
-def test_a_full_disk_leaves_nothing_behind(colours_model, leaves_nothing):
+@pytest.mark.skipif(sys.platform == "win32", reason="the limit is one of POSIX")
+def test_a_full_disk_leaves_nothing_behind(colours_model, run_cli, leaves_nothing):
     """The limit on the size of a file stands for the disk's end; the artifact needs about 110 kB."""
-    code = (
-        "import resource, sys\n"
-        "from imgcls_convert.cli import main\n"
-        "resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
-        "main(sys.argv[1:])"
-    )
-    failed = subprocess.run(
-        [sys.executable, "-c", code, *colours_model, "--output", str(leaves_nothing / "new" / "c.onnx")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert failed.returncode == 5, failed.stderr
-    assert "c.onnx' cannot be written: File too large. Nothing is left behind." in failed.stderr
+    import resource
+
+    least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most))
+    try:
+        failed = run_cli(*colours_model, "--output", leaves_nothing / "new" / "c.onnx")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (least, most))
+    assert failed.code == 5, failed.err
+    assert "c.onnx' cannot be written: File too large. Nothing is left behind." in failed.sentence
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals are sent otherwise on Windows")
-@pytest.mark.parametrize("stop", [signal.SIGINT, signal.SIGTERM])
-@pytest.mark.parametrize("stage", ["Exporting", "Comparing"])
+@pytest.mark.parametrize(("stop", "stage"), [(signal.SIGINT, "Exporting"), (signal.SIGTERM, "Comparing")])
 def test_stopping_a_conversion_leaves_nothing_behind(colours_model, leaves_nothing, stop, stage):
     command = [
         sys.executable,

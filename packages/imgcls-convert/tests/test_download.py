@@ -6,7 +6,9 @@ import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+import onnx
 import pytest
+import torch
 from imgcls_convert.download import WeightsSource, fetch
 from imgcls_convert.errors import DownloadError
 from imgcls_convert.narrator import SilentNarrator
@@ -63,6 +65,10 @@ def whole(handler):
 
 def breaks_off(handler):
     send(handler, CONTENT[:100_000], announced=len(CONTENT))
+    handler.close_connection = True
+
+
+def hangs_up(handler):
     handler.close_connection = True
 
 
@@ -146,6 +152,27 @@ def test_the_next_source_is_tried(server, get):
     assert get([refusing, WeightsSource(server.url, SHA256)]).read_bytes() == CONTENT
 
 
+def test_a_try_that_brought_nothing_is_the_last_one(server, get):
+    """Whoever waits for the sentence that says so does not wait three times."""
+    server.behaviours = [hangs_up]
+    with pytest.raises(DownloadError, match="RemoteProtocolError"):
+        get()
+    assert server.ranges == [None]
+
+
+def test_a_source_that_keeps_breaking_off_is_given_up(server, get):
+    server.behaviours = [breaks_off]
+    with pytest.raises(DownloadError):
+        get()
+    assert server.ranges == [None, "bytes=100000-", "bytes=100000-"]
+
+
+def test_proxy_settings_that_make_no_sense_are_told_as_they_are(server, get, monkeypatch):
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://127.0.0.1")
+    with pytest.raises(DownloadError, match="the proxy settings of this machine cannot be used: "):
+        get()
+
+
 def test_a_pin_may_be_the_first_digits_alone(server, get):
     assert get([WeightsSource(server.url, SHA256[:8])]).read_bytes() == CONTENT
 
@@ -158,7 +185,7 @@ def test_the_error_says_what_every_source_did_and_the_two_ways_on(server, get):
     assert f"{server.url} (HTTP 404 Not Found)" in text
     assert "http://127.0.0.1:9/weights.pth (ConnectError: " in text
     assert "`--weights FILE`" in text
-    assert "name another MODEL (`imgcls-convert --list`)" in text
+    assert "name another MODEL (`imgcls-convert --list`; everyday100 comes with the package)" in text
 
 
 def test_no_reachable_source_is_exit_3(run_cli, monkeypatch, tmp_path, leaves_nothing):
@@ -170,15 +197,30 @@ def test_no_reachable_source_is_exit_3(run_cli, monkeypatch, tmp_path, leaves_no
     assert "The weights of resnet18 cannot be downloaded. Tried http://127.0.0.1:9/resnet18.pth" in refused.sentence
 
 
-def test_weights_from_an_address_end_up_in_the_artifact(
-    server, run_cli, monkeypatch, tmp_path, resnet18, resnet18_weights
-):
-    """The same checkpoint from the disk and from an address gives the same bytes but for its name."""
-    content = resnet18_weights.read_bytes()
+FACTORY = """
+from torch import nn
+
+def build():
+    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))
+"""
+
+
+def test_weights_from_an_address_end_up_in_the_artifact(server, run_cli, monkeypatch, tmp_path):
+    """The same checkpoint from the disk and from an address gives the same artifact but for the checkpoint's name."""
+    (tmp_path / "net.py").write_text(FACTORY, encoding="utf-8")
+    torch.save({"2.weight": torch.eye(4, 3), "2.bias": torch.arange(4.0)}, tmp_path / "net.pth")
+    content = (tmp_path / "net.pth").read_bytes()
     server.behaviours = [lambda handler: send(handler, content)]
     monkeypatch.setenv("IMGCLS_CACHE_DIR", str(tmp_path / "cache"))
     pin = hashlib.sha256(content).hexdigest()
-    told = run_cli("resnet18", "--weights", f"{server.url}#sha256={pin}", "--output", tmp_path / "r.onnx")
-    assert told.code == 0, told.err
-    source = resnet18.report["source"] | {"weights": f"{pin[:8]}-weights.pth"}
-    assert json.loads((tmp_path / "r.report.json").read_text(encoding="utf-8"))["source"] == source
+    sources, graphs = [], []
+    for weights in (f"{server.url}#sha256={pin}", tmp_path / "net.pth"):
+        told = run_cli(
+            f"{tmp_path}/net.py:build", "--image-size", "32", "--weights", weights, "--output", tmp_path / "n.onnx"
+        )  # fmt: skip
+        assert told.code == 0, told.err
+        sources.append(json.loads((tmp_path / "n.report.json").read_text(encoding="utf-8"))["source"])
+        graphs.append(onnx.load(tmp_path / "n.onnx").graph)
+    assert graphs[0] == graphs[1]
+    assert sources[0] == sources[1] | {"weights": f"{pin[:8]}-weights.pth"}
+    assert sources[0]["weights_sha256"] == pin

@@ -45,7 +45,17 @@ def mirror(image, _spec):
     return image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
 
 
+def take_another_geometry(image, spec):
+    """The square from the middle in the place of the whole picture, or the whole picture where a square is wanted."""
+    if spec.resize_size is not None:
+        return image.resize(spec.native_size)
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return image.crop((left, top, left + side, top + side))
+
+
 MISTAKES = [
+    take_another_geometry,
     swap_channels,
     take_the_wrong_filter,
     leave_out_antialias,
@@ -66,14 +76,14 @@ def check_with(mistake, classifier, monkeypatch):
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-@pytest.mark.parametrize("network", ["colours", "resnet18"])
+@pytest.mark.parametrize("network", ["colours", "resnet18", "trained"])
 def test_generated_cases_show_every_mistake(request, monkeypatch, network, mistake):
-    """A network of three numbers and a ResNet-18 with random weights: neither was made for these pictures."""
+    """Three numbers, a ResNet-18 and a network for 64 px with random weights: none was made for these pictures."""
     with pytest.raises(GoldenMismatchError):
         check_with(mistake, request.getfixturevalue(network).classifier(), monkeypatch)
 
 
-@pytest.mark.parametrize("network", ["colours", "resnet18"])
+@pytest.mark.parametrize("network", ["colours", "resnet18", "trained"])
 def test_without_a_mistake_the_check_passes(request, monkeypatch, network):
     check_with(lambda image, _spec: image, request.getfixturevalue(network).classifier(), monkeypatch)
 

@@ -6,7 +6,8 @@ import warnings
 import numpy as np
 import pytest
 import torch
-import torchvision
+from imgcls_convert.model_reference import parse_model
+from imgcls_convert.network import find_network
 from imgcls_core import OnnxClassifier
 
 FACTORIES = {
@@ -297,16 +298,11 @@ def test_a_saved_program_takes_no_weights(run_cli, save_as, resnet18_weights, le
     assert (refused.code, "holds its weights already" in refused.sentence) == (2, True)
 
 
-def test_bicubic_preprocessing_comes_from_the_weights_own_metadata(run_cli, tmp_path):
-    """efficientnet_b0's published weights resize with bicubic to 256 px and crop 224."""
-    torch.manual_seed(1)
-    torch.save(torchvision.models.efficientnet_b0(num_classes=10).state_dict(), tmp_path / "w.pth")
-    told = run_cli(
-        "efficientnet_b0", "--num-classes", "10", "--weights", tmp_path / "w.pth", "--output", tmp_path / "e.onnx"
-    )  # fmt: skip
-    assert told.code == 0, told.err
-    spec = report_of(tmp_path / "e.onnx")["preprocessing"]
-    assert (spec["interpolation"], spec["resize_size"], spec["size"]) == ("bicubic", 256, [224, 224])
+def test_bicubic_preprocessing_comes_from_the_weights_own_metadata():
+    """efficientnet_b0's published weights resize with bicubic to 256 px and crop 224; that the graph then does so is
+    the matter of test_preprocess_graph."""
+    spec = find_network(parse_model("efficientnet_b0"), 10, own_weights=True).preprocessing
+    assert (spec.interpolation, spec.resize_size, spec.size) == ("bicubic", 256, (224, 224))
 
 
 def test_timm_names_say_what_to_install_when_it_is_missing(run_cli, leaves_nothing, monkeypatch):

@@ -11,6 +11,7 @@ from imgcls_core.golden import golden_image
 from imgcls_convert.errors import RequestError
 from imgcls_convert.html_page import card, facts, page, table
 from imgcls_convert.inspection import Inspection
+from imgcls_convert.reference_words import reference_section
 
 
 def write_artifact_page(found: Inspection, path: Path) -> None:
@@ -23,6 +24,7 @@ def write_artifact_page(found: Inspection, path: Path) -> None:
     body = [
         f"<h1>{escape(meta.name)}</h1>",
         facts(found.facts()),
+        *(reference_section(meta.reference) if meta.reference else ()),
         f"<h2>Golden cases ({len(meta.golden)})</h2>",
         "<p>Every deployment is asked these pictures; the answers are PyTorch's.</p>",
         f'<div class="cards">{"".join(_card(case, meta) for case in meta.golden)}</div>',

@@ -22,6 +22,7 @@ from imgcls_convert.errors import CheckpointError
 # Where training scripts put the state dict inside a larger checkpoint.
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "module")
 _PREFIX: Final = "module."  # DataParallel and DistributedDataParallel
+_OTHER_ARCHITECTURE: Final = "Name the architecture that it was trained with."
 
 
 @dataclass(frozen=True)
@@ -51,8 +52,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, sha256, _state_dict(content, path))
 
 
-def load_into(network: nn.Module, checkpoint: Checkpoint) -> None:
+def load_into(network: nn.Module, checkpoint: Checkpoint, *, way_on: str | None = None) -> None:
     """Puts the weights into the network.
+
+    Args:
+        network: its own weights are replaced; it keeps its precision.
+        checkpoint: of any precision.
+        way_on: what to do when they do not fit; None gives the advice for a checkpoint that a person has named.
 
     Raises:
         CheckpointError: keys are missing or left over, shapes differ, or a weight is not finite.
@@ -67,11 +73,11 @@ def load_into(network: nn.Module, checkpoint: Checkpoint) -> None:
         ] * bool(extra)
         raise CheckpointError(
             f"The checkpoint {checkpoint.path.name!r} does not fit {type(network).__name__}: it {' and '.join(parts)}. "
-            "Name the architecture that it was trained with."
+            f"{way_on or _OTHER_ARCHITECTURE}"
         )
     wrong = [key for key in given if given[key].shape != own[key].shape]
     if wrong:
-        raise CheckpointError(_shape_sentence(checkpoint, network, own, wrong))
+        raise CheckpointError(_shape_sentence(checkpoint, network, own, wrong, way_on))
     broken = [key for key, tensor in given.items() if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
     if broken:
         raise CheckpointError(
@@ -83,16 +89,20 @@ def load_into(network: nn.Module, checkpoint: Checkpoint) -> None:
     network.load_state_dict(own)
 
 
-def _shape_sentence(checkpoint: Checkpoint, network: nn.Module, own: Mapping[str, Tensor], wrong: list[str]) -> str:
+def _shape_sentence(
+    checkpoint: Checkpoint, network: nn.Module, own: Mapping[str, Tensor], wrong: list[str], way_on: str | None
+) -> str:
     key = wrong[-1] if len(wrong) > 1 and wrong[-1].endswith("weight") else wrong[0]
     found, needed = list(checkpoint.tensors[key].shape), list(own[key].shape)
     sentence = (
         f"The checkpoint {checkpoint.path.name!r} does not fit {type(network).__name__}: {key} is {found}, "
         f"the network has {needed}"
     )
+    if way_on:
+        return f"{sentence}. {way_on}"
     if found[1:] == needed[1:] and len(wrong) <= 2:
         return f"{sentence}. It has {found[0]} classes: say `--num-classes {found[0]}` with labels for them."
-    return f"{sentence} ({len(wrong)} tensors differ). Name the architecture that it was trained with."
+    return f"{sentence} ({len(wrong)} tensors differ). {_OTHER_ARCHITECTURE}"
 
 
 def _read_safetensors(path: Path) -> Any:  # noqa: ANN401

@@ -45,7 +45,7 @@ class _Resize(click.ParamType[str]):
     epilog="Other commands: inspect FILE, verify FILE, diff A B [IMAGES]; each has its --help. Exit codes: 0 ok, "
     "1 verify or diff found a difference, 2 usage, 3 weights cannot be downloaded, 5 conversion failed, 70 a bug.",
 )
-@click.argument("model", required=False, default="resnet18")
+@click.argument("model", required=False)
 @click.option("--weights", metavar="PATH|URL", help="State dict: .pth, .pt or .safetensors. [default: the catalog's]")
 @click.option("--labels", metavar="NAME|FILE", help="Class names: imagenet1k, or a .txt, .csv or .json file.")
 @click.option("--image-size", type=_ImageSize(), help="Input of the network, in pixels.")
@@ -72,9 +72,13 @@ class _Resize(click.ParamType[str]):
 def convert_command(*, as_json: bool, list_models: bool, **options: object) -> None:
     """Convert a PyTorch image classifier to one proven .onnx artifact.
 
-    MODEL is a name of the catalog (any torchvision classification architecture; see --list), FILE.py:FACTORY or
+    MODEL is a name of the catalog (any torchvision classification architecture, or everyday100, which comes with the
+    package; see --list), the folder of a model that imgcls-train has trained, FILE.py:FACTORY or
     "FILE.py:FACTORY(num_classes=10)" for a network of your own, a TorchScript file (.pt), a torch.export file (.pt2),
     or timm/NAME where timm is installed.
+
+    Without MODEL it is resnet18. When its weights cannot be downloaded and no option speaks of a model, everyday100 is
+    converted in its place, to models/everyday100.onnx. A MODEL that you name is never replaced.
     """
     from imgcls_convert.commands import convert
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import sys
-from collections.abc import Generator, Iterable, Iterator, Mapping
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Final
 
@@ -20,14 +19,13 @@ from rich.progress import (
     track,
 )
 
-from imgcls_convert.catalog import CatalogEntry
 from imgcls_convert.comparison import Figures
 from imgcls_convert.inspection import preprocessing_words
 from imgcls_convert.narrator import DownloadProgress, T
 from imgcls_convert.report import ConversionReport
+from imgcls_convert.trained_model import evaluation_words
 
 _TABLE_LINE: Final = "{:<9}{:>10}{:>9}{:>9}{:>10}{:>10}{:>8}{:>8}{:>9}\n"
-_CATALOG_LINE: Final = "{:<20} {:<12} {:>7} {:>8} {:>8} {:>6}  {:<12} {}\n"
 
 
 class ConsoleNarrator:
@@ -59,7 +57,9 @@ class ConsoleNarrator:
 
     @contextmanager
     def download(self, text: str) -> Generator[DownloadProgress]:
-        """Shows a bar with speed and time left."""
+        """Shows a bar with speed and time left; without a terminal, that it begins."""
+        if not self._console.is_terminal:
+            self.step(f"Downloading {text}")
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
@@ -86,11 +86,14 @@ def print_report(report: ConversionReport, *, as_json: bool) -> None:
     if as_json:
         sys.stdout.write(report.to_json().decode())
         return
-    meta = report.metadata
+    meta, trained = report.metadata, report.trained
     rows = {
         "artifact": f"{report.artifact} ({report.size_bytes / 1e6:.1f} MB)",
         "sha256": report.sha256,
+        "model": f"{report.model}, in place of {report.fallback.instead_of}" if report.fallback else "",
         "network": f"{meta.source.architecture}, {len(meta.classes)} classes, {meta.source.precision}",
+        "accuracy": evaluation_words(trained.evaluation) if trained and trained.evaluation else "",
+        "terms": " ".join(trained.terms.split()) if trained else "",
         "input": preprocessing_words(meta.preprocessing),
         "golden": f"{len(meta.golden)} cases",
         "parity": _parity_words(meta.parity, report),
@@ -99,7 +102,7 @@ def print_report(report: ConversionReport, *, as_json: bool) -> None:
         rows["in float"] = f"{len(report.float_layers)} layers: {', '.join(report.float_layers)}"
     rows["report"] = f"{report.path}, {report.page_path}"
     # Plain lines and no table: a path or a hash must never be broken at the terminal's width.
-    sys.stdout.write("".join(f"{key:<9} {value}\n" for key, value in rows.items()))
+    sys.stdout.write("".join(f"{key:<9} {value}\n" for key, value in rows.items() if value))
     if len(report.table) > 1 or any(row.pytorch.labelled for row in report.table):
         sys.stdout.write(f"\n{precision_table(report)}")
 
@@ -133,29 +136,3 @@ def precision_table(report: ConversionReport) -> str:
 def _accuracy(figures: Figures) -> tuple[str, str]:
     top1, top5 = figures.top1_accuracy, figures.top5_accuracy
     return "–" if top1 is None else f"{top1:.2%}", "–" if top5 is None else f"{top5:.2%}"
-
-
-def print_catalog(entries: Mapping[str, CatalogEntry], *, as_json: bool) -> None:
-    """Prints the catalog: a table, or a JSON list."""
-    if as_json:
-        rows = [
-            {
-                "name": e.name,
-                "dataset": e.dataset,
-                "classes": e.classes,
-                "top1_pct": e.top1_pct,
-                "top5_pct": e.top5_pct,
-                "megabytes": e.megabytes,
-                "licence": e.licence,
-                "sources": [{"url": source.url, "sha256": source.sha256} for source in e.sources],
-            }
-            for e in entries.values()
-        ]
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
-        return
-    heading = ("name", "dataset", "classes", "top-1 %", "top-5 %", "MB", "licence", "source")
-    sys.stdout.write(_CATALOG_LINE.format(*heading))
-    for e in entries.values():
-        figures = (str(e.classes), f"{e.top1_pct:.1f}", f"{e.top5_pct:.1f}", f"{e.megabytes:.0f}")
-        licence = e.licence if "/" not in e.licence else "see " + e.licence
-        sys.stdout.write(_CATALOG_LINE.format(e.name, e.dataset, *figures, licence, e.sources[0].url))

@@ -18,8 +18,9 @@ from imgcls_convert import parity
 from imgcls_convert.artifact_file import move_into_place, scratch_folder
 from imgcls_convert.calibration_images import split_images
 from imgcls_convert.comparison import ParityImage
-from imgcls_convert.errors import RequestError
+from imgcls_convert.errors import DownloadError, RequestError
 from imgcls_convert.export import export_network
+from imgcls_convert.fallback import fall_back, fallback_words
 from imgcls_convert.golden_choice import choose_golden, golden_case
 from imgcls_convert.judging import Evidence, write_and_judge
 from imgcls_convert.labels import numbered_labels
@@ -38,6 +39,8 @@ from imgcls_convert.reference import ReferenceClassifier
 from imgcls_convert.report import ConversionReport, report_time
 from imgcls_convert.report_page import report_page
 from imgcls_convert.request import ConvertRequest
+from imgcls_convert.trained_model import card_words
+from imgcls_convert.trained_network import fitting_reference
 from imgcls_convert.weights import WeightsFile, obtain_network
 
 
@@ -57,8 +60,17 @@ def convert(request: ConvertRequest, narrator: Narrator) -> ConversionReport:
 
 def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
     """As `convert`, for a request that has been checked already."""
+    try:
+        return _carry_out(plan, narrator)
+    except DownloadError as error:  # before anything was written
+        return _carry_out(fall_back(plan, error), narrator)
+
+
+def _carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
     request, output = plan.request, plan.output
     notes = _Notes(narrator)
+    if plan.fallback:
+        notes.note(fallback_words(plan, plan.fallback))
     seconds: dict[str, float] = {}
     named = find_network(plan.model, request.num_classes, own_weights=plan.weights is not None)
     preprocessing = choose_preprocessing(request, named.preprocessing, notes)
@@ -66,7 +78,8 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
     narrator.step(f"Loading {named.architecture}")
     with _timed(seconds, "load"):
         network, weights = obtain_network(plan, named, notes)
-        classifier = with_probabilities(network, preprocessing.size)
+        trained = named.trained
+        classifier = with_probabilities(network, preprocessing.size, trained.temperature if trained else 1.0)
         _tell_ending(classifier, preprocessing.size, notes)
         _check_num_classes(request.num_classes, classifier.classes)
         classes = _classes(plan.classes or named.classes, classifier, request, notes)
@@ -83,6 +96,7 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
         source=_source(named, weights),
         parity=None,
         golden=tuple(golden_case(image, answer) for image, answer in zip(golden, evidence.answers, strict=False)),
+        reference=fitting_reference(trained, preprocessing, notes) if trained else None,
     )
     if request.skip_verify:
         notes.note("NOT VERIFIED: --skip-verify was given, nobody knows whether this artifact equals PyTorch")
@@ -93,6 +107,9 @@ def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
         content = unfinished.read_bytes()
         report = ConversionReport(
             artifact=output,
+            model=str(plan.model),
+            trained=trained,
+            fallback=plan.fallback,
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
             metadata=judged.metadata,
@@ -186,7 +203,7 @@ def _source(named: NamedNetwork, weights: WeightsFile | None) -> Source:
     return Source(
         architecture=named.architecture,
         weights_sha256=weights.sha256 if weights else None,
-        weights=weights.path.name if weights else None,
+        weights=_weights_words(named, weights) if weights else None,
         precision="fp32",
         torch=str(torch.__version__),
         torchvision=str(torchvision.__version__),
@@ -194,6 +211,10 @@ def _source(named: NamedNetwork, weights: WeightsFile | None) -> Source:
         onnxruntime=import_runtime().__version__,
         imgcls_convert=version("imgcls-convert"),
     )
+
+
+def _weights_words(named: NamedNetwork, weights: WeightsFile) -> str:
+    return f"{weights.path.name}, {card_words(named.trained)}" if named.trained else weights.path.name
 
 
 @contextmanager

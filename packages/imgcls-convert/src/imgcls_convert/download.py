@@ -12,11 +12,12 @@ from typing import Final
 import httpx
 
 from imgcls_convert.errors import DownloadError
+from imgcls_convert.exception_text import one_line
 from imgcls_convert.narrator import Narrator
 
 _TRIES_PER_SOURCE: Final = 3
 _OK, _PARTIAL_CONTENT, _RANGE_NOT_SATISFIABLE = 200, 206, 416
-_TIMEOUT: Final = httpx.Timeout(30.0, connect=10.0)  # seconds; the 30 are the longest silence while reading
+_TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)  # seconds, for each address of a host; 20: the longest silence
 
 
 @dataclass(frozen=True)
@@ -79,12 +80,20 @@ def fetch(sources: Sequence[WeightsSource], *, what: str, narrator: Narrator, fo
 
 
 def _download(source: WeightsSource, target: Path, what: str, narrator: Narrator) -> str | None:
-    """Downloads one source into `target`; gives the reason when it cannot."""
+    """Downloads one source into `target`; gives the reason when it cannot.
+
+    What broke off is resumed. A try that brought nothing is the last one: a name that cannot be resolved or a host
+    that does not answer will not do so a moment later, and a person waits for the sentence that says so.
+    """
     part = target.with_name(f"{target.name}.part")
     failure = "no try was made"
-    with narrator.download(what) as progress, httpx.Client(timeout=_TIMEOUT, follow_redirects=True) as client:
+    try:
+        client = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
+    except (ValueError, ImportError) as error:  # read from the environment
+        return f"the proxy settings of this machine cannot be used: {one_line(error)}"
+    with client, narrator.download(f"{what} from {httpx.URL(source.url).host}") as progress:
         for _ in range(_TRIES_PER_SOURCE):
-            have = part.stat().st_size if part.exists() else 0
+            have, arrived = part.stat().st_size if part.exists() else 0, 0
             headers = {"Range": f"bytes={have}-"} if have else {}
             try:
                 with client.stream("GET", source.url, headers=headers) as response:
@@ -101,10 +110,12 @@ def _download(source: WeightsSource, target: Path, what: str, narrator: Narrator
                     with part.open("ab" if resumed else "wb") as file:
                         for chunk in response.iter_bytes():
                             file.write(chunk)
-                            done += len(chunk)
-                            progress.update(done, total)
+                            arrived += len(chunk)
+                            progress.update(done + arrived, total)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 failure = _reason(error)
+                if not arrived:
+                    return failure
                 continue
             if _matches(part, source):
                 part.replace(target)

@@ -35,18 +35,19 @@ class DownloadError(ConvertError):
     Args:
         what: the file, as a person calls it.
         attempts: one clause per source: where, and what happened.
+        way_on: a sentence to begin what can be done with; None has nothing to add.
     """
 
     code = "download"
     exit_code = 3
 
-    def __init__(self, what: str, attempts: Sequence[str]) -> None:
-        self.attempts = tuple(attempts)
+    def __init__(self, what: str, attempts: Sequence[str], way_on: str | None = None) -> None:
+        self.what, self.attempts = what, tuple(attempts)
         tried = "; ".join(self.attempts)
         super().__init__(
-            f"The weights of {what} cannot be downloaded. Tried {tried}. "
+            f"The weights of {what} cannot be downloaded. Tried {tried}. {f'{way_on} ' if way_on else ''}"
             "Either pass a checkpoint that you have with `--weights FILE`, or name another MODEL "
-            "(`imgcls-convert --list`)."
+            "(`imgcls-convert --list`; everyday100 comes with the package)."
         )
 
 

@@ -7,7 +7,9 @@ shape (flips, orientation), fine stripes and noise (resize filter, antialias, ha
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import cache
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -17,9 +19,10 @@ from PIL import Image
 Pixels = NDArray[np.uint8]
 
 
-def generated_images() -> dict[str, bytes]:
+@cache
+def generated_images() -> Mapping[str, bytes]:
     """Gives name → PNG; the same bytes on every machine with the same Pillow."""
-    return {f"{name}.png": _png(draw()) for name, draw in _PICTURES.items()}
+    return MappingProxyType({f"{name}.png": _png(draw()) for name, draw in _PICTURES.items()})
 
 
 def _png(pixels: Pixels) -> bytes:

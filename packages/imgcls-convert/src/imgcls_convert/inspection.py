@@ -10,6 +10,8 @@ import msgspec
 from imgcls_core.artifact import ArtifactMetadata, Preprocessing
 from imgcls_core.classifier import OnnxClassifier
 
+from imgcls_convert.reference_words import reference_words
+
 
 @dataclass(frozen=True)
 class Inspection:
@@ -42,6 +44,7 @@ class Inspection:
             "preprocessing": meta.preprocessing,
             "source": meta.source,
             "parity": meta.parity,
+            "reference": meta.reference,
             "golden": golden,
         }
         return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
@@ -52,12 +55,13 @@ class Inspection:
         shown = ", ".join(f"{entry.id} {entry.label}" for entry in meta.classes[:4])
         more = ", …" if len(meta.classes) > 4 else ""
         versions = f"torch {source.torch}, torchvision {source.torchvision}, onnx {source.onnx}"
-        return {
+        weights = source.weights or "made by the factory"
+        found = {
             "artifact": f"{self.path} ({self.size_bytes / 1e6:.1f} MB), schema {meta.schema}",
             "sha256": self.sha256,
             "name": meta.name,
             "network": f"{source.architecture}, {source.precision}",
-            "weights": f"{source.weights or 'made by the factory'} {source.weights_sha256 or ''}".rstrip(),
+            "weights": f"{weights} (SHA-256 {source.weights_sha256})" if source.weights_sha256 else weights,
             "made with": f"imgcls-convert {source.imgcls_convert}, {versions}, onnxruntime {source.onnxruntime}",
             "input": "images, uint8 [N, H, W, 3], RGB, any height and width",
             "prepared": preprocessing_words(meta.preprocessing),
@@ -65,6 +69,9 @@ class Inspection:
             "classes": shown + more,
             "parity": self._parity_words(),
         }
+        if meta.reference is not None:
+            found["reference"] = reference_words(meta.reference)
+        return found
 
     def to_text(self) -> str:
         """Lines for a person."""

@@ -11,8 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from imgcls_convert import bundled
 from imgcls_convert.catalog import CatalogEntry, read_catalog
 from imgcls_convert.errors import RequestError
+from imgcls_convert.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
 
 TIMM_PREFIX: Final = "timm/"
 _SAVED_SUFFIXES: Final = (".pt", ".pth", ".ts", ".torchscript", ".pt2")
@@ -29,6 +31,25 @@ class CatalogReference:
     def name(self) -> str:
         """Short name, used for the output file."""
         return self.entry.name
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class TrainedReference:
+    """A trained model's folder; the bundled model is one."""
+
+    folder: Path
+    card: TrainedModel
+
+    @property
+    def name(self) -> str:
+        """Short name, used for the output file."""
+        return self.card.name
+
+    def __str__(self) -> str:
+        return self.name
 
 
 @dataclass(frozen=True)
@@ -61,6 +82,9 @@ class SavedReference:
         """Short name, used for the output file."""
         return self.path.stem
 
+    def __str__(self) -> str:
+        return self.path.name
+
 
 @dataclass(frozen=True)
 class TimmReference:
@@ -73,15 +97,21 @@ class TimmReference:
         """Short name, used for the output file."""
         return re.sub(r"\W+", "_", self.timm_name)
 
+    def __str__(self) -> str:
+        return f"{TIMM_PREFIX}{self.timm_name}"
 
-ModelReference: TypeAlias = CatalogReference | FactoryReference | SavedReference | TimmReference
+
+ModelReference: TypeAlias = CatalogReference | FactoryReference | SavedReference | TimmReference | TrainedReference
 
 
 def parse_model(text: str) -> ModelReference:
     """Resolves MODEL.
 
+    A name of the catalog is that model, even where a folder has the same name; `./NAME` is the folder.
+
     Raises:
-        RequestError: nothing by that name, no such file, a file without a factory, arguments that are not literals.
+        RequestError: nothing by that name, no such file, a file without a factory, arguments that are not literals, a
+            folder without a trained model.
     """
     if found := _FACTORY.fullmatch(text):
         return _factory(Path(found["file"]), found["factory"], found["call"])
@@ -95,6 +125,13 @@ def parse_model(text: str) -> ModelReference:
         if importlib.util.find_spec("timm") is None:
             raise RequestError(f"{text!r} needs the library timm, which is not installed: `pip install timm`.")
         return TimmReference(text.removeprefix(TIMM_PREFIX))
+    if text == bundled.BUNDLED:
+        return _trained(bundled.bundled_folder())
+    path = Path(text)
+    if path.name in {CARD_NAME, WEIGHTS_NAME} and path.is_file():
+        raise RequestError(f"{text!r} is a part of a trained model; name its folder: `imgcls-convert {path.parent}`.")
+    if path.is_dir() and text not in read_catalog():
+        return _trained(path)
     if text.endswith(_SAVED_SUFFIXES):
         if not Path(text).is_file():
             raise RequestError(f"There is no file {text!r}; MODEL may be a TorchScript or torch.export file.")
@@ -106,12 +143,21 @@ def _from_catalog(name: str) -> CatalogReference:
     catalog = read_catalog()
     if entry := catalog.get(name):
         return CatalogReference(entry)
-    near = difflib.get_close_matches(name, catalog, n=3)
+    near = difflib.get_close_matches(name, [*catalog, bundled.BUNDLED], n=3)
     hint = f" Did you mean {', '.join(near)}?" if near else ""
     raise RequestError(
         f"There is no model {name!r}.{hint} "
-        "`imgcls-convert --list` shows the names; a network of your own is FILE.py:FACTORY."
+        "`imgcls-convert --list` shows the names; a network of your own is FILE.py:FACTORY or a trained model's folder."
     )
+
+
+def _trained(folder: Path) -> TrainedReference:
+    card = TrainedModel.read(folder)
+    if not (folder / WEIGHTS_NAME).is_file():
+        raise RequestError(
+            f"{str(folder)!r} has a {CARD_NAME} and no {WEIGHTS_NAME}, the weights; copy the whole folder."
+        )
+    return TrainedReference(folder, card)
 
 
 def _factory(path: Path, factory: str, call: str | None) -> FactoryReference:

@@ -10,6 +10,7 @@ from imgcls_core.artifact import ClassInfo, Preprocessing
 from torch import nn
 
 from imgcls_convert.download import WeightsSource
+from imgcls_convert.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,8 @@ class NamedNetwork:
         preprocessing: as published with the weights; None when nobody says.
         classes: names of the outputs; None when nobody says.
         whole_file: a file that holds the network with its weights; `--weights` has no place beside it.
+        checkpoint: a file that holds the weights, and nothing but them.
+        trained: the card of a trained model, where the network is one.
     """
 
     name: str
@@ -33,3 +36,5 @@ class NamedNetwork:
     preprocessing: Preprocessing | None = None
     classes: tuple[ClassInfo, ...] | None = None
     whole_file: Path | None = None
+    checkpoint: Path | None = None
+    trained: TrainedModel | None = None

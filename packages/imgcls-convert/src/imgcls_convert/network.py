@@ -13,10 +13,17 @@ from torchvision.transforms import InterpolationMode
 from imgcls_convert.catalog import CatalogEntry
 from imgcls_convert.factory_file import build_from_file
 from imgcls_convert.labels import read_labels
-from imgcls_convert.model_reference import FactoryReference, ModelReference, SavedReference, TimmReference
+from imgcls_convert.model_reference import (
+    FactoryReference,
+    ModelReference,
+    SavedReference,
+    TimmReference,
+    TrainedReference,
+)
 from imgcls_convert.named_network import NamedNetwork
 from imgcls_convert.saved_network import load_saved
 from imgcls_convert.timm_network import find_timm
+from imgcls_convert.trained_network import find_trained
 
 _INTERPOLATION: Final[dict[InterpolationMode, Literal["bilinear", "bicubic"]]] = {
     InterpolationMode.BILINEAR: "bilinear",
@@ -36,6 +43,8 @@ def find_network(model: ModelReference, num_classes: int | None, *, own_weights:
         return NamedNetwork(model.name, str(model), build=lambda: build_from_file(model))
     if isinstance(model, SavedReference):
         return NamedNetwork(model.name, model.path.name, build=lambda: load_saved(model.path), whole_file=model.path)
+    if isinstance(model, TrainedReference):
+        return find_trained(model)
     if isinstance(model, TimmReference):
         return find_timm(model, num_classes, pretrained=not own_weights)
     return _from_catalog(model.entry, num_classes)

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from imgcls_core.artifact import ClassInfo
 
@@ -13,8 +14,11 @@ from imgcls_convert.download import WeightsSource
 from imgcls_convert.errors import RequestError
 from imgcls_convert.labelled_images import LabelledImage, read_images
 from imgcls_convert.labels import read_labels
-from imgcls_convert.model_reference import ModelReference, SavedReference, parse_model
+from imgcls_convert.model_reference import ModelReference, SavedReference, TrainedReference, parse_model
 from imgcls_convert.request import ConvertRequest
+from imgcls_convert.trained_model import WEIGHTS_NAME
+
+DEFAULT_MODEL: Final = "resnet18"
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,7 @@ class Plan:
         golden: from `--golden`; None generates pictures.
         verify: from `--verify-images`.
         calibrate: from `--calibrate`; None calibrates on the golden images.
+        fallback: set when the model stands in for the default one.
     """
 
     request: ConvertRequest
@@ -40,6 +45,20 @@ class Plan:
     golden: Sequence[LabelledImage] | None
     verify: Sequence[LabelledImage]
     calibrate: Sequence[LabelledImage] | None
+    fallback: Fallback | None = None
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Why another model than the default one is converted.
+
+    Args:
+        instead_of: the default one.
+        because: one clause per source of its weights: where, and what happened.
+    """
+
+    instead_of: str
+    because: Sequence[str]
 
 
 def plan_conversion(request: ConvertRequest) -> Plan:
@@ -48,15 +67,14 @@ def plan_conversion(request: ConvertRequest) -> Plan:
     Raises:
         RequestError: an unknown model, a file that is not there, lists that cannot be read, an unwritable output.
     """
-    model = parse_model(request.model)
+    model = parse_model(DEFAULT_MODEL if request.model is None else request.model)
     output = request.output or Path("models") / f"{model.name}.onnx"
     check_output(output)
     if request.precision == "fp32" and (request.calibrate or request.min_agreement is not None):
         raise RequestError(
             "`--calibrate` and `--min-agreement` are for `--precision fp16` and `int8`; fp32 must be exact."
         )
-    if isinstance(model, SavedReference) and request.weights:
-        raise RequestError(f"{model.path.name!r} holds its weights already; leave `--weights` out.")
+    _check_against_model(request, model)
     return Plan(
         request=request,
         model=model,
@@ -67,6 +85,21 @@ def plan_conversion(request: ConvertRequest) -> Plan:
         verify=read_images(request.verify_images, option="--verify-images") if request.verify_images else [],
         calibrate=read_images(request.calibrate, option="--calibrate") if request.calibrate else None,
     )
+
+
+def _check_against_model(request: ConvertRequest, model: ModelReference) -> None:
+    if isinstance(model, SavedReference) and request.weights:
+        raise RequestError(f"{model.path.name!r} holds its weights already; leave `--weights` out.")
+    if isinstance(model, TrainedReference):
+        if request.weights:
+            raise RequestError(
+                f"{str(model.folder)!r} holds its weights already, in {WEIGHTS_NAME}; leave `--weights` out."
+            )
+        if request.num_classes not in {None, found := len(model.card.classes)}:
+            raise RequestError(
+                f"`--num-classes {request.num_classes}` was asked for and {model.name} has {found}; leave it out, or "
+                "train a model with other classes."
+            )
 
 
 def check_output(output: Path) -> None:

@@ -72,4 +72,4 @@ def _geometry(request: ConvertRequest, published: Preprocessing | None) -> tuple
         )
     if request.crop is not None:
         raise RequestError(f"`--crop {request.crop}` needs `--resize PX`, the shorter edge before the crop.")
-    return size or _DEFAULT_SIZE, None
+    return size or (published.size if published else _DEFAULT_SIZE), None

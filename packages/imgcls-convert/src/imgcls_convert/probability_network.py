@@ -37,13 +37,15 @@ class ProbabilityNetwork(nn.Module):
         network: the person's own, in evaluation mode.
         ending: what its output is. A single output is taken for the second of two classes.
         classes: length of the rows.
+        temperature: the logits are divided by it; 1 leaves them as they are.
     """
 
-    def __init__(self, network: nn.Module, ending: Ending, classes: int) -> None:
+    def __init__(self, network: nn.Module, ending: Ending, classes: int, temperature: float = 1.0) -> None:
         super().__init__()
         self.network = network
         self.ending = ending
         self.classes = classes
+        self.temperature = temperature
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Answers a batch."""
@@ -56,6 +58,8 @@ class ProbabilityNetwork(nn.Module):
         if self.ending is Ending.ONE_LOGIT:
             present = out.reshape(-1, 1)
             out = torch.cat([torch.zeros_like(present), present], dim=1)  # [N] → [N, 2]
+        if self.temperature != 1:
+            out = out / self.temperature
         return torch.softmax(out, dim=1)
 
 
@@ -66,16 +70,17 @@ def logits_of(output: Any) -> Any:  # noqa: ANN401 - whatever the network gives
     return getattr(output, "logits", output)
 
 
-def with_probabilities(network: nn.Module, size: tuple[int, int]) -> ProbabilityNetwork:
+def with_probabilities(network: nn.Module, size: tuple[int, int], temperature: float = 1.0) -> ProbabilityNetwork:
     """Asks the network about noise and finds out what it gives.
 
     Args:
         network: any module; it is put into evaluation mode and float32.
         size: height and width of its input, in pixels.
+        temperature: its logits are to be divided by it.
 
     Raises:
-        ExportError: it fails on images of this size, gives no row of numbers per image, gives NaN, or answers one
-            image differently in another company or at another time.
+        ExportError: it fails on images of this size, gives no row of numbers per image, gives NaN, answers one image
+            differently in another company or at another time, or has no logits that a temperature could divide.
     """
     network = network.float()
     # A program of torch.export was settled when it was exported, and refuses to be asked again.
@@ -90,7 +95,11 @@ def with_probabilities(network: nn.Module, size: tuple[int, int]) -> Probability
             "The network gives NaN or infinite outputs; its weights are damaged or its training diverged."
         )
     ending = _ending(rows)
-    return ProbabilityNetwork(network, ending, max(2, rows.shape[1]))
+    if temperature != 1 and ending in {Ending.SOFTMAX, Ending.ONE_PROBABILITY}:
+        raise ExportError(
+            f"The network gives {ending.value} (measured); its temperature {temperature:g} would need logits."
+        )
+    return ProbabilityNetwork(network, ending, max(2, rows.shape[1]), temperature)
 
 
 def looks_like_independent_probabilities(classifier: ProbabilityNetwork, size: tuple[int, int]) -> bool:

@@ -39,7 +39,8 @@ def ask_pytorch(
             f"{path.name!r} was made from weights with SHA-256 {recorded[:16]}…, {file.path.name!r} has "
             f"{file.sha256[:16]}…; give the checkpoint that it was converted from."
         )
-    classifier = with_probabilities(network, metadata.preprocessing.size)
+    temperature = named.trained.temperature if named.trained else 1.0
+    classifier = with_probabilities(network, metadata.preprocessing.size, temperature)
     if classifier.classes != len(metadata.classes):
         raise RequestError(
             f"{path.name!r} has {len(metadata.classes)} classes, {model!r} has {classifier.classes}; "

@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 from imgcls_core.artifact import ArtifactMetadata
 
 from imgcls_convert.comparison import Figures, ImageComparison
+from imgcls_convert.plan import Fallback
+from imgcls_convert.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)
@@ -41,6 +44,9 @@ class ConversionReport:
 
     Args:
         artifact: path of the .onnx file.
+        model: what was converted, as a person names it.
+        trained: its card, where it is a trained model.
+        fallback: set when it stands in for the default model, which could not be downloaded.
         sha256: of the artifact.
         size_bytes: of the artifact.
         metadata: as in the artifact.
@@ -54,6 +60,9 @@ class ConversionReport:
     """
 
     artifact: Path
+    model: str
+    trained: TrainedModel | None
+    fallback: Fallback | None
     sha256: str
     size_bytes: int
     metadata: ArtifactMetadata
@@ -81,11 +90,15 @@ class ConversionReport:
         content = {
             "artifact": {"file": self.artifact.name, "sha256": self.sha256, "bytes": self.size_bytes},
             "created": self.created,
+            "model": self.model,
+            "fallback": self.fallback,
             "name": meta.name,
             "classes": len(meta.classes),
             "preprocessing": meta.preprocessing,
             "source": meta.source,
             "parity": meta.parity,
+            "trained": self._trained(),
+            "reference": meta.reference,
             "precisions": self.table,
             "float_layers": self.float_layers,
             "held_out": self.held_out,
@@ -95,6 +108,18 @@ class ConversionReport:
             "images": self.images,
         }
         return msgspec.json.format(msgspec.json.encode(content), indent=2) + b"\n"
+
+    def _trained(self) -> dict[str, Any] | None:
+        card = self.trained
+        if card is None:
+            return None
+        return {
+            "name": card.name,
+            "architecture": card.architecture,
+            "temperature": card.temperature,
+            "evaluation": card.evaluation,
+            "terms": card.terms,
+        }
 
 
 def report_time() -> str:

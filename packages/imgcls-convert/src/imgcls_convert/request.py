@@ -13,7 +13,8 @@ class ConvertRequest:
     """One conversion; None means "as the model itself says, else the default".
 
     Args:
-        model: a catalog name, FILE.py:FACTORY(arguments), timm/NAME, or a TorchScript or torch.export file.
+        model: a catalog name, FILE.py:FACTORY(arguments), timm/NAME, a trained model's folder, or a TorchScript or
+            torch.export file; None means resnet18, or the bundled model where its weights cannot be downloaded.
         weights: a path or URL of a state dict.
         labels: a known list (`imagenet1k`) or a file.
         image_size: height and width of the network's input, in pixels.
@@ -31,7 +32,7 @@ class ConvertRequest:
         skip_verify: write the artifact without proof.
     """
 
-    model: str = "resnet18"
+    model: str | None = None
     weights: str | None = None
     labels: str | None = None
     image_size: tuple[int, int] | None = None

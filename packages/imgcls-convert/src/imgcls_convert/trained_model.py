@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import msgspec
 from imgcls_core.artifact import ClassInfo, Preprocessing, ReferenceDistribution
+from msgspec import Meta
 
 from imgcls_convert.errors import RequestError
 
 CARD_NAME: Final = "model.json"
 WEIGHTS_NAME: Final = "model.safetensors"
+SCHEMA: Final = 1
+
+# Becomes a file name: no folders, nothing hidden, no control characters.
+_Name = Annotated[str, Meta(pattern=r"\A[^/\\.\x00-\x1f][^/\\\x00-\x1f]{0,99}\Z")]
+_Temperature = Annotated[float, Meta(gt=0, le=1000)]
 
 
 class EvaluationSummary(msgspec.Struct, frozen=True):
@@ -54,16 +60,25 @@ class TrainedModel(msgspec.Struct, frozen=True, omit_defaults=True):
         terms: where the data and weights come from, and under what terms they may be used.
     """
 
-    name: str
+    name: _Name
     architecture: str
-    classes: tuple[ClassInfo, ...]
+    classes: Annotated[tuple[ClassInfo, ...], Meta(min_length=2)]
     preprocessing: Preprocessing
     training: dict[str, Any]
-    temperature: float = 1.0
+    temperature: _Temperature = 1.0
     evaluation: EvaluationSummary | None = None
     reference: ReferenceDistribution | None = None
     terms: str = ""
-    schema: Literal[1] = 1
+    schema: Literal[1] = SCHEMA
+
+    def __post_init__(self) -> None:
+        if [entry.id for entry in self.classes] != list(range(len(self.classes))):
+            raise ValueError("its classes must be numbered 0, 1, 2, … in order")
+        if self.reference is not None and len(self.reference.class_shares) != len(self.classes):
+            raise ValueError(
+                f"its reference distribution has {len(self.reference.class_shares)} classes, "
+                f"the model {len(self.classes)}"
+            )
 
     @classmethod
     def read(cls, folder: Path) -> TrainedModel:
@@ -74,14 +89,45 @@ class TrainedModel(msgspec.Struct, frozen=True, omit_defaults=True):
         """
         path = folder / CARD_NAME
         try:
-            return msgspec.json.decode(path.read_bytes(), type=cls)
+            content = path.read_bytes()
         except OSError as error:
             raise RequestError(
-                f"{str(folder)!r} holds no trained model: {CARD_NAME} cannot be read ({error})."
+                f"{str(folder)!r} holds no trained model: {CARD_NAME} cannot be read ({error.strerror or error}). "
+                "Name a folder that `imgcls-train fit` has written."
             ) from error
-        except msgspec.DecodeError as error:
+        try:
+            found = msgspec.json.decode(content, type=_Versioned).schema
+            if found > SCHEMA:
+                raise RequestError(
+                    f"{str(path)!r} has the schema {found}; this version reads {SCHEMA}. Upgrade imgcls-convert."
+                )
+            return msgspec.json.decode(content, type=cls)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
             raise RequestError(f"{str(path)!r} is not the card of a trained model: {error}.") from error
 
     def to_json(self) -> bytes:
         """Gives the card as readable JSON."""
         return msgspec.json.format(msgspec.json.encode(self), indent=2) + b"\n"
+
+
+def card_words(card: TrainedModel) -> str:
+    """What there is to know of the weights, in one line: accuracy and terms travel with the artifact."""
+    parts = [card.name]
+    if card.temperature != 1:
+        parts.append(f"temperature {card.temperature:.4g}")
+    if card.evaluation is not None:
+        parts.append(evaluation_words(card.evaluation))
+    if terms := " ".join(card.terms.split()):
+        parts.append(f"terms: {terms}")
+    return "; ".join(parts)
+
+
+def evaluation_words(found: EvaluationSummary) -> str:
+    """The accuracy in one line."""
+    return f"top-1 {found.top1_pct:.2f} %, top-5 {found.top5_pct:.2f} % on {found.images} images of {found.split}"
+
+
+class _Versioned(msgspec.Struct):
+    """What every version of a card has."""
+
+    schema: int = SCHEMA

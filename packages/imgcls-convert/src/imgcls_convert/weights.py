@@ -15,6 +15,7 @@ from imgcls_convert.model_reference import TimmReference
 from imgcls_convert.named_network import NamedNetwork
 from imgcls_convert.narrator import Narrator
 from imgcls_convert.plan import Plan
+from imgcls_convert.trained_model import CARD_NAME
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,14 @@ def obtain_network(plan: Plan, named: NamedNetwork, narrator: Narrator) -> tuple
         with named.whole_file.open("rb") as file:
             sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         return named.build(), WeightsFile(named.whole_file, sha256)
-    checkpoint = _checkpoint(plan, named, narrator)
+    checkpoint = read_checkpoint(named.checkpoint) if named.checkpoint else _checkpoint(plan, named, narrator)
     network = named.build()
     if checkpoint is None:
         return network, None
-    load_into(network, checkpoint)
+    if named.trained:
+        load_into(network, checkpoint, way_on=f"It is not what {CARD_NAME} beside it describes: copy the folder again.")
+    else:
+        load_into(network, checkpoint)
     return network, WeightsFile(checkpoint.path, checkpoint.sha256)
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-from imgcls_convert.catalog import read_catalog
-from imgcls_convert.console import ConsoleNarrator, print_catalog, print_report
+from imgcls_convert.catalog_listing import list_models, listing_json, listing_table
+from imgcls_convert.console import ConsoleNarrator, print_report
 from imgcls_convert.plan import plan_conversion
 from imgcls_convert.request import ConvertRequest
 
@@ -23,4 +24,5 @@ def run(options: Mapping[str, Any], *, as_json: bool) -> None:
 
 def show_catalog(*, as_json: bool) -> None:
     """Prints the catalog."""
-    print_catalog(read_catalog(), as_json=as_json)
+    models = list_models(ConsoleNarrator())
+    sys.stdout.write(listing_json(models) if as_json else listing_table(models))
