@@ -25,7 +25,8 @@ def create_app(service: Service) -> ASGIApp:
         yield
         await service.stop()
 
-    return RequestMiddleware(_routes(lifespan), service=service, direct={"/predict": predict.answer})
+    app = _routes(lifespan, root_path=service.settings.root_path)
+    return RequestMiddleware(app, service=service, direct={"/predict": predict.answer})
 
 
 def openapi() -> dict[str, Any]:
@@ -33,7 +34,9 @@ def openapi() -> dict[str, Any]:
     return openapi_document(_routes())
 
 
-def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None) -> FastAPI:
+def _routes(
+    lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | None = None, *, root_path: str | None = None
+) -> FastAPI:
     app = FastAPI(
         title="imgcls",
         version=__version__,
@@ -43,7 +46,7 @@ def _routes(lifespan: Callable[[FastAPI], AbstractAsyncContextManager[None]] | N
         redoc_url=None,
         redirect_slashes=False,
     )
-    app.openapi = lambda: openapi_document(app)
+    app.openapi = lambda: openapi_document(app, root_path=root_path)
     problems.install(app)
     for module in (predict, batch, state, models, drift, metrics, v2, page):
         app.include_router(module.router)

@@ -58,11 +58,13 @@ _EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
 }
 
 
-def openapi_document(app: FastAPI) -> dict[str, Any]:
-    """Gives the document for an application's routes."""
+def openapi_document(app: FastAPI, *, root_path: str | None = None) -> dict[str, Any]:
+    """Gives the document for an application's routes, `root_path` being where callers find them."""
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, description=_DESCRIPTION, routes=app.routes
     )
+    if root_path is not None:
+        document["servers"] = [{"url": root_path}]
     components = document.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     for model in (ProblemReply, InferJson):

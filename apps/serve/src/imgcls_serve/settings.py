@@ -35,6 +35,14 @@ class Settings(BaseSettings):
         "127.0.0.1"
     )
     port: Annotated[int, Field(ge=0, le=65535, description="Port to listen on; 0 takes a free one.")] = 8192
+    root_path: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(/[A-Za-z0-9._~-]+)+$",
+            description="Prefix under which a proxy publishes the service, and which it strips, such as `/imgcls`; "
+            "OpenAPI then names it. Pages need no setting: open `/imgcls/`, with the slash.",
+        ),
+    ] = None
     provider: Annotated[
         Literal["auto", "cuda", "cpu"],
         Field(description="Where the network runs. `auto` takes CUDA when it is usable; a named one never falls back."),
@@ -51,7 +59,13 @@ class Settings(BaseSettings):
         int, Field(ge=0, le=1024, description="Processors to use; 0 counts those that the process may use.")
     ] = 0
     max_batch: Annotated[
-        int, Field(ge=0, le=1024, description="Most images in one inference; 0 takes 1 (`parallel`) or 32 (`wide`).")
+        int,
+        Field(
+            ge=0,
+            le=1024,
+            description="Most images in one inference; 0 takes 1 (`parallel`) or 32 (`wide`). On a CPU `parallel` "
+            "takes at most 4.",
+        ),
     ] = 0
     max_wait_ms: Annotated[
         float, Field(ge=0, le=1000, description="How long an inference may wait for its batch to fill, in ms.")

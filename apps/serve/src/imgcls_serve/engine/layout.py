@@ -8,6 +8,9 @@ from typing import Literal
 # On a GPU throughput grows up to batches of about this size for ImageNet networks; a free choice elsewhere.
 WIDE_MAX_BATCH = 32
 
+# Single-threaded inferences of larger batches lose the cache: a forced batch of 32 answered 2.7 times fewer images.
+_PARALLEL_MOST = 4
+
 
 @dataclass(frozen=True)
 class ThreadLayout:
@@ -46,9 +49,10 @@ def choose_layout(
         requested: "auto", "parallel" or "wide".
         provider: "cuda" or "cpu".
         cpus: processors that this process may use.
-        max_batch: 0 for the layout's own.
+        max_batch: 0 for the layout's own; "parallel" on a CPU takes no more than 4.
         max_wait_ms: see `ThreadLayout`.
     """
     if requested == "parallel" or (requested == "auto" and provider == "cpu"):
-        return ThreadLayout("parallel", cpus, 0, 0, max_batch or 1, max_wait_ms, 1)
+        most = min(max_batch, _PARALLEL_MOST) if provider == "cpu" else max_batch
+        return ThreadLayout("parallel", cpus, 0, 0, most or 1, max_wait_ms, 1)
     return ThreadLayout("wide", 0, cpus, 1, max_batch or WIDE_MAX_BATCH, max_wait_ms, cpus)
