@@ -118,7 +118,7 @@ def _classes(rows: Sequence[ClassAccuracy]) -> str:
 
 
 def _diagram(calibration: Calibration, title: str) -> str:
-    width, height = _LEFT + _SIDE + 14, _TOP + _SIDE + _BOTTOM
+    width, height = _LEFT + _SIDE + 22, _TOP + _SIDE + _BOTTOM
     most = max(one.images for one in calibration.bins)
 
     def x(share: float) -> float:
