@@ -30,9 +30,9 @@ def change_card(trained_folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory):
-    """40 blurred noise pictures."""
+    """16 blurred noise pictures: few, because each is asked once for every layer that may stay float."""
     folder = tmp_path_factory.mktemp("pictures")
-    for i in range(40):
+    for i in range(16):
         few = np.random.default_rng(i).integers(0, 256, (7, 6, 3), dtype=np.uint8)
         Image.fromarray(few).resize((90, 70), Image.Resampling.BICUBIC).save(folder / f"{i:02}.png")
     return folder
