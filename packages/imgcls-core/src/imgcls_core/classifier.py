@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,8 @@ from imgcls_core.artifact import ArtifactMetadata
 from imgcls_core.errors import ArtifactMetadataError
 from imgcls_core.golden import GoldenResult, check_golden, replay_golden
 from imgcls_core.session import OnnxRuntimeEngine
+
+_TOP: Final = 5
 
 
 @dataclass(frozen=True)
@@ -90,17 +93,18 @@ class OnnxClassifier:
             )
         return self._engine.run(np.ascontiguousarray(batch))
 
-    def top_k(self, probabilities: NDArray[np.float32], k: int = 5) -> list[Prediction]:
+    def top_k(self, probabilities: NDArray[np.float32], k: int | None = None) -> list[Prediction]:
         """Names the k most probable classes, most probable first; equal ones in order of their ids.
 
         Args:
             probabilities: float32 [classes], one row of `predict`.
-            k: 1 to the number of classes.
+            k: 1 to the number of classes; None names five, or all where there are fewer.
 
         Raises:
             ValueError: k out of range or a vector of another length.
         """
         classes = self.metadata.classes
+        k = min(_TOP, len(classes)) if k is None else k
         if not 1 <= k <= len(classes):
             raise ValueError(f"k is {k}; the artifact has {len(classes)} classes, so 1 to {len(classes)} can be named")
         if probabilities.shape != (len(classes),):

@@ -16,7 +16,7 @@ from imgcls_serve.problems import image_fault
 from imgcls_serve.request_context import RequestContext, context_of
 from imgcls_serve.routes.dependencies import CallerWatch
 from imgcls_serve.routes.documented import CHECK_HEADER, IMAGES_BODY, TIMEOUT_HEADER, problems
-from imgcls_serve.routes.predict import PredictQuery, check_top_k, image_in_json
+from imgcls_serve.routes.predict import PredictQuery, asked_top_k, image_in_json
 from imgcls_serve.schemas import BatchJson, BatchReply, PredictJson
 from imgcls_serve.served_model import ServedModel
 
@@ -40,7 +40,7 @@ async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()
     context = context_of(request.scope)
     service, deadline = context.service, context.deadline
     model = service.model(query.model, is_check=context.is_check)
-    check_top_k(model, query.top_k)
+    asked_top_k(model, query)
     service.check_admission(deadline)
     images = await _read_images(request, context)
     service.check_admission(deadline, len(images))
@@ -68,7 +68,9 @@ def _result(
 ) -> dict[str, Any]:
     if isinstance(found, Answer):
         metrics = context.service.metrics
-        return image_answer(model, found, metrics, top_k=query.top_k, with_probabilities=query.probabilities)
+        return image_answer(
+            model, found, metrics, top_k=asked_top_k(model, query), with_probabilities=query.probabilities
+        )
     if not isinstance(found, Exception):
         raise found
     return {"error": image_fault(context, found)}

@@ -27,7 +27,10 @@ class PredictQuery(BaseModel):
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=False)
 
-    top_k: Annotated[int, Field(ge=1, description="How many classes to name, best first; at most all of them.")] = 5
+    top_k: Annotated[
+        int,
+        Field(ge=1, description="How many classes to name, best first; at most all of them, which is the default too."),
+    ] = 5
     probabilities: Annotated[bool, Field(description="Whether to give the probability of every class.")] = False
     model: Annotated[str | None, Field(description="Which model answers; the default one without it.")] = None
 
@@ -69,6 +72,18 @@ def read_query(request: Request) -> PredictQuery:
         raise InvalidParameterError(" ".join(validation_sentence("query", fault) for fault in error.errors())) from None
 
 
+def asked_top_k(model: ServedModel, query: PredictQuery) -> int:
+    """Gives how many classes to name: the default is no more than the model has.
+
+    Raises:
+        InvalidParameterError: more were asked for than the model has.
+    """
+    if "top_k" not in query.model_fields_set:
+        return min(query.top_k, len(model.metadata.classes))
+    check_top_k(model, query.top_k)
+    return query.top_k
+
+
 def check_top_k(model: ServedModel, top_k: int) -> None:
     """Passes when the model has so many classes.
 
@@ -84,13 +99,13 @@ async def _answer(request: Request, query: PredictQuery) -> Response:
     context = context_of(request.scope)
     service, deadline = context.service, context.deadline
     model = service.model(query.model, is_check=context.is_check)
-    check_top_k(model, query.top_k)
+    top_k = asked_top_k(model, query)
     service.check_admission(deadline)
     encoded = await _read_image(request, context)
     future = service.submit(model, encoded, deadline_s=deadline.at_s, timeout_ms=deadline.timeout_ms)
     with CallerWatch(request, [future]):
         found = await future
-    image = image_answer(model, found, service.metrics, top_k=query.top_k, with_probabilities=query.probabilities)
+    image = image_answer(model, found, service.metrics, top_k=top_k, with_probabilities=query.probabilities)
     context.fields.update(log_fields(model, found, image), image_bytes=len(encoded))
     timing, batch_size = image.pop("timing_ms"), image.pop("batch_size")
     image["model"] = {"name": model.name, "sha256": model.sha256}
