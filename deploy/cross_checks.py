@@ -94,7 +94,7 @@ def _upload_faults(
         below = [name for name in sent if name.startswith(f"{path}/") or fnmatch.fnmatch(name, path)]
         if not below and (complete or (root / path).exists() or not is_sent(path)):
             there = "does not send it" if (root / path).exists() else "finds no such file"
-            hint = "; make it with `uv run imgcls-convert`" if path.endswith(".onnx") and is_sent(path) else ""
+            hint = "; make it with `uv run imgcls-convert MODEL`" if path.endswith(".onnx") and is_sent(path) else ""
             yield f"The Dockerfile copies {source!r}, but deployment.include {there}{hint}."
         for name in _package_files(root, path):
             if not is_sent(name):

@@ -80,17 +80,18 @@ def report(artifact: Path):
 
 
 class Service:
-    """An `imgcls-serve` process on a free loopback port."""
+    """An `imgcls-serve` process on a free loopback port, for one artifact or for a folder of models."""
 
-    def __init__(self, artifact: Path, log: Path, **settings: str) -> None:
+    def __init__(self, models: Path, log: Path, **settings: str) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = log
+        option = "--models-dir" if models.is_dir() else "--model"
         with log.open("wb") as file:
             self.process = subprocess.Popen(
-                [command("imgcls-serve"), "--model", str(artifact), "--port", str(self.port)],
+                [command("imgcls-serve"), option, str(models), "--port", str(self.port)],
                 stdout=file,
                 stderr=file,
                 env={**os.environ, "IMGCLS_PROVIDER": "cpu", **settings},
