@@ -1,0 +1,74 @@
+"""The model in the package, its very files: these tests fail where one is missing, too large or says too little."""
+
+import csv
+import json
+
+import pytest
+from imgcls_convert import bundled
+from imgcls_convert.architectures import build_architecture
+from imgcls_convert.trained_model import TrainedModel
+from imgcls_core import ImagePreprocessor, OnnxClassifier
+from safetensors import safe_open
+
+MAX_BYTES = 6_000_000
+MAX_PARAMETERS = 3_100_000
+
+
+@pytest.fixture(scope="module")
+def card():
+    return TrainedModel.read(bundled.bundled_folder())
+
+
+@pytest.fixture(scope="module")
+def artifact(run_cli, tmp_path_factory):
+    output = tmp_path_factory.mktemp("bundled") / "everyday100.onnx"
+    told = run_cli("everyday100", "--output", output)
+    assert told.code == 0, told.err
+    return output
+
+
+def test_it_is_small_and_half_precision(card):
+    assert sum(path.stat().st_size for path in bundled.bundled_folder().iterdir()) <= MAX_BYTES
+    network = build_architecture(card.architecture, len(card.classes))
+    assert sum(weight.numel() for weight in network.parameters()) <= MAX_PARAMETERS
+    with safe_open(bundled.bundled_folder() / "model.safetensors", "np") as weights:
+        kinds = {weights.get_slice(key).get_dtype() for key in weights.keys()}  # noqa: SIM118 - not a mapping
+    assert kinds <= {"F16", "I64"}  # the counters of batch normalisation are whole numbers
+
+
+def test_its_card_says_what_it_knows_how_well_and_under_what_terms(card):
+    assert card.name == "everyday100"
+    assert len(card.classes) == 100
+    assert all(entry.wnid for entry in card.classes)
+    assert "ImageNet" in card.terms
+    assert card.evaluation.images == card.reference.images
+    assert card.evaluation.split_sha256
+    assert card.preprocessing.size == (64, 64)
+
+
+def test_the_list_shows_it(run_cli, card):
+    row = json.loads(run_cli("--list", "--json").out)[0]
+    assert (row["name"], row["in_package"], row["licence"]) == ("everyday100", True, " ".join(card.terms.split()))
+
+
+def test_its_artifact_is_proven_and_carries_the_reference(artifact, card):
+    classifier = OnnxClassifier(artifact, provider="cpu")
+    classifier.check_golden()
+    assert classifier.metadata.reference == card.reference
+    assert classifier.metadata.parity.max_abs_diff <= 1e-5
+
+
+def test_it_recognises_photos_of_its_classes(artifact, real_data):
+    """Whole photos squashed to 64 px, whose objects are smaller than those it was trained on; chance is 1 %."""
+    classifier = OnnxClassifier(artifact, provider="cpu")
+    known = {entry.wnid: entry.id for entry in classifier.metadata.classes}
+    photos = real_data / "imagenet-sample"
+    with (photos / "labels.csv").open(encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["wnid"] in known]
+    assert len(rows) >= 20
+    preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
+    right = [
+        classifier.predict(preprocess((photos / row["file"]).read_bytes()))[0].argmax() == known[row["wnid"]]
+        for row in rows
+    ]
+    assert sum(right) / len(right) > 0.4
