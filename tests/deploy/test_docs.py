@@ -13,8 +13,10 @@ from imgcls_serve.problems import INTERNAL, PROBLEMS
 from imgcls_serve.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md"]
-COMMAND = re.compile(r"(?<!-t )(imgcls-(?:convert|serve|client)|python -m deploy)((?:[ \t]+[a-z]+\b)?)([^`\n|]*)")
+PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "packages").glob("*/README.md")), ROOT / "README.md"]
+COMMAND = re.compile(
+    r"(?<!-t )(?<!package )(?<![/\w])(imgcls-(?:convert|serve|client|train)|python -m deploy)(?!/)((?:[ \t]+[a-z]+\b)?)([^`\n|]*)"
+)
 # What a command in a text names without meaning a file of the repository.
 STANDS_FOR_A_FILE_OF_THE_USER = re.compile(r"^(models|photos)/|tench|NAME|mine\.onnx")
 
@@ -38,7 +40,7 @@ def test_every_path_exists(page):
     for code in re.findall(r"`([^`\n]+)`", text_of(page)):
         for word in code.split():
             if word.startswith(folders) and not STANDS_FOR_A_FILE_OF_THE_USER.search(word):
-                assert (ROOT / word).exists(), word
+                assert (ROOT / word).exists() or (page.parent / word).exists(), word
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +63,9 @@ def test_every_command_and_option_exists(page, help_of):
     for program, word, rest in COMMAND.findall(text_of(page)):
         module = program.replace("-", "_") if program.startswith("imgcls") else "deploy"
         command = (module,)
-        if module in {"imgcls_client", "deploy"} and word.strip():
+        if module in {"imgcls_client", "imgcls_train", "deploy"} and word.strip():
+            command = (module, word.strip())
+        if module == "imgcls_convert" and word.strip() in {"inspect", "verify", "diff"}:
             command = (module, word.strip())
         if command == ("imgcls_client", "monitor") and rest.strip().startswith("report"):
             command = (*command, "report")

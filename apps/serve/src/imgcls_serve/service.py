@@ -18,6 +18,8 @@ from imgcls_serve.engine.engine import Engine
 from imgcls_serve.engine.job import Answer, Stage
 from imgcls_serve.engine.layout import choose_layout
 from imgcls_serve.errors import DeadlineExceededError, ModelRefusedError, NotReadyError, UrlRefusedError
+from imgcls_serve.idle_memory import give_back_when_idle
+from imgcls_serve.memory import give_memory_back
 from imgcls_serve.metrics import Metrics
 from imgcls_serve.registry import ModelRegistry
 from imgcls_serve.request_context import Deadline
@@ -69,6 +71,8 @@ class Service:
         self._is_draining = False
         self._started_s = time.monotonic()
         self._starting: asyncio.Task[None] | None = None
+        self._housekeeping: asyncio.Task[None] | None = None
+        self._submitted = 0
 
     @property
     def uptime_s(self) -> float:
@@ -95,11 +99,15 @@ class Service:
         """Begins to load in the background; the service answers `/health` meanwhile."""
         self._starting = asyncio.create_task(self._load_at_start())
         self._starting.add_done_callback(self._start_ended)
+        self._housekeeping = asyncio.create_task(
+            give_back_when_idle(lambda: self._submitted, lambda: self.pending, give_memory_back)
+        )
 
     async def stop(self) -> None:
         """Ends the threads; whatever still waits is cancelled."""
-        if self._starting is not None:
-            self._starting.cancel()
+        for task in (self._starting, self._housekeeping):
+            if task is not None:
+                task.cancel()
         if self._urls is not None:
             self._urls.close()
         if self._engine is not None:
@@ -148,6 +156,7 @@ class Service:
         """Hands one image to the engine; see `Engine.submit`."""
         if self._engine is None:
             raise NotReadyError(self.not_ready_reason or "The engine is not running.")
+        self._submitted += 1
         return self._engine.submit(model, source, deadline_s=deadline_s, timeout_ms=timeout_ms)
 
     async def fetch(self, url: str, *, deadline: Deadline) -> bytes:
