@@ -15,7 +15,8 @@ from imgcls_serve.settings import Settings
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "packages").glob("*/README.md")), ROOT / "README.md"]
 COMMAND = re.compile(
-    r"(?<!-t )(?<!package )(?<![/\w])(imgcls-(?:convert|serve|client|train)|python -m deploy)(?!/)((?:[ \t]+[a-z]+\b)?)([^`\n|]*)"
+    r"(?<!-t )(?<!package )(?<![/\w])(imgcls-(?:convert|serve|client|train)|python -m deploy)(?!/)"
+    r"((?:[ \t]+[a-z]+\b)?)([^`\n|]*)"
 )
 # What a command in a text names without meaning a file of the repository.
 STANDS_FOR_A_FILE_OF_THE_USER = re.compile(r"^(models|photos)/|tench|NAME|mine\.onnx")

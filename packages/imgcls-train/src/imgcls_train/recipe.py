@@ -30,6 +30,8 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
         learning_rate: the highest one, per batch of `batch_size`.
         warmup_epochs: over which the learning rate rises from zero; after them it falls as a cosine to zero.
         weight_decay: of convolutions and linear layers; norms and biases have none.
+        clip_norm: the gradient is shortened to this length where it is longer; 0 leaves it. Networks without batch norm
+            need it.
         label_smoothing: share of the target that is spread over all classes.
         ema_decay: of the average of the weights, which is what is evaluated and kept; 0 switches it off.
         crop_scale_min: smallest share of the area that a random crop shows; 1 switches cropping off.
@@ -59,6 +61,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     learning_rate: _Positive = 0.1
     warmup_epochs: Annotated[float, Meta(ge=0)] = 2.0
     weight_decay: Annotated[float, Meta(ge=0)] = 5e-4
+    clip_norm: Annotated[float, Meta(ge=0)] = 0.0
     label_smoothing: _Share = 0.1
     ema_decay: Annotated[float, Meta(ge=0, lt=1)] = 0.999
     crop_scale_min: Annotated[float, Meta(gt=0, le=1)] = 0.35

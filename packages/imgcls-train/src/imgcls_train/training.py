@@ -193,6 +193,8 @@ class Training:
             loss = share * loss + (1 - share) * second
         self._optimizer.zero_grad()
         loss.backward()
+        if recipe.clip_norm:
+            nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip_norm)
         self._optimizer.step()
         self._average.follow(self._network, step)
         return float(loss.detach())
