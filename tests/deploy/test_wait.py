@@ -6,6 +6,7 @@ import hashlib
 import http.server
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
@@ -61,7 +62,11 @@ def deployment() -> Iterator[Deployment]:
 
 
 def wait(deployment, root, *arguments, **environment):
-    url = f"http://127.0.0.1:{deployment.server_address[1]}/v4/"
+    return wait_for_port(deployment.server_address[1], root, *arguments, **environment)
+
+
+def wait_for_port(port, root, *arguments, **environment):
+    url = f"http://127.0.0.1:{port}/v4/"
     clean = {name: value for name, value in os.environ.items() if not name.startswith("IMGCLS_")}
     return subprocess.run(
         [sys.executable, "-m", "deploy", "wait", url, *arguments],
@@ -89,8 +94,10 @@ def test_a_deployment_that_does_not_get_ready_in_time_is_a_failure(deployment, r
     assert "did not get ready within 0 s" in result.stderr
 
 
-def test_an_address_where_nobody_listens_is_named_so(deployment, repository):
-    deployment.server_close()
-    result = wait(deployment, repository, "--timeout-s", "0")
+def test_an_address_where_nobody_listens_is_named_so(repository):
+    # Bound but not listening: nobody else can get the port meanwhile, not even the caller's own connection.
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        result = wait_for_port(held.getsockname()[1], repository, "--timeout-s", "0")
     assert result.returncode == 1
     assert "cannot be reached: ConnectError" in result.stdout
