@@ -29,7 +29,7 @@ class PredictQuery(BaseModel):
 
     top_k: Annotated[
         int,
-        Field(ge=1, description="How many classes to name, best first; at most all of them, which is the default too."),
+        Field(ge=1, description="How many classes to name, best first; the default is no more than the model has."),
     ] = 5
     probabilities: Annotated[bool, Field(description="Whether to give the probability of every class.")] = False
     model: Annotated[str | None, Field(description="Which model answers; the default one without it.")] = None
