@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import torch
 
@@ -14,24 +16,27 @@ from imgcls_train.errors import RunError
 CHECKPOINT_NAME: Final = "checkpoint.pt"
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Puts a file in place whole: after a crash there is the old one or the new one."""
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Gives a file to write, put in place when it is whole: after a crash there is the old one or the new one."""
     part = path.with_name(f".{path.name}.part")
     with part.open("wb") as file:
-        file.write(content)
+        yield file
         file.flush()
         os.fsync(file.fileno())
     part.replace(path)
 
 
+def write_atomically(path: Path, content: bytes) -> None:
+    """Puts a file in place whole."""
+    with replacing(path) as file:
+        file.write(content)
+
+
 def save_checkpoint(folder: Path, state: dict[str, Any]) -> None:
     """Saves the state of a training in its run's folder."""
-    part = folder / f".{CHECKPOINT_NAME}.part"
-    with part.open("wb") as file:
+    with replacing(folder / CHECKPOINT_NAME) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(folder / CHECKPOINT_NAME)
 
 
 def load_checkpoint(folder: Path) -> dict[str, Any] | None:

@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         click.echo(f"imgcls-train: {error}", err=True)
         sys.exit(getattr(error, "exit_code", 2))
     except (KeyboardInterrupt, click.Abort):
-        click.echo("imgcls-train: interrupted.", err=True)
+        onward = " The same command goes on from its last checkpoint." if given[:1] == ["fit"] else ""
+        click.echo(f"imgcls-train: interrupted.{onward}", err=True)
         sys.exit(_INTERRUPTED)
     except Exception as error:  # noqa: BLE001 - the one place where an unforeseen error becomes a sentence
         if os.environ.get("IMGCLS_DEBUG"):

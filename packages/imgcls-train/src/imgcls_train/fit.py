@@ -96,7 +96,7 @@ def fit(
             "in one of them only."
         )
     classes = read_classes(request.dataset, train)
-    recipe = folder.begin(request.recipe, f"{request.dataset.name}/{request.train_split}")
+    recipe = folder.begin(request.recipe, f"{request.dataset.resolve().name}/{request.train_split}")
     if folder.is_finished:
         narrator.note(f"{str(request.run)!r} is finished already; nothing to do")
         return TrainedModel.read(request.run)
@@ -146,7 +146,7 @@ def fit(
         preprocessing=preprocessing,
         training={
             "recipe": {field: getattr(recipe, field) for field in recipe.__struct_fields__},
-            "dataset": request.dataset.name,
+            "dataset": request.dataset.resolve().name,
             "train_images": len(train_pixels),
             "skipped_images": len(train_pixels.skipped),
             "pretrained": start.weights,

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from imgcls_convert.narrator import Narrator
 from imgcls_core.artifact import Preprocessing
+from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageError
 from imgcls_core.preprocess import ImagePreprocessor
 from numpy.typing import NDArray
@@ -41,7 +42,7 @@ class Pixels:
     ) -> None:
         self._split = split
         self._shrink = ImagePreprocessor(preprocessing)
-        self._workers = ThreadPoolExecutor(os.cpu_count(), thread_name_prefix="decode")
+        self._workers = ThreadPoolExecutor(allotted_cpus(), thread_name_prefix="decode")
         height, width = preprocessing.native_size
         count = len(split.samples)
         self.skipped: dict[str, str] = {}
