@@ -1,10 +1,12 @@
 """From a dataset to a service that is watched: every command once, each on what the one before it wrote."""
 
+import io
 import json
 import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 
 CLASSES = {"blue": (40, 60, 200), "green": (50, 180, 60), "red": (200, 50, 40)}
 NETWORK = """
@@ -81,8 +83,6 @@ def test_the_artifact_knows_what_its_model_was_trained_and_evaluated_for(imgcls,
 
 
 def test_int8_of_a_trained_model_is_calibrated_on_pictures_of_its_own(imgcls, run, tmp_path):
-    from PIL import Image
-
     images, _ = pixels(list(CLASSES.values()), 96, 7)
     for i, image in enumerate(images.astype(np.uint8)):
         Image.fromarray(image).save(tmp_path / f"{i:03}.png")
@@ -105,10 +105,6 @@ def test_a_published_model_is_served_and_its_drift_shows(imgcls, converted, data
 
 def drift_after(service, colours, *, seed):
     """Sends 300 pictures in these colours and gives the figures of the drift since the start."""
-    import io
-
-    from PIL import Image
-
     for image in pixels(colours, 300, seed)[0].astype(np.uint8):
         encoded = io.BytesIO()
         Image.fromarray(image).save(encoded, "PNG")
