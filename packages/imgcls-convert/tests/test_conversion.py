@@ -71,7 +71,16 @@ def test_the_committed_artifact_is_what_its_command_makes_today(colours, colours
     committed, today = onnx.load(colours_path), onnx.load(colours.path)
     assert committed.graph == today.graph
     old, new = OnnxClassifier(colours_path, provider="cpu").metadata, colours.classifier().metadata
-    assert (old.classes, old.preprocessing, old.golden) == (new.classes, new.preprocessing, new.golden)
+    assert (old.classes, old.preprocessing) == (new.classes, new.preprocessing)
+    # The pictures are drawn alike everywhere; PyTorch's own answers to them differ in the last digits by processor.
+    assert [(case.name, case.image_base64) for case in old.golden] == [
+        (case.name, case.image_base64) for case in new.golden
+    ]
+    for ours, theirs in zip(old.golden, new.golden, strict=True):
+        assert [answer.class_id for answer in ours.top] == [answer.class_id for answer in theirs.top]
+        assert [answer.probability for answer in ours.top] == pytest.approx(
+            [answer.probability for answer in theirs.top], abs=new.golden_tolerance
+        )
 
 
 def test_resnet18_by_name_with_ones_own_checkpoint(resnet18):
