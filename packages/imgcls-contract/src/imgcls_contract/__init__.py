@@ -1,0 +1,45 @@
+"""The HTTP contract of an imgcls service as msgspec structs; imports msgspec and nothing else."""
+
+from __future__ import annotations
+
+from imgcls_contract.batch import BatchReply, BatchResult, FailedImage, ImageFault, decode_batch
+from imgcls_contract.classification import ClassProbability, ImageAnswer, ModelId, Prediction, StageTimingMs, TimingMs
+from imgcls_contract.drift import AnswerHistograms, DriftFiguresReply, DriftReply, ModelDriftReply, ReferenceReply
+from imgcls_contract.golden import GoldenCaseReply, GoldenReply
+from imgcls_contract.models import ModelReply, ModelsReply
+from imgcls_contract.problems import PROBLEM_MEDIA_TYPE, PROBLEMS, Problem, ProblemDocument
+from imgcls_contract.schema import schema_components
+from imgcls_contract.state import Gpu, HealthModel, HealthReply, ReadyReply
+
+__all__ = [
+    "PROBLEMS",
+    "PROBLEM_MEDIA_TYPE",
+    "AnswerHistograms",
+    "BatchReply",
+    "BatchResult",
+    "ClassProbability",
+    "DriftFiguresReply",
+    "DriftReply",
+    "FailedImage",
+    "GoldenCaseReply",
+    "GoldenReply",
+    "Gpu",
+    "HealthModel",
+    "HealthReply",
+    "ImageAnswer",
+    "ImageFault",
+    "ModelDriftReply",
+    "ModelId",
+    "ModelReply",
+    "ModelsReply",
+    "Prediction",
+    "Problem",
+    "ProblemDocument",
+    "ReadyReply",
+    "ReferenceReply",
+    "StageTimingMs",
+    "TimingMs",
+    "decode_batch",
+    "schema_components",
+]
+__version__ = "0.1.0"

@@ -1,0 +1,27 @@
+"""The reply of `/golden`: images with PyTorch's own answers, which a deployment must reproduce."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+from imgcls_contract.classification import ClassProbability, ModelId
+
+
+class GoldenCaseReply(Struct, frozen=True):
+    """One golden case: an image and PyTorch's answer."""
+
+    name: str
+    image_base64: str
+    top: list[ClassProbability]
+    expected_class_id: int | None
+
+
+class GoldenReply(Struct, frozen=True):
+    """The artifact's golden cases; answers on this deployment lie within `tolerance` of them."""
+
+    model: ModelId
+    precision: str
+    tolerance: Annotated[float, Meta(ge=0, description="Largest difference of a probability.")]
+    cases: list[GoldenCaseReply]

@@ -1,0 +1,29 @@
+"""The reply of `/models`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from msgspec import Meta, Struct
+
+
+class ModelReply(Struct, frozen=True):
+    """One model that is there."""
+
+    name: Annotated[str, Meta(description="What `model` in a request calls it.")]
+    loaded: bool
+    default: Annotated[bool, Meta(description="Whether it answers requests that name no model.")]
+    sha256: str | None = None
+    artifact_name: Annotated[str | None, Meta(description="What the artifact calls itself.")] = None
+    architecture: str | None = None
+    precision: str | None = None
+    classes: int | None = None
+    input_size: Annotated[list[int] | None, Meta(description="Height and width in pixels.")] = None
+    provider: str | None = None
+
+
+class ModelsReply(Struct, frozen=True):
+    """The models that are there, loaded or not."""
+
+    default: str | None
+    models: list[ModelReply]
