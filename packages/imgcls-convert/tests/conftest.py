@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 import torch
 import torchvision
-from imgcls_convert.architectures import build_architecture
 from imgcls_convert.cli import main
-from imgcls_convert.trained_model import EvaluationSummary, TrainedModel
 from imgcls_core import ClassInfo, OnnxClassifier, Preprocessing
 from imgcls_core.answer_bins import reference_distribution
+from imgcls_networks.architectures.by_name import build_architecture
+from imgcls_networks.models.trained_model import EvaluationSummary, TrainedModel
 from safetensors.torch import save_file
 from torch import nn
 

@@ -4,10 +4,10 @@ import csv
 import json
 
 import pytest
-from imgcls_convert import bundled
-from imgcls_convert.architectures import build_architecture
-from imgcls_convert.trained_model import TrainedModel
 from imgcls_core import ImagePreprocessor, OnnxClassifier
+from imgcls_networks.architectures.by_name import build_architecture
+from imgcls_networks.models import bundled
+from imgcls_networks.models.trained_model import TrainedModel
 from safetensors import safe_open
 
 MAX_BYTES = 6_000_000

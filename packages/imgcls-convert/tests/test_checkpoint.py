@@ -4,9 +4,9 @@ import pickle
 import pytest
 import torch
 from imgcls_convert.conversion import convert
-from imgcls_convert.errors import CheckpointError, RequestError
-from imgcls_convert.narrator import SilentNarrator
 from imgcls_convert.request import ConvertRequest
+from imgcls_networks.errors import CheckpointError, RequestError
+from imgcls_networks.progress import SilentProgress
 from safetensors.torch import save_file
 
 SOURCE = """
@@ -78,7 +78,7 @@ def test_a_state_dict_is_found_in_every_usual_form(mine, weights, tmp_path, form
         shape, name = FORMS[form]
         checkpoint = tmp_path / name
         torch.save(shape(weights), checkpoint)
-    report = convert(asked(mine, checkpoint, tmp_path), SilentNarrator())
+    report = convert(asked(mine, checkpoint, tmp_path), SilentProgress())
     assert report.metadata.source.weights == checkpoint.name
     top = report.metadata.golden[0].top[0]
     assert (top.class_id, top.probability) == (COLOUR_BARS_CLASS, pytest.approx(COLOUR_BARS_PROBABILITY, abs=2e-3))
@@ -119,7 +119,7 @@ def test_a_checkpoint_that_does_not_fit_is_refused_in_one_sentence(mine, weights
     checkpoint = tmp_path / "weights.pth"
     torch.save(change(weights), checkpoint)
     with pytest.raises(CheckpointError) as refused:
-        convert(asked(mine, checkpoint, leaves_nothing), SilentNarrator())
+        convert(asked(mine, checkpoint, leaves_nothing), SilentProgress())
     assert sentence in str(refused.value)
     assert "'weights.pth'" in str(refused.value)
 
@@ -161,7 +161,7 @@ def test_a_pickle_that_would_run_code_is_refused_and_does_not_run(run_cli, mine,
     assert "torch.save(model.state_dict(), FILE)" in refused.sentence
 
 
-def test_a_whole_pickled_model_is_refused_with_the_way_on(run_cli, mine, tmp_path, leaves_nothing):
+def test_a_whole_pickled_model_is_refused_with_the_hint(run_cli, mine, tmp_path, leaves_nothing):
     torch.save(torch.nn.Linear(2, 2), tmp_path / "model.pth")
     refused = run_cli(
         mine, "--weights", tmp_path / "model.pth", "--image-size", "16", "--output", leaves_nothing / "m.onnx"
@@ -180,4 +180,4 @@ def test_a_damaged_file_is_refused(run_cli, mine, tmp_path, leaves_nothing, name
 
 def test_a_missing_file_is_noticed_first(mine, tmp_path, leaves_nothing):
     with pytest.raises(RequestError, match="There is no checkpoint at"):
-        convert(asked(mine, tmp_path / "none.pth", leaves_nothing), SilentNarrator())
+        convert(asked(mine, tmp_path / "none.pth", leaves_nothing), SilentProgress())

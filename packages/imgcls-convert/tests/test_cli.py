@@ -54,7 +54,7 @@ def test_list_shows_name_dataset_classes_accuracy_size_licence_and_source(run_cl
 
 def test_the_list_begins_with_the_model_that_needs_no_download(run_cli, monkeypatch, trained_folder):
     """A stand-in takes the bundled model's place."""
-    monkeypatch.setattr("imgcls_convert.bundled.bundled_folder", lambda: trained_folder)
+    monkeypatch.setattr("imgcls_networks.models.bundled.bundled_folder", lambda: trained_folder)
     _, first, *rows = run_cli("--list").out.splitlines()
     assert " ".join(first.split()) == (
         "everyday_stand_in Tiny ImageNet, 100 classes 100 61.2 84.6 5 see below in the package"

@@ -4,8 +4,8 @@ import hashlib
 import json
 
 import pytest
-from imgcls_convert.catalog import read_catalog
-from imgcls_convert.download import WeightsSource
+from imgcls_networks.models.catalog import read_catalog
+from imgcls_networks.weights.source import WeightsSource
 from msgspec.structs import replace
 
 
@@ -30,7 +30,7 @@ def here(monkeypatch, tmp_path):
 
 @pytest.fixture
 def bundled(monkeypatch, trained_folder):
-    monkeypatch.setattr("imgcls_convert.bundled.bundled_folder", lambda: trained_folder)
+    monkeypatch.setattr("imgcls_networks.models.bundled.bundled_folder", lambda: trained_folder)
 
 
 @pytest.mark.usefixtures("bundled")
@@ -88,7 +88,7 @@ def test_options_about_a_model_never_end_in_another_one(run_cli, here, options):
 
 @pytest.mark.usefixtures("here")
 def test_without_the_bundled_model_the_download_is_what_failed(run_cli, monkeypatch):
-    monkeypatch.setattr("imgcls_convert.bundled.CARD_NAME", "gone.json")
+    monkeypatch.setattr("imgcls_networks.models.bundled.CARD_NAME", "gone.json")
     refused = run_cli()
     assert refused.code == 3
     assert "The weights of resnet18 cannot be downloaded" in refused.sentence
@@ -103,7 +103,7 @@ def test_only_a_failed_download_is_a_reason_for_another_model(run_cli, here, mon
     source = WeightsSource("https://example.org/resnet18.pth", hashlib.sha256(b"no checkpoint").hexdigest())
     catalog = read_catalog()
     catalog["resnet18"] = replace(catalog["resnet18"], sources=(source,))
-    monkeypatch.setattr("imgcls_convert.model_reference.read_catalog", lambda: catalog)
+    monkeypatch.setattr("imgcls_networks.models.reference.read_catalog", lambda: catalog)
     kept = tmp_path / "cache/weights" / f"{source.sha256[:8]}-resnet18.pth"
     kept.parent.mkdir(parents=True)
     kept.write_bytes(b"no checkpoint")

@@ -6,8 +6,6 @@ import warnings
 import numpy as np
 import pytest
 import torch
-from imgcls_convert.model_reference import parse_model
-from imgcls_convert.network import find_network
 from imgcls_core import OnnxClassifier
 
 FACTORIES = {
@@ -298,13 +296,6 @@ def test_a_saved_program_takes_no_weights(run_cli, save_as, resnet18_weights, le
     assert (refused.code, "holds its weights already" in refused.sentence) == (2, True)
 
 
-def test_bicubic_preprocessing_comes_from_the_weights_own_metadata():
-    """efficientnet_b0's published weights resize with bicubic to 256 px and crop 224; that the graph then does so is
-    the matter of test_preprocess_graph."""
-    spec = find_network(parse_model("efficientnet_b0"), 10, own_weights=True).preprocessing
-    assert (spec.interpolation, spec.resize_size, spec.size) == ("bicubic", 256, (224, 224))
-
-
 def test_timm_names_say_what_to_install_when_it_is_missing(run_cli, leaves_nothing, monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda _name: None)
     refused = run_cli("timm/resnet18", "--output", leaves_nothing / "t.onnx")
@@ -321,3 +312,13 @@ def test_timm_models_bring_their_own_preprocessing(run_cli, tmp_path):
     spec = report["preprocessing"]
     assert (spec["interpolation"], spec["resize_size"], spec["size"]) == ("bicubic", 235, [224, 224])
     assert report["source"]["architecture"] == "timm.resnet18.a1_in1k"
+
+
+def test_labels_that_do_not_fit_the_network_are_a_usage_error(colours_model, run_cli, tmp_path, leaves_nothing):
+    (tmp_path / "three.txt").write_text("a\nb\nc\n", encoding="utf-8")
+    model = colours_model[0]
+    refused = run_cli(
+        model, "--image-size", "32", "--labels", tmp_path / "three.txt", "--output", leaves_nothing / "c.onnx"
+    )  # fmt: skip
+    assert refused.code == 2
+    assert "name 3 classes and the network has 8 outputs; give `--labels` that fit." in refused.sentence

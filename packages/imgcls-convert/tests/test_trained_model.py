@@ -7,9 +7,9 @@ import shutil
 import numpy as np
 import pytest
 import torch
-from imgcls_convert.architectures import build_architecture
-from imgcls_convert.trained_model import TrainedModel
 from imgcls_core import OnnxClassifier
+from imgcls_networks.architectures.by_name import build_architecture
+from imgcls_networks.models.trained_model import TrainedModel
 from PIL import Image
 from safetensors.torch import load_file, save_file
 
@@ -45,7 +45,7 @@ def test_a_folder_brings_everything_that_the_artifact_says(trained, trained_fold
     assert (metadata.preprocessing.size, metadata.preprocessing.resize_mode) == ((64, 64), "squash")
     assert metadata.preprocessing.mean == card.preprocessing.mean
     assert metadata.reference == card.reference
-    assert metadata.source.architecture == "imgcls_convert.architectures.small_resnet12"
+    assert metadata.source.architecture == "imgcls_networks.architectures.small_resnet12"
     weights = (trained_folder / "model.safetensors").read_bytes()
     assert metadata.source.weights_sha256 == hashlib.sha256(weights).hexdigest()
     assert metadata.parity.max_abs_diff <= 1e-5

@@ -2,7 +2,7 @@
 
     uv run imgcls-train fit DATASET --recipe everyday100 --run runs/everyday100
     uv run python packages/imgcls-train/scripts/bundle.py runs/everyday100 --terms FILE --curves docs/everyday100.svg
-    uv run imgcls-train evaluate packages/imgcls-convert/src/imgcls_convert/data/everyday100 DATASET --fit-temperature
+    uv run imgcls-train evaluate packages/imgcls-networks/src/imgcls_networks/data/everyday100 DATASET --fit-temperature
 
 The evaluation comes last, so that it judges the rounded weights that are shipped.
 """
@@ -14,12 +14,12 @@ import csv
 from pathlib import Path
 
 import msgspec
-from imgcls_convert.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
+from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
 from imgcls_train.checkpoint import write_atomically
 from imgcls_train.run_folder import METRICS_NAME
 from safetensors.torch import load_file, save
 
-TARGET = Path(__file__).parents[2] / "imgcls-convert/src/imgcls_convert/data/everyday100"
+TARGET = Path(__file__).parents[2] / "imgcls-networks/src/imgcls_networks/data/everyday100"
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 640, 300, 46, 28, 34
 
 

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 import torch
-from imgcls_convert.trained_model import TrainedModel
 from imgcls_core.artifact import ClassInfo, Preprocessing
+from imgcls_networks.models.trained_model import TrainedModel
 from imgcls_train.class_matching import match_classes
 from imgcls_train.errors import DatasetError
 from PIL import Image

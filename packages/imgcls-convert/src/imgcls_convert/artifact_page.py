@@ -7,8 +7,8 @@ from pathlib import Path
 
 from imgcls_core.artifact import ArtifactMetadata, GoldenCase
 from imgcls_core.golden import golden_image
+from imgcls_networks.errors import RequestError
 
-from imgcls_convert.errors import RequestError
 from imgcls_convert.html_page import card, facts, page, table
 from imgcls_convert.inspection import Inspection
 from imgcls_convert.reference_words import reference_section

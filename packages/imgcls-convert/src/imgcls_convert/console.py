@@ -1,84 +1,18 @@
-"""Shows a conversion to a person: steps, notes and progress on stderr, the table on stdout."""
+"""Prints the report of a conversion: a short table, or the whole document."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Generator, Iterable, Iterator
-from contextlib import contextmanager
 from typing import Final
 
 from imgcls_core.artifact import Parity
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    DownloadColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-    TransferSpeedColumn,
-    track,
-)
+from imgcls_networks.models.trained_model import evaluation_words
 
 from imgcls_convert.comparison import Figures
 from imgcls_convert.inspection import preprocessing_words
-from imgcls_convert.narrator import DownloadProgress, T
 from imgcls_convert.report import ConversionReport
-from imgcls_convert.trained_model import evaluation_words
 
 _TABLE_LINE: Final = "{:<9}{:>10}{:>9}{:>9}{:>10}{:>10}{:>8}{:>8}{:>9}\n"
-
-
-class ConsoleNarrator:
-    """Writes to stderr; progress bars appear on a terminal only."""
-
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
-
-    def step(self, text: str) -> None:
-        """Shows a stage."""
-        self._console.print(f"{text} …", markup=False)
-
-    def note(self, text: str) -> None:
-        """Shows a note."""
-        self._console.print(f"note: {text}", markup=False, style="yellow")
-
-    def track(self, items: Iterable[T], text: str, total: int) -> Iterator[T]:
-        """Shows a bar while the items are worked on."""
-        return iter(
-            track(
-                items,
-                description=text,
-                total=total,
-                console=self._console,
-                transient=True,
-                disable=not self._console.is_terminal,
-            )
-        )
-
-    @contextmanager
-    def download(self, text: str) -> Generator[DownloadProgress]:
-        """Shows a bar with speed and time left; without a terminal, that it begins."""
-        if not self._console.is_terminal:
-            self.step(f"Downloading {text}")
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            DownloadColumn(),
-            TransferSpeedColumn(),
-            TimeRemainingColumn(),
-        )
-        with Progress(*columns, console=self._console, disable=not self._console.is_terminal) as progress:
-            yield _Download(progress, text)
-
-
-class _Download:
-    def __init__(self, progress: Progress, text: str) -> None:
-        self._progress = progress
-        self._task = progress.add_task(f"Downloading {text}", total=None)
-
-    def update(self, done_bytes: int, total_bytes: int | None) -> None:
-        """Moves the bar."""
-        self._progress.update(self._task, completed=done_bytes, total=total_bytes)
 
 
 def print_report(report: ConversionReport, *, as_json: bool) -> None:

@@ -13,38 +13,37 @@ import torch
 import torchvision
 from imgcls_core.artifact import ArtifactMetadata, ClassInfo, Source
 from imgcls_core.session import import_runtime
-
-from imgcls_convert import parity
-from imgcls_convert.artifact_file import move_into_place, scratch_folder
-from imgcls_convert.calibration_images import split_images
-from imgcls_convert.comparison import ParityImage
-from imgcls_convert.errors import DownloadError, RequestError
-from imgcls_convert.export import export_network
-from imgcls_convert.fallback import fall_back, fallback_words
-from imgcls_convert.golden_choice import choose_golden, golden_case
-from imgcls_convert.judging import Evidence, write_and_judge
-from imgcls_convert.labels import numbered_labels
-from imgcls_convert.named_network import NamedNetwork
-from imgcls_convert.narrator import Narrator
-from imgcls_convert.network import find_network
-from imgcls_convert.plan import Plan, plan_conversion
-from imgcls_convert.preprocessing_choice import choose_preprocessing
-from imgcls_convert.probability_network import (
+from imgcls_networks.architectures.named_network import NamedNetwork
+from imgcls_networks.architectures.trained_network import fitting_reference
+from imgcls_networks.errors import DownloadError, RequestError
+from imgcls_networks.labels import numbered_labels
+from imgcls_networks.models.trained_model import card_words
+from imgcls_networks.network import WeightsFile, find_network, obtain_network
+from imgcls_networks.probability_network import (
     Ending,
     ProbabilityNetwork,
     looks_like_independent_probabilities,
     with_probabilities,
 )
-from imgcls_convert.reference import ReferenceClassifier
+from imgcls_networks.progress import Progress
+from imgcls_networks.pytorch_classifier import PyTorchClassifier
+
+from imgcls_convert import parity
+from imgcls_convert.artifact_file import move_into_place, scratch_folder
+from imgcls_convert.calibration_images import split_images
+from imgcls_convert.comparison import ParityImage
+from imgcls_convert.export import export_network
+from imgcls_convert.fallback import fall_back, fallback_words
+from imgcls_convert.golden_choice import choose_golden, golden_case
+from imgcls_convert.judging import Evidence, write_and_judge
+from imgcls_convert.plan import Plan, plan_conversion
+from imgcls_convert.preprocessing_choice import choose_preprocessing
 from imgcls_convert.report import ConversionReport, report_time
 from imgcls_convert.report_page import report_page
 from imgcls_convert.request import ConvertRequest
-from imgcls_convert.trained_model import card_words
-from imgcls_convert.trained_network import fitting_reference
-from imgcls_convert.weights import WeightsFile, obtain_network
 
 
-def convert(request: ConvertRequest, narrator: Narrator) -> ConversionReport:
+def convert(request: ConvertRequest, progress: Progress) -> ConversionReport:
     """Converts, proves and writes.
 
     Returns:
@@ -55,38 +54,38 @@ def convert(request: ConvertRequest, narrator: Narrator) -> ConversionReport:
         DownloadError: the weights cannot be had.
         ConversionError: the checkpoint does not fit, the export fails or the answers differ; nothing is written.
     """
-    return carry_out(plan_conversion(request), narrator)
+    return carry_out(plan_conversion(request), progress)
 
 
-def carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
+def carry_out(plan: Plan, progress: Progress) -> ConversionReport:
     """As `convert`, for a request that has been checked already."""
     try:
-        return _carry_out(plan, narrator)
+        return _carry_out(plan, progress)
     except DownloadError as error:  # before anything was written
-        return _carry_out(fall_back(plan, error), narrator)
+        return _carry_out(fall_back(plan, error), progress)
 
 
-def _carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
+def _carry_out(plan: Plan, progress: Progress) -> ConversionReport:
     request, output = plan.request, plan.output
-    notes = _Notes(narrator)
+    notes = _Notes(progress)
     if plan.fallback:
         notes.note(fallback_words(plan, plan.fallback))
     seconds: dict[str, float] = {}
     named = find_network(plan.model, request.num_classes, own_weights=plan.weights is not None)
     preprocessing = choose_preprocessing(request, named.preprocessing, notes)
 
-    narrator.step(f"Loading {named.architecture}")
+    progress.step(f"Loading {named.architecture}")
     with _timed(seconds, "load"):
-        network, weights = obtain_network(plan, named, notes)
+        network, weights = obtain_network(named, plan.weights, notes)
         trained = named.trained
         classifier = with_probabilities(network, preprocessing.size, trained.temperature if trained else 1.0)
         _tell_ending(classifier, preprocessing.size, notes)
         _check_num_classes(request.num_classes, classifier.classes)
         classes = _classes(plan.classes or named.classes, classifier, request, notes)
     golden = choose_golden(plan.golden, notes)
-    evidence = _ask_pytorch(plan, golden, ReferenceClassifier(classifier, preprocessing), len(classes), notes, seconds)
+    evidence = _ask_pytorch(plan, golden, PyTorchClassifier(classifier, preprocessing), len(classes), notes, seconds)
 
-    narrator.step("Exporting to ONNX (opset 18)")
+    progress.step("Exporting to ONNX (opset 18)")
     with _timed(seconds, "export"):
         exported = export_network(classifier, preprocessing.size)
     metadata = ArtifactMetadata(
@@ -133,7 +132,7 @@ def _carry_out(plan: Plan, narrator: Narrator) -> ConversionReport:
 def _ask_pytorch(
     plan: Plan,
     golden: Sequence[ParityImage],
-    reference: ReferenceClassifier,
+    reference: PyTorchClassifier,
     classes: int,
     notes: _Notes,
     seconds: dict[str, float],
@@ -151,11 +150,11 @@ def _ask_pytorch(
 
 
 def _classes(
-    given: tuple[ClassInfo, ...] | None, classifier: ProbabilityNetwork, request: ConvertRequest, narrator: Narrator
+    given: tuple[ClassInfo, ...] | None, classifier: ProbabilityNetwork, request: ConvertRequest, progress: Progress
 ) -> tuple[ClassInfo, ...]:
     outputs = classifier.classes
     if given is None:
-        narrator.note(
+        progress.note(
             f"no labels were given: the {outputs} classes are called class_0, class_1, …; say `--labels FILE`"
         )
         return numbered_labels(outputs)
@@ -177,15 +176,15 @@ def _check_num_classes(asked: int | None, found: int) -> None:
         )
 
 
-def _tell_ending(classifier: ProbabilityNetwork, size: tuple[int, int], narrator: Narrator) -> None:
+def _tell_ending(classifier: ProbabilityNetwork, size: tuple[int, int], progress: Progress) -> None:
     if classifier.ending is Ending.SOFTMAX:
-        narrator.note("the network gives probabilities already (measured); no softmax is added")
+        progress.note("the network gives probabilities already (measured); no softmax is added")
     elif classifier.ending is not Ending.LOGITS:
-        narrator.note(
+        progress.note(
             f"the network gives {classifier.ending.value} (measured): class 1 of the two classes absent, present"
         )
     elif looks_like_independent_probabilities(classifier, size):
-        narrator.note(
+        progress.note(
             "the outputs stay within 0 to 1 without summing to 1, as those of a multi-label network do; a softmax is "
             "put over them all the same, because an artifact names one class per image"
         )
@@ -227,11 +226,11 @@ def _timed(seconds: dict[str, float], stage: str) -> Generator[None]:
 class _Notes:
     """Passes everything on and keeps the notes for the report."""
 
-    def __init__(self, narrator: Narrator) -> None:
-        self._narrator = narrator
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
         self.texts: list[str] = []
-        self.step, self.track, self.download = narrator.step, narrator.track, narrator.download
+        self.step, self.track, self.download = progress.step, progress.track, progress.download
 
     def note(self, text: str) -> None:
         self.texts.append(text)
-        self._narrator.note(text)
+        self._progress.note(text)

@@ -13,8 +13,8 @@ from imgcls_core.classifier import OnnxClassifier
 from imgcls_core.errors import ImageError
 from imgcls_core.golden import golden_image
 from imgcls_core.preprocess import ImagePreprocessor
+from imgcls_networks.errors import RequestError
 
-from imgcls_convert.errors import RequestError
 from imgcls_convert.labelled_images import read_images
 
 _SHOWN: Final = 10

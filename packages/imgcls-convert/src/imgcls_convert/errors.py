@@ -1,10 +1,7 @@
-"""What can go wrong in a conversion, as one tree; each error carries the exit code of the command.
+"""What can go wrong in a conversion, once there is a network (`imgcls_networks.errors` says what can before).
 
 ImgclsError
-├── RequestError          2  what was asked for cannot be done as asked
-├── DownloadError         3  no source of the weights could be reached
 └── ConversionError       5  the conversion failed
-    ├── CheckpointError      the checkpoint does not fit the network, or is not safe to load
     ├── ExportError          PyTorch cannot express the network as ONNX, or as one with a free batch size
     ├── ParityError          the artifact does not answer as PyTorch does
     └── AgreementError       the artifact in fp16 or int8 names other classes too often
@@ -16,51 +13,11 @@ from typing import ClassVar
 from imgcls_core.errors import ImgclsError
 
 
-class ConvertError(ImgclsError):
-    """Base of the errors of this package."""
-
-    exit_code: ClassVar[int] = 5
-
-
-class RequestError(ConvertError):
-    """What was asked for cannot be done as asked: an unknown model, a wrong file, values that contradict."""
-
-    code = "request"
-    exit_code = 2
-
-
-class DownloadError(ConvertError):
-    """None of the sources gave the file.
-
-    Args:
-        what: the file, as a person calls it.
-        attempts: one clause per source: where, and what happened.
-        way_on: a sentence to begin what can be done with; None has nothing to add.
-    """
-
-    code = "download"
-    exit_code = 3
-
-    def __init__(self, what: str, attempts: Sequence[str], way_on: str | None = None) -> None:
-        self.what, self.attempts = what, tuple(attempts)
-        tried = "; ".join(self.attempts)
-        super().__init__(
-            f"The weights of {what} cannot be downloaded. Tried {tried}. {f'{way_on} ' if way_on else ''}"
-            "Either pass a checkpoint that you have with `--weights FILE`, or name another MODEL "
-            "(`imgcls-convert --list`; everyday100 comes with the package)."
-        )
-
-
-class ConversionError(ConvertError):
+class ConversionError(ImgclsError):
     """The conversion failed; nothing was written."""
 
     code = "conversion"
-
-
-class CheckpointError(ConversionError):
-    """The checkpoint cannot be loaded into the network."""
-
-    code = "checkpoint"
+    exit_code: ClassVar[int] = 5
 
 
 class ExportError(ConversionError):

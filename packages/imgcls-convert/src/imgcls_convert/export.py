@@ -15,13 +15,13 @@ from typing import Final
 import onnx
 import torch
 from imgcls_core.artifact import INPUT_NAME, OUTPUT_NAME, Preprocessing
+from imgcls_networks.exception_text import one_line, root_cause
+from imgcls_networks.probability_network import ProbabilityNetwork
 from onnx import ModelProto, TensorProto, helper
 from torch import nn
 
 from imgcls_convert.errors import ExportError
-from imgcls_convert.exception_text import one_line, root_cause
 from imgcls_convert.preprocess_graph import NETWORK_INPUT, preprocess_nodes
-from imgcls_convert.probability_network import ProbabilityNetwork
 
 OPSET: Final = 18  # the first with an antialiased resize; read by every ONNX Runtime since 1.14
 IR_VERSION: Final = 10  # onnx writes newer ones by default, which today's runtimes do not read

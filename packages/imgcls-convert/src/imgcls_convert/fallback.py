@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import fields, replace
 from typing import Final
 
-from imgcls_convert import bundled
-from imgcls_convert.errors import DownloadError, RequestError
+from imgcls_networks.errors import DownloadError, RequestError
+from imgcls_networks.models import bundled
+
 from imgcls_convert.plan import Fallback, Plan, plan_conversion
 from imgcls_convert.request import ConvertRequest
 

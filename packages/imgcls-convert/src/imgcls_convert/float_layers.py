@@ -11,10 +11,10 @@ import numpy as np
 from imgcls_core.artifact import OUTPUT_NAME
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.session import import_runtime
+from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from imgcls_convert.narrator import Narrator
 from imgcls_convert.preprocess_graph import NETWORK_INPUT
 
 _RANKING_IMAGES: Final = 16  # with 8 the sample network kept 9 layers in float instead of 3
@@ -52,7 +52,7 @@ def choose_float_layers(
     float_model: ModelProto,
     inputs: Sequence[NDArray[np.float32]],
     target: Target,
-    narrator: Narrator,
+    progress: Progress,
 ) -> Choice:
     """Reduces as many layers as the target allows.
 
@@ -62,7 +62,7 @@ def choose_float_layers(
         float_model: the network in float32.
         inputs: normalised images, float32 [1, 3, height, width]; none of them may be used for the gate.
         target: on these images.
-        narrator: shown the progress.
+        progress: shown the progress.
 
     Returns:
         The first choice that reaches the target, trying none, then the costliest 1, 2, 4, …; else the best found.
@@ -76,7 +76,7 @@ def choose_float_layers(
             return ()
         few = slice(None, None, max(1, len(inputs) // _RANKING_IMAGES))
         cost: dict[str, float] = {}
-        for layer in narrator.track(layers, "Ranking layers", len(layers)):
+        for layer in progress.track(layers, "Ranking layers", len(layers)):
             alone = build([other for other in layers if other != layer])
             cost[layer] = _divergence(wanted[few], answers(alone, inputs[few]))
         return sorted(layers, key=lambda layer: -cost[layer])

@@ -7,22 +7,22 @@ from collections.abc import Sequence
 
 import numpy as np
 from imgcls_core.artifact import MAX_GOLDEN_BYTES, MAX_GOLDEN_CASES, GoldenAnswer, GoldenCase
+from imgcls_networks.errors import RequestError
+from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 
 from imgcls_convert.comparison import ParityImage
-from imgcls_convert.errors import RequestError
 from imgcls_convert.generated_images import generated_images
 from imgcls_convert.labelled_images import LabelledImage
-from imgcls_convert.narrator import Narrator
 
 _RECORDED_CLASSES = 5
 
 
-def choose_golden(images: Sequence[LabelledImage] | None, narrator: Narrator) -> list[ParityImage]:
+def choose_golden(images: Sequence[LabelledImage] | None, progress: Progress) -> list[ParityImage]:
     """Takes at most 16 images of 2 MB in all; generated ones when there are none.
 
     From a longer list 16 are taken evenly spread; when they are too large together, the largest are left out. The
-    narrator says so in both cases.
+    progress says so in both cases.
 
     Raises:
         RequestError: not even one image fits.
@@ -33,7 +33,7 @@ def choose_golden(images: Sequence[LabelledImage] | None, narrator: Narrator) ->
     if len(chosen) > MAX_GOLDEN_CASES:
         spread = np.linspace(0, len(chosen) - 1, MAX_GOLDEN_CASES).round().astype(int)
         chosen = [chosen[i] for i in spread]
-        narrator.note(f"{MAX_GOLDEN_CASES} of {len(images)} golden images are recorded, evenly spread over the list")
+        progress.note(f"{MAX_GOLDEN_CASES} of {len(images)} golden images are recorded, evenly spread over the list")
     found = [ParityImage(image.name, image.path.read_bytes(), image.class_id) for image in chosen]
     kept = sorted(found, key=lambda image: len(image.encoded))
     while sum(len(image.encoded) for image in kept) > MAX_GOLDEN_BYTES:
@@ -44,7 +44,7 @@ def choose_golden(images: Sequence[LabelledImage] | None, narrator: Narrator) ->
             f"{MAX_GOLDEN_BYTES:,} bytes that all may have together; give smaller ones."
         )
     if len(kept) < len(found):
-        narrator.note(
+        progress.note(
             f"{len(found) - len(kept)} golden images are left out: together they exceed {MAX_GOLDEN_BYTES:,} bytes"
         )
     return [image for image in found if image in kept]

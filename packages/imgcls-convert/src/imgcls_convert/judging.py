@@ -9,6 +9,8 @@ from pathlib import Path
 import msgspec
 import numpy as np
 from imgcls_core.artifact import GOLDEN_TOLERANCE, ArtifactMetadata
+from imgcls_networks.progress import Progress
+from imgcls_networks.pytorch_classifier import PyTorchClassifier
 from numpy.typing import NDArray
 from onnx import ModelProto
 
@@ -18,9 +20,7 @@ from imgcls_convert.calibration_images import ImageSplit
 from imgcls_convert.comparison import ImageComparison, ParityImage, onnx_figures, pytorch_figures
 from imgcls_convert.errors import ConversionError
 from imgcls_convert.export import assemble_artifact
-from imgcls_convert.narrator import Narrator
 from imgcls_convert.precision import AGREEMENT_BAR, reduce
-from imgcls_convert.reference import ReferenceClassifier
 from imgcls_convert.report import ComparisonRow
 from imgcls_convert.request import ConvertRequest
 from imgcls_convert.speed import milliseconds_per_image
@@ -42,7 +42,7 @@ class Evidence:
 
     images: Sequence[ParityImage]
     answers: Sequence[NDArray[np.float32]]
-    reference: ReferenceClassifier
+    reference: PyTorchClassifier
     split: ImageSplit | None
 
     def judges(self, rows: Sequence[ImageComparison]) -> list[ImageComparison]:
@@ -59,7 +59,7 @@ def write_and_judge(
     metadata: ArtifactMetadata,
     evidence: Evidence,
     unfinished: Path,
-    narrator: Narrator,
+    progress: Progress,
 ) -> Judged:
     """Writes the artifact to `unfinished`, in the precision that was asked for, and compares it with PyTorch.
 
@@ -73,17 +73,17 @@ def write_and_judge(
     _write(unfinished, assemble_artifact(network, metadata.preprocessing, classes), metadata)
     rows: list[ImageComparison] = []
     if not request.skip_verify:
-        narrator.step(f"Comparing ONNX with PyTorch on {len(evidence.images)} images")
-        rows = parity.compare(evidence.images, evidence.answers, unfinished, narrator)
+        progress.step(f"Comparing ONNX with PyTorch on {len(evidence.images)} images")
+        rows = parity.compare(evidence.images, evidence.answers, unfinished, progress)
         metadata = msgspec.structs.replace(metadata, parity=parity.check_fp32(rows))
     if request.precision == "fp32":
         _write(unfinished, assemble_artifact(network, metadata.preprocessing, classes), metadata)
         return Judged(metadata, rows, [_row("fp32", rows, unfinished)] if rows else [], ())
 
-    narrator.step(f"Reducing to {request.precision}")
+    progress.step(f"Reducing to {request.precision}")
     calibration = evidence.split.calibration if evidence.split else evidence.images
     inputs = [evidence.reference.pixels(image.encoded).numpy() for image in calibration]
-    choice = reduce(network, request.precision, inputs, narrator)
+    choice = reduce(network, request.precision, inputs, progress)
     reduced = assemble_artifact(choice.model, metadata.preprocessing, classes)
     names = _weight_names(network)
     kept = [names.get(layer, layer) for layer in choice.float_layers]
@@ -96,15 +96,15 @@ def write_and_judge(
         beside.replace(unfinished)
         return Judged(reduced_metadata, [], [], kept)
 
-    narrator.step(f"Comparing {request.precision} with PyTorch on {len(evidence.images)} images")
-    reduced_rows = parity.compare(evidence.images, evidence.answers, beside, narrator)
+    progress.step(f"Comparing {request.precision} with PyTorch on {len(evidence.images)} images")
+    reduced_rows = parity.compare(evidence.images, evidence.answers, beside, progress)
     judging = evidence.judges(reduced_rows)
     bar = AGREEMENT_BAR[request.precision] if request.min_agreement is None else request.min_agreement / 100
     figures = onnx_figures(judging)
     sensitive = [] if figures.top1_agreement >= bar else [names.get(layer, layer) for layer in choice.rank()]
     proven = parity.check_agreement(figures, request.precision, bar, sensitive)
     reduced_metadata = msgspec.structs.replace(reduced_metadata, parity=proven)
-    reduced_metadata = _reproduced_golden(reduced_metadata, reduced_rows, narrator)
+    reduced_metadata = _reproduced_golden(reduced_metadata, reduced_rows, progress)
     _write(beside, reduced, reduced_metadata)
     speeds = milliseconds_per_image([unfinished, beside])
     table = [
@@ -137,7 +137,7 @@ def _row(
 
 
 def _reproduced_golden(
-    metadata: ArtifactMetadata, rows: Sequence[ImageComparison], narrator: Narrator
+    metadata: ArtifactMetadata, rows: Sequence[ImageComparison], progress: Progress
 ) -> ArtifactMetadata:
     """Leaves out golden cases that this precision answers otherwise: a service would never get ready with them."""
     tolerance = GOLDEN_TOLERANCE[metadata.source.precision]
@@ -151,7 +151,7 @@ def _reproduced_golden(
         )
     if left_out := len(metadata.golden) - len(kept):
         precision = metadata.source.precision
-        narrator.note(
+        progress.note(
             f"golden cases left out because {precision} answers otherwise: {left_out} of {len(metadata.golden)}"
         )
     return msgspec.structs.replace(metadata, golden=kept)

@@ -11,18 +11,19 @@ from imgcls_core.artifact import GOLDEN_TOLERANCE, Parity, Precision
 from imgcls_core.classifier import OnnxClassifier
 from imgcls_core.errors import ImageError
 from imgcls_core.preprocess import ImagePreprocessor
+from imgcls_networks.errors import RequestError
+from imgcls_networks.progress import Progress
+from imgcls_networks.pytorch_classifier import PyTorchClassifier
 from numpy.typing import NDArray
 
 from imgcls_convert.comparison import Figures, ImageComparison, ParityImage, compare_answers
-from imgcls_convert.errors import AgreementError, ConversionError, ParityError, RequestError
-from imgcls_convert.narrator import Narrator
-from imgcls_convert.reference import ReferenceClassifier
+from imgcls_convert.errors import AgreementError, ConversionError, ParityError
 
 FP32_TOLERANCE: Final = 1e-5  # max |Δp|; the sample networks stay below 5e-6
 
 
 def pytorch_answers(
-    images: Sequence[ParityImage], reference: ReferenceClassifier, narrator: Narrator
+    images: Sequence[ParityImage], reference: PyTorchClassifier, progress: Progress
 ) -> list[NDArray[np.float32]]:
     """Asks PyTorch: float32 [classes] per image.
 
@@ -31,7 +32,7 @@ def pytorch_answers(
         ConversionError: the network answers NaN.
     """
     answers: list[NDArray[np.float32]] = []
-    for image in narrator.track(images, "PyTorch", len(images)):
+    for image in progress.track(images, "PyTorch", len(images)):
         try:
             pixels = reference.pixels(image.encoded)
         except (OSError, SyntaxError, ValueError) as error:
@@ -45,13 +46,13 @@ def pytorch_answers(
 
 
 def compare(
-    images: Sequence[ParityImage], expected: Sequence[NDArray[np.float32]], artifact: Path, narrator: Narrator
+    images: Sequence[ParityImage], expected: Sequence[NDArray[np.float32]], artifact: Path, progress: Progress
 ) -> list[ImageComparison]:
     """Asks the artifact, with the original pixels and with those that core has shrunk, and compares with PyTorch."""
     classifier = OnnxClassifier(artifact, provider="cpu")
     preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
     comparisons: list[ImageComparison] = []
-    for image, wanted in narrator.track(zip(images, expected, strict=True), "ONNX", len(images)):
+    for image, wanted in progress.track(zip(images, expected, strict=True), "ONNX", len(images)):
         try:
             pixels = preprocess.decode(image.encoded)
         except ImageError as error:

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Final
 
 from imgcls_core.artifact import ClassInfo
+from imgcls_networks.errors import RequestError
+from imgcls_networks.labels import read_labels
+from imgcls_networks.models.reference import ModelReference, SavedReference, TrainedReference, parse_model
+from imgcls_networks.models.trained_model import WEIGHTS_NAME
+from imgcls_networks.weights.source import WeightsSource
 
-from imgcls_convert.download import WeightsSource
-from imgcls_convert.errors import RequestError
 from imgcls_convert.labelled_images import LabelledImage, read_images
-from imgcls_convert.labels import read_labels
-from imgcls_convert.model_reference import ModelReference, SavedReference, TrainedReference, parse_model
 from imgcls_convert.request import ConvertRequest
-from imgcls_convert.trained_model import WEIGHTS_NAME
 
 DEFAULT_MODEL: Final = "resnet18"
 

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 from imgcls_core.artifact import Precision
+from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 from onnx import ModelProto
 
@@ -15,7 +16,6 @@ from imgcls_convert.calibration import calibrate
 from imgcls_convert.errors import ConversionError
 from imgcls_convert.float_layers import Choice, Target, choose_float_layers
 from imgcls_convert.half_precision import half_precision
-from imgcls_convert.narrator import Narrator
 from imgcls_convert.network_graph import NetworkGraph
 from imgcls_convert.quantise import quantisable_layers, quantise, tensors_to_calibrate
 
@@ -25,7 +25,7 @@ _TARGET: Final[dict[Precision, Target]] = {"fp16": Target(1.0, 0.01), "int8": Ta
 
 
 def reduce(
-    model: ModelProto, precision: Precision, inputs: Sequence[NDArray[np.float32]], narrator: Narrator
+    model: ModelProto, precision: Precision, inputs: Sequence[NDArray[np.float32]], progress: Progress
 ) -> Choice:
     """Reduces a network.
 
@@ -33,7 +33,7 @@ def reduce(
         model: float32, from `NETWORK_INPUT` to probabilities.
         precision: "fp16" or "int8".
         inputs: normalised images for calibration and for the choice of float layers.
-        narrator: shown the progress.
+        progress: shown the progress.
 
     Raises:
         ConversionError: there is nothing in the network that could be reduced.
@@ -46,6 +46,6 @@ def reduce(
             "convert it with `--precision fp32`."
         )
     if precision == "fp16":
-        return choose_float_layers(partial(half_precision, model), layers, model, inputs, _TARGET[precision], narrator)
-    ranges = calibrate(model, tensors_to_calibrate(graph), narrator.track(inputs, "Calibrating", len(inputs)))
-    return choose_float_layers(partial(quantise, model, ranges), layers, model, inputs, _TARGET[precision], narrator)
+        return choose_float_layers(partial(half_precision, model), layers, model, inputs, _TARGET[precision], progress)
+    ranges = calibrate(model, tensors_to_calibrate(graph), progress.track(inputs, "Calibrating", len(inputs)))
+    return choose_float_layers(partial(quantise, model, ranges), layers, model, inputs, _TARGET[precision], progress)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from imgcls_core.artifact import Preprocessing
+from imgcls_networks.errors import RequestError
+from imgcls_networks.progress import Progress
 from PIL import __version__ as pillow_version
 
-from imgcls_convert.errors import RequestError
-from imgcls_convert.narrator import Narrator
 from imgcls_convert.request import ConvertRequest
 
 # Statistics of the ImageNet training set in the 0 to 1 range, as torchvision's weights publish them.
@@ -17,11 +17,11 @@ IMAGENET_STD: Final = (0.229, 0.224, 0.225)
 _DEFAULT_SIZE: Final = (224, 224)
 
 
-def choose_preprocessing(request: ConvertRequest, published: Preprocessing | None, narrator: Narrator) -> Preprocessing:
+def choose_preprocessing(request: ConvertRequest, published: Preprocessing | None, progress: Progress) -> Preprocessing:
     """Puts the preprocessing together.
 
     Without published values a plain ("squash") bilinear resize to 224 × 224 is taken; ImageNet's mean and std then
-    are an assumption, and the narrator says so.
+    are an assumption, and the progress says so.
 
     Raises:
         RequestError: values that contradict each other or are out of range.
@@ -32,7 +32,7 @@ def choose_preprocessing(request: ConvertRequest, published: Preprocessing | Non
         if assumed:
             words = " and ".join(f"{name} {' '.join(f'{v:g}' for v in value)}" for name, value in assumed.items())
             options = " ".join(f"--{name} R G B" for name in assumed)
-            narrator.note(f"ImageNet's {words} are assumed; say `{options}` when the network was trained with others")
+            progress.note(f"ImageNet's {words} are assumed; say `{options}` when the network was trained with others")
     size, resize_size = _geometry(request, published)
     try:
         return Preprocessing(

@@ -6,19 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from imgcls_core.artifact import ArtifactMetadata
+from imgcls_networks.errors import RequestError
+from imgcls_networks.network import find_network, obtain_network
+from imgcls_networks.probability_network import with_probabilities
+from imgcls_networks.progress import SilentProgress
+from imgcls_networks.pytorch_classifier import PyTorchClassifier
 
 from imgcls_convert import parity
 from imgcls_convert.comparison import ParityImage
-from imgcls_convert.errors import RequestError
-from imgcls_convert.narrator import SilentNarrator
-from imgcls_convert.network import find_network
 from imgcls_convert.plan import plan_conversion
 from imgcls_convert.precision import AGREEMENT_BAR
-from imgcls_convert.probability_network import with_probabilities
-from imgcls_convert.reference import ReferenceClassifier
 from imgcls_convert.request import ConvertRequest
 from imgcls_convert.verification import Verification, VerifiedImage
-from imgcls_convert.weights import obtain_network
 
 
 def ask_pytorch(
@@ -29,10 +28,10 @@ def ask_pytorch(
     Raises:
         RequestError: the checkpoint or the number of classes is not the artifact's.
     """
-    narrator = SilentNarrator()
+    progress = SilentProgress()
     plan = plan_conversion(ConvertRequest(model=model, weights=weights, output=path))
     named = find_network(plan.model, None, own_weights=weights is not None)
-    network, file = obtain_network(plan, named, narrator)
+    network, file = obtain_network(named, plan.weights, progress)
     recorded = metadata.source.weights_sha256
     if file and recorded and file.sha256 != recorded:
         raise RequestError(
@@ -46,8 +45,8 @@ def ask_pytorch(
             f"{path.name!r} has {len(metadata.classes)} classes, {model!r} has {classifier.classes}; "
             "name the model that it was made from."
         )
-    expected = parity.pytorch_answers(images, ReferenceClassifier(classifier, metadata.preprocessing), narrator)
-    rows = parity.compare(images, expected, path, narrator)
+    expected = parity.pytorch_answers(images, PyTorchClassifier(classifier, metadata.preprocessing), progress)
+    rows = parity.compare(images, expected, path, progress)
     precision = metadata.source.precision
     return Verification(
         path,

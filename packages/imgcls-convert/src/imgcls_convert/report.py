@@ -11,10 +11,10 @@ from typing import Any
 
 import msgspec
 from imgcls_core.artifact import ArtifactMetadata
+from imgcls_networks.models.trained_model import TrainedModel
 
 from imgcls_convert.comparison import Figures, ImageComparison
 from imgcls_convert.plan import Fallback
-from imgcls_convert.trained_model import TrainedModel
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ import msgspec
 from imgcls_core.artifact import ArtifactMetadata
 from imgcls_core.classifier import OnnxClassifier
 from imgcls_core.golden import golden_image
+from imgcls_networks.errors import RequestError
 
 from imgcls_convert.comparison import ParityImage
-from imgcls_convert.errors import RequestError
 from imgcls_convert.labelled_images import read_images
 
 

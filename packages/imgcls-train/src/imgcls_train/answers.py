@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from imgcls_convert.narrator import Narrator
 from imgcls_core.artifact import ClassInfo
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageError
+from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 
 from imgcls_train.class_matching import match_classes
@@ -35,21 +35,21 @@ class Answers:
     log_probabilities: NDArray[np.float32]
 
 
-def answer_split(model: EvaluatedModel, split: Split, classes: Sequence[ClassInfo], narrator: Narrator) -> Answers:
+def answer_split(model: EvaluatedModel, split: Split, classes: Sequence[ClassInfo], progress: Progress) -> Answers:
     """Asks the model about every image of a split.
 
     Args:
         model: whom to ask.
         split: the images.
         classes: of the dataset, in order of its class index; they are matched to the model's.
-        narrator: shows how far it is.
+        progress: shows how far it is.
 
     Raises:
         DatasetError: a class that the model does not know, or an image that cannot be read.
     """
     own_ids = np.array(match_classes(classes, split.class_names, model.classes), dtype=np.intp)
     samples = split.samples
-    narrator.step(f"Asking {model.name} about {len(samples):,} images")
+    progress.step(f"Asking {model.name} about {len(samples):,} images")
     with ThreadPoolExecutor(allotted_cpus()) as pool:
 
         def prepare(index: int) -> Any:  # noqa: ANN401 - pixels of the engine's own kind
@@ -64,7 +64,7 @@ def answer_split(model: EvaluatedModel, split: Split, classes: Sequence[ClassInf
         batches = list(_batches(len(samples), model.batch))
         rows = [
             model.log_probabilities(list(pool.map(prepare, batch)))
-            for batch in narrator.track(batches, "Images", len(batches))
+            for batch in progress.track(batches, "Images", len(batches))
         ]
     return Answers(
         [sample.name for sample in samples],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgcls_convert.narrator import Narrator
+from imgcls_networks.progress import Progress
 
 from imgcls_train.dataset import open_split, split_sha256
 from imgcls_train.evaluated_model import Artifact
@@ -13,7 +13,7 @@ from imgcls_train.measurement import evaluate
 from imgcls_train.publication import Evaluate
 
 
-def evaluate_artifact(artifact: Path, root: Path, split_name: str, narrator: Narrator) -> Evaluate:
+def evaluate_artifact(artifact: Path, root: Path, split_name: str, progress: Progress) -> Evaluate:
     """Evaluates an artifact when it is needed: on a split that the store has no evaluation of it for.
 
     Raises:
@@ -23,8 +23,8 @@ def evaluate_artifact(artifact: Path, root: Path, split_name: str, narrator: Nar
 
     def judge(known: frozenset[str]) -> Evaluation | None:
         if known and split_sha256(split) in known:
-            narrator.step("The store has its evaluation on this split")
+            progress.step("The store has its evaluation on this split")
             return None
-        return evaluate(Artifact(artifact), split, root, narrator).evaluation
+        return evaluate(Artifact(artifact), split, root, progress).evaluation
 
     return judge

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from imgcls_convert.narrator import Narrator
+from imgcls_networks.progress import Progress
 
 from imgcls_train.data_findings import find
 from imgcls_train.data_report import (
@@ -48,7 +48,7 @@ def open_splits(root: Path, names: Sequence[str] | None) -> list[Split]:
     return [open_split(root, name) for name in dict.fromkeys(names or ["train"])]
 
 
-def survey(root: Path, splits: Sequence[Split], narrator: Narrator) -> DataReport:
+def survey(root: Path, splits: Sequence[Split], progress: Progress) -> DataReport:
     """Looks at every image of the splits.
 
     Raises:
@@ -58,7 +58,7 @@ def survey(root: Path, splits: Sequence[Split], narrator: Narrator) -> DataRepor
     labels = {
         name: entry.label for name, entry in zip(splits[0].class_names, read_classes(root, splits[0]), strict=True)
     }
-    examined = [examine(split, narrator) for split in splits]
+    examined = [examine(split, progress) for split in splits]
     unreadable = [
         UnreadableImage(split.name, split.samples[image.index].name, image.problem)
         for split, (images, _) in zip(splits, examined, strict=True)
@@ -70,7 +70,7 @@ def survey(root: Path, splits: Sequence[Split], narrator: Narrator) -> DataRepor
         raise DatasetError(
             f"None of the {len(unreadable)} images of {str(root)!r} can be decoded; {shown.name}: {shown.reason}."
         )
-    narrator.step("Looking for duplicates")
+    progress.step("Looking for duplicates")
     groups = find_duplicates([images for images, _ in examined])
     classes = _classes(splits, labels)
     reports = [_split_report(split, *found, classes) for split, found in zip(splits, examined, strict=True)]

@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
-from imgcls_convert.labels import read_labels
 from imgcls_core.artifact import ClassInfo
 from imgcls_core.image_decode import ImageSource
+from imgcls_networks.labels import read_labels
 
 from imgcls_train.cifar import CIFAR_FOLDERS, CifarSplit, cifar_splits, find_cifar
 from imgcls_train.errors import DatasetError

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from imgcls_convert.errors import RequestError
+from imgcls_networks.errors import RequestError
 
 from imgcls_train.recipe import Recipe
 from imgcls_train.training import EpochFigures

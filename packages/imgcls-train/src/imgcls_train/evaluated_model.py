@@ -9,15 +9,15 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 import torch
-from imgcls_convert.architectures import build_architecture, with_head
-from imgcls_convert.checkpoint import load_into, read_checkpoint
-from imgcls_convert.probability_network import ProbabilityNetwork, logits_of, with_probabilities
-from imgcls_convert.reference import ReferenceClassifier
-from imgcls_convert.trained_model import WEIGHTS_NAME, TrainedModel
 from imgcls_core.artifact import ClassInfo
 from imgcls_core.classifier import OnnxClassifier
 from imgcls_core.image_decode import DecodeLimits, ImageSource, decode_image
 from imgcls_core.preprocess import ImagePreprocessor
+from imgcls_networks.architectures.by_name import build_architecture, with_head
+from imgcls_networks.models.trained_model import WEIGHTS_NAME, TrainedModel
+from imgcls_networks.probability_network import ProbabilityNetwork, logits_of, with_probabilities
+from imgcls_networks.pytorch_classifier import PyTorchClassifier
+from imgcls_networks.weights.checkpoint import load_into, read_checkpoint
 from numpy.typing import NDArray
 
 from imgcls_train.errors import RunError
@@ -86,7 +86,7 @@ class TrainedFolder:
         network = with_head(build_architecture(self.card.architecture, classes, folder), classes)
         load_into(network, checkpoint)
         self._network: ProbabilityNetwork = with_probabilities(network, self.card.preprocessing.size)
-        self._transform = ReferenceClassifier(self._network, self.card.preprocessing).transform
+        self._transform = PyTorchClassifier(self._network, self.card.preprocessing).transform
         self.name = self.card.name
         self.sha256 = checkpoint.sha256
         self.classes = self.card.classes

@@ -8,7 +8,7 @@ from typing import Final, Literal
 
 import msgspec
 import numpy as np
-from imgcls_convert.trained_model import EvaluationSummary
+from imgcls_networks.models.trained_model import EvaluationSummary
 from numpy.typing import NDArray
 
 from imgcls_train.accuracy import ClassAccuracy, Confusion, Share

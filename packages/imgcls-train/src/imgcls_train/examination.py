@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-from imgcls_convert.narrator import Narrator
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
 from imgcls_core.image_decode import FORMATS, DecodeLimits, ImageSource, decode_image
+from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -85,7 +85,7 @@ class ColourSum:
         return mean.tolist(), std.tolist()
 
 
-def examine(split: Split, narrator: Narrator) -> tuple[list[ExaminedImage], ColourSum]:
+def examine(split: Split, progress: Progress) -> tuple[list[ExaminedImage], ColourSum]:
     """Examines all images of a split on as many threads as there are processors, which decode side by side.
 
     Returns:
@@ -101,7 +101,7 @@ def examine(split: Split, narrator: Narrator) -> tuple[list[ExaminedImage], Colo
         threads = ThreadPoolExecutor(allotted_cpus(), thread_name_prefix="examine")
         try:
             done = threads.map(lambda chunk: _examine_some(split, chunk), chunks)
-            for some, sums in narrator.track(done, f"Looking at {split.name}", len(chunks)):
+            for some, sums in progress.track(done, f"Looking at {split.name}", len(chunks)):
                 images += some
                 colours.merge(sums)
         finally:

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
-from imgcls_convert.narrator import Narrator
-from imgcls_convert.trained_model import TrainedModel
 from imgcls_core.artifact import Preprocessing
+from imgcls_networks.models.trained_model import TrainedModel
+from imgcls_networks.progress import Progress
 from PIL import __version__ as pillow_version
 
 from imgcls_train.dataset import Split, open_split, read_classes
@@ -21,7 +21,7 @@ from imgcls_train.precision import Compute
 from imgcls_train.recipe import Recipe
 from imgcls_train.run_folder import RunFolder
 from imgcls_train.subset import Subset
-from imgcls_train.training import DivergedError, EpochFigures, Progress, Training
+from imgcls_train.training import DivergedError, EpochFigures, StepFigures, Training
 from imgcls_train.validation import Validation
 
 
@@ -64,17 +64,17 @@ class FitRequest:
 
 def fit(
     request: FitRequest,
-    narrator: Narrator,
+    progress: Progress,
     *,
     sinks: Callable[[RunFolder, int], Sequence[EpochSink]],
-    on_step: Callable[[Progress], None],
+    on_step: Callable[[StepFigures], None],
     on_epoch: Callable[[EpochFigures], None],
 ) -> TrainedModel:
     """Trains, or goes on where the run's folder says that it was stopped.
 
     Args:
         request: what is trained on what.
-        narrator: is told of the stages.
+        progress: is told of the stages.
         sinks: makes further places for the figures, given the folder and the step to begin at.
         on_step: is called after every step.
         on_epoch: is called after every epoch.
@@ -98,16 +98,16 @@ def fit(
     classes = read_classes(request.dataset, train)
     recipe = folder.begin(request.recipe, f"{request.dataset.resolve().name}/{request.train_split}")
     if folder.is_finished:
-        narrator.note(f"{str(request.run)!r} is finished already; nothing to do")
+        progress.note(f"{str(request.run)!r} is finished already; nothing to do")
         return TrainedModel.read(request.run)
     if recipe.images_per_class:
         train = Subset(train, recipe.images_per_class)
     compute = Compute.choose(recipe)
     preprocessing = _preprocessing(recipe)
-    start = initial_network(recipe, len(classes), request.run, narrator)
-    narrator.step(f"{recipe.architecture}: {parameter_count(start.network):,} parameters on {compute}")
-    train_pixels = _pixels(train, preprocessing, narrator)
-    validation = Validation(_pixels(val, preprocessing, narrator), preprocessing, compute)
+    start = initial_network(recipe, len(classes), request.run, progress)
+    progress.step(f"{recipe.architecture}: {parameter_count(start.network):,} parameters on {compute}")
+    train_pixels = _pixels(train, preprocessing, progress)
+    validation = Validation(_pixels(val, preprocessing, progress), preprocessing, compute)
     training = Training(
         recipe,
         start,
@@ -118,7 +118,7 @@ def fit(
         checkpoint_every_s=request.checkpoint_every_s,
     )
     if training.step:
-        narrator.step(f"going on from step {training.step:,} of {training.total_steps:,}")
+        progress.step(f"going on from step {training.step:,} of {training.total_steps:,}")
     places = sinks(folder, training.step)
 
     def after_epoch(figures: EpochFigures) -> None:
@@ -161,11 +161,11 @@ def fit(
     return card
 
 
-def _pixels(split: Split, preprocessing: Preprocessing, narrator: Narrator) -> Pixels:
-    pixels = Pixels(split, preprocessing, narrator)
+def _pixels(split: Split, preprocessing: Preprocessing, progress: Progress) -> Pixels:
+    pixels = Pixels(split, preprocessing, progress)
     if pixels.skipped:
         first, reason = next(iter(pixels.skipped.items()))
-        narrator.note(f"{len(pixels.skipped)} {split.name} images are left out; the first: {first}: {reason}")
+        progress.note(f"{len(pixels.skipped)} {split.name} images are left out; the first: {first}: {reason}")
     if not len(pixels):
         raise DatasetError(f"None of the {split.name!r} images can be decoded.")
     return pixels

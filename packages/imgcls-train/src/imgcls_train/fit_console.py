@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from imgcls_convert.console import ConsoleNarrator
+from imgcls_networks.console import ConsoleProgress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from imgcls_train.training import EpochFigures
-from imgcls_train.training import Progress as TrainingProgress
+from imgcls_train.training import EpochFigures, StepFigures
 
 _HEADER = f"{'epoch':>6}{'size':>6}{'train loss':>12}{'val loss':>10}{'top-1':>9}{'top-5':>9}{'images/s':>10}"
 
 
-class FitConsole(ConsoleNarrator):
-    """A narrator that also follows the steps of a training."""
+class FitConsole(ConsoleProgress):
+    """A progress that also follows the steps of a training."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -45,7 +44,7 @@ class FitConsole(ConsoleNarrator):
     ) -> None:
         self._bar.stop()
 
-    def on_step(self, progress: TrainingProgress) -> None:
+    def on_step(self, progress: StepFigures) -> None:
         """Moves the bar."""
         if self._task is None:
             self._bar.start()

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from imgcls_convert.architectures import build_architecture, head_name, with_head
-from imgcls_convert.catalog import read_catalog
-from imgcls_convert.checkpoint import Checkpoint, load_into, read_checkpoint
-from imgcls_convert.download import fetch
-from imgcls_convert.errors import RequestError
-from imgcls_convert.narrator import Narrator
-from imgcls_convert.trained_model import WEIGHTS_NAME
+from imgcls_networks.architectures.by_name import build_architecture, head_name, with_head
+from imgcls_networks.errors import RequestError
+from imgcls_networks.models.catalog import read_catalog
+from imgcls_networks.models.trained_model import WEIGHTS_NAME
+from imgcls_networks.progress import Progress
+from imgcls_networks.weights.checkpoint import Checkpoint, load_into, read_checkpoint
+from imgcls_networks.weights.download import fetch
 from torch import nn
 
 from imgcls_train.recipe import Recipe
@@ -34,14 +34,14 @@ class InitialNetwork:
     weights: str
 
 
-def initial_network(recipe: Recipe, num_classes: int, folder: Path, narrator: Narrator) -> InitialNetwork:
+def initial_network(recipe: Recipe, num_classes: int, folder: Path, progress: Progress) -> InitialNetwork:
     """Builds the network and loads the pretrained weights that the recipe names.
 
     Args:
         recipe: names the architecture, the weights and the seed.
         num_classes: length of the output.
         folder: the run's folder; a factory's file is looked up there.
-        narrator: is told of a download.
+        progress: is told of a download.
 
     Raises:
         RequestError: no such architecture, or no published weights of it.
@@ -53,7 +53,7 @@ def initial_network(recipe: Recipe, num_classes: int, folder: Path, narrator: Na
         network = build_architecture(recipe.architecture, num_classes, folder)
         network = with_head(network, num_classes)
         return InitialNetwork(network, head_name(network), "none")
-    checkpoint = _checkpoint(recipe, narrator)
+    checkpoint = _checkpoint(recipe, progress)
     network = build_architecture(recipe.architecture, num_classes, folder)
     trained_classes = _classes_of(checkpoint, network)
     if trained_classes is not None and trained_classes != num_classes:
@@ -90,14 +90,14 @@ def parameter_count(network: nn.Module) -> int:
     return sum(math.prod(parameter.shape) for parameter in network.parameters())
 
 
-def _checkpoint(recipe: Recipe, narrator: Narrator) -> Checkpoint:
+def _checkpoint(recipe: Recipe, progress: Progress) -> Checkpoint:
     if recipe.pretrained == "catalog":
         entry = read_catalog().get(recipe.architecture)
         if entry is None:
             raise RequestError(
                 f"There are no published weights of {recipe.architecture!r}; give some with `--pretrained FILE`."
             )
-        return read_checkpoint(fetch(entry.sources, what=entry.name, narrator=narrator))
+        return read_checkpoint(fetch(entry.sources, what=entry.name, progress=progress))
     path = Path(recipe.pretrained)
     if path.is_dir():
         path /= WEIGHTS_NAME

@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from imgcls_convert.narrator import Narrator
 from imgcls_core.answer_bins import reference_distribution
 from imgcls_core.artifact import ReferenceDistribution
+from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 
 from imgcls_train.accuracy import accuracy_by_class, confusions, ranks, wilson_share
@@ -29,7 +29,7 @@ class Evaluated:
 
 
 def evaluate(
-    model: EvaluatedModel, split: Split, root: Path, narrator: Narrator, *, fit_temperature: bool = False
+    model: EvaluatedModel, split: Split, root: Path, progress: Progress, *, fit_temperature: bool = False
 ) -> Evaluated:
     """Asks a model about a split and sums up.
 
@@ -37,14 +37,14 @@ def evaluate(
         model: whom to ask.
         split: the images.
         root: the dataset's folder.
-        narrator: shows how far it is.
+        progress: shows how far it is.
         fit_temperature: take the fitted temperature where it makes the held-out log loss better.
 
     Raises:
         DatasetError: a class that the model does not know, or an image that cannot be read.
     """
-    answers = answer_split(model, split, read_classes(root, split), narrator)
-    narrator.step("Hashing the split")
+    answers = answer_split(model, split, read_classes(root, split), progress)
+    progress.step("Hashing the split")
     sha256 = split_sha256(split)
     uncalibrated = measure_calibration(tempered(answers.log_probabilities, 1.0), answers.expected)
     calibration = measure_calibration(tempered(answers.log_probabilities, model.temperature), answers.expected)

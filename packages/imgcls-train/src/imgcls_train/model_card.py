@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import msgspec
-from imgcls_convert.trained_model import CARD_NAME, TrainedModel
+from imgcls_networks.models.trained_model import CARD_NAME, TrainedModel
 
 from imgcls_train.checkpoint import write_atomically
 from imgcls_train.errors import RunError

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final, Literal, TypeAlias, TypeVar
 
 import msgspec
-from imgcls_convert.errors import RequestError
+from imgcls_networks.errors import RequestError
 
 from imgcls_train.errors import StoreError
 from imgcls_train.evaluation import Evaluation

@@ -10,11 +10,11 @@ from typing import Final
 
 import numpy as np
 import torch
-from imgcls_convert.narrator import Narrator
 from imgcls_core.artifact import Preprocessing
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageError
 from imgcls_core.preprocess import ImagePreprocessor
+from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -33,12 +33,12 @@ class Pixels:
     Args:
         split: the images.
         preprocessing: the native size is what they are decoded to, exactly as a service does it.
-        narrator: is told of the progress.
+        progress: is told of the progress.
         in_memory: None decides by the memory that is free.
     """
 
     def __init__(
-        self, split: Split, preprocessing: Preprocessing, narrator: Narrator, *, in_memory: bool | None = None
+        self, split: Split, preprocessing: Preprocessing, progress: Progress, *, in_memory: bool | None = None
     ) -> None:
         self._split = split
         self._shrink = ImagePreprocessor(preprocessing)
@@ -51,7 +51,7 @@ class Pixels:
         self._stored = np.empty((count if in_memory else 0, height, width, 3), np.uint8)
         good: list[int] = []
         # Every image is decoded once even when it is not kept: a damaged one must be found now, not in an epoch.
-        for index, pixels in narrator.track(self._decoded(range(count)), f"decode {split.name}", count):
+        for index, pixels in progress.track(self._decoded(range(count)), f"decode {split.name}", count):
             if pixels is None:
                 continue
             if in_memory:

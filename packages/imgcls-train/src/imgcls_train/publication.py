@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from imgcls_convert.errors import RequestError
-from imgcls_convert.narrator import Narrator
 from imgcls_core.classifier import OnnxClassifier
+from imgcls_networks.errors import RequestError
+from imgcls_networks.progress import Progress
 
 from imgcls_train.errors import RunError, WorseModelError
 from imgcls_train.evaluation import Evaluation
@@ -62,7 +62,7 @@ class Published:
 Evaluate = Callable[[frozenset[str]], Evaluation | None]
 
 
-def publish(request: PublishRequest, store: ModelStore, narrator: Narrator, evaluate: Evaluate) -> Published:
+def publish(request: PublishRequest, store: ModelStore, progress: Progress, evaluate: Evaluate) -> Published:
     """Publishes an artifact.
 
     Whatever moment it is stopped at, the store's `latest` is a whole version; doing the same again completes it.
@@ -75,7 +75,7 @@ def publish(request: PublishRequest, store: ModelStore, narrator: Narrator, eval
         WorseModelError: it is worse than the present version, or cannot be compared with it.
         StoreError: the store cannot be reached, or gives back something else than was sent.
     """
-    name, artifact = _checked(request, narrator)
+    name, artifact = _checked(request, progress)
     present = store.version(name, f"{PREFIX}{artifact.sha256}")
     version = present or Version(name, artifact, _now())
     evaluation = evaluate(frozenset(one.split_sha256 for one in version.evaluations))
@@ -91,7 +91,7 @@ def publish(request: PublishRequest, store: ModelStore, narrator: Narrator, eval
         if evaluation is not None:
             version = _with_evaluation(version, evaluation, store, Path(scratch), sources)
         before = store.pointer(name)
-        gate = _Gate(store, version, evaluation, request, narrator)
+        gate = _Gate(store, version, evaluation, request, progress)
         comparison = gate.pass_or_refuse(before)
         if version == present and before is not None and before.version == version.id:
             return Published(version, changed=False, replaced=None, comparison=None)
@@ -111,13 +111,13 @@ def publish(request: PublishRequest, store: ModelStore, narrator: Narrator, eval
     return Published(version, changed=True, replaced=before.version if before else None, comparison=comparison)
 
 
-def _checked(request: PublishRequest, narrator: Narrator) -> tuple[str, StoredFile]:
+def _checked(request: PublishRequest, progress: Progress) -> tuple[str, StoredFile]:
     """Loads the artifact as a service would; gives its name in the store, and its file."""
-    narrator.step(f"Checking {request.artifact.name}: its golden cases")
+    progress.step(f"Checking {request.artifact.name}: its golden cases")
     classifier = OnnxClassifier(request.artifact, provider="cpu")
     classifier.check_golden()
     if classifier.metadata.parity is None:
-        narrator.note("this artifact was converted with `--skip-verify`: nobody knows whether it equals PyTorch")
+        progress.note("this artifact was converted with `--skip-verify`: nobody knows whether it equals PyTorch")
     name = checked_name(request.name or classifier.metadata.name)
     if missing := [str(path) for path in request.reports if not path.is_file()]:
         raise RequestError(f"There is no report {missing[0]!r}.")
@@ -142,10 +142,10 @@ class _Gate:
     """Lets a version pass that is not worse than the one it would replace."""
 
     def __init__(
-        self, store: ModelStore, version: Version, fresh: Evaluation | None, request: PublishRequest, narrator: Narrator
+        self, store: ModelStore, version: Version, fresh: Evaluation | None, request: PublishRequest, progress: Progress
     ) -> None:
         self._store, self._version, self._fresh = store, version, fresh
-        self._request, self._narrator = request, narrator
+        self._request, self._progress = request, progress
 
     def pass_or_refuse(self, pointer: Pointer | None) -> str | None:
         """Compares; gives the comparison in one line."""
@@ -157,7 +157,7 @@ class _Gate:
             return found.words()
         words = found.words() if isinstance(found, Comparison) else found
         if self._request.allow_worse:
-            self._narrator.note(f"published with `--allow-worse`: {words}")
+            self._progress.note(f"published with `--allow-worse`: {words}")
             return words
         if isinstance(found, Comparison):
             raise WorseModelError(

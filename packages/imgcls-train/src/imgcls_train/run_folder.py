@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import msgspec
-from imgcls_convert.errors import RequestError
-from imgcls_convert.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
+from imgcls_networks.errors import RequestError
+from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
 from safetensors.torch import save
 from torch import nn
 

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 
 import fsspec
 from fsspec.callbacks import Callback
-from imgcls_convert.errors import RequestError
+from imgcls_networks.errors import RequestError
 
 from imgcls_train.errors import StoreError
 

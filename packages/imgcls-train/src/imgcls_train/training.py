@@ -44,7 +44,7 @@ class EpochFigures:
 
 
 @dataclass
-class Progress:
+class StepFigures:
     """How far a training is; told to whoever watches after every step."""
 
     epoch: int
@@ -124,7 +124,7 @@ class Training:
         """Steps of the whole training."""
         return self._steps_per_epoch * self._recipe.epochs
 
-    def run(self, on_step: Callable[[Progress], None], on_epoch: Callable[[EpochFigures], None]) -> None:
+    def run(self, on_step: Callable[[StepFigures], None], on_epoch: Callable[[EpochFigures], None]) -> None:
         """Trains to the end.
 
         Raises:
@@ -133,7 +133,9 @@ class Training:
         while self._state.step < self.total_steps:
             self._epoch(self._state.step // self._steps_per_epoch, on_step, on_epoch)
 
-    def _epoch(self, epoch: int, on_step: Callable[[Progress], None], on_epoch: Callable[[EpochFigures], None]) -> None:
+    def _epoch(
+        self, epoch: int, on_step: Callable[[StepFigures], None], on_epoch: Callable[[EpochFigures], None]
+    ) -> None:
         recipe, state = self._recipe, self._state
         batch = min(recipe.batch_size, len(self._train))
         order = image_order(recipe, epoch, len(self._train))
@@ -149,7 +151,7 @@ class Training:
                 raise DivergedError
             state.loss_sum += loss if math.isfinite(loss) else 0.0
             state.step += 1
-            on_step(Progress(epoch, state.step, self.total_steps, loss))
+            on_step(StepFigures(epoch, state.step, self.total_steps, loss))
             # The end of an epoch has its own checkpoint, after the figures.
             is_due = time.monotonic() - self._saved_at_s >= self._checkpoint_every_s
             if is_due and state.step % self._steps_per_epoch:

@@ -6,8 +6,10 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from imgcls_convert.catalog_listing import list_models, listing_json, listing_table
-from imgcls_convert.console import ConsoleNarrator, print_report
+from imgcls_networks.console import ConsoleProgress
+from imgcls_networks.models.listing import list_models, listing_json, listing_table
+
+from imgcls_convert.console import print_report
 from imgcls_convert.plan import plan_conversion
 from imgcls_convert.request import ConvertRequest
 
@@ -15,14 +17,14 @@ from imgcls_convert.request import ConvertRequest
 def run(options: Mapping[str, Any], *, as_json: bool) -> None:
     """Converts and prints the report."""
     plan = plan_conversion(ConvertRequest(**options))
-    narrator = ConsoleNarrator()
-    narrator.step("Starting PyTorch")
+    progress = ConsoleProgress()
+    progress.step("Starting PyTorch")
     from imgcls_convert.conversion import carry_out
 
-    print_report(carry_out(plan, narrator), as_json=as_json)
+    print_report(carry_out(plan, progress), as_json=as_json)
 
 
 def show_catalog(*, as_json: bool) -> None:
     """Prints the catalog."""
-    models = list_models(ConsoleNarrator())
+    models = list_models(ConsoleProgress())
     sys.stdout.write(listing_json(models) if as_json else listing_table(models))

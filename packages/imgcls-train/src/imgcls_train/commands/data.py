@@ -36,7 +36,7 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
         raise click.BadParameter("it names no split; write train,val", param_hint="--splits")
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(page.absolute().parent)!r}", param_hint="--html")
-    from imgcls_convert.console import ConsoleNarrator
+    from imgcls_networks.console import ConsoleProgress
 
     from imgcls_train.data_page import data_page, pictures_per_class
     from imgcls_train.data_survey import open_splits, survey
@@ -44,7 +44,7 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
     from imgcls_train.thumbnails import Thumbnails, spread_choice
 
     opened = open_splits(root, names)
-    report = survey(root, opened, ConsoleNarrator())
+    report = survey(root, opened, ConsoleProgress())
     if page is not None:
         sheet = spread_choice(opened[0], pictures_per_class(len(report.classes)))
         _write(page, data_page(report, Thumbnails(opened), sheet))

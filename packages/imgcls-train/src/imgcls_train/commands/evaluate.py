@@ -38,7 +38,7 @@ def command(
     artifact, which is only read. DATASET's folders are matched to the model's classes by WordNet id, then by name;
     a model with more classes than the dataset may answer with any of them.
     """
-    from imgcls_convert.console import ConsoleNarrator
+    from imgcls_networks.console import ConsoleProgress
 
     from imgcls_train.dataset import open_split
     from imgcls_train.errors import RunError
@@ -50,7 +50,7 @@ def command(
     from imgcls_train.model_card import record_evaluation
     from imgcls_train.part_of_split import PartOfSplit
 
-    narrator = ConsoleNarrator()
+    progress = ConsoleProgress()
     if html is not None:
         check_page_place(html)  # before minutes of work
     split = open_split(dataset, split_name)
@@ -59,7 +59,7 @@ def command(
     opened = open_model(model)
     if fit_temperature and not isinstance(opened, TrainedFolder):
         raise RunError("`--fit-temperature` changes a trained model's folder; the temperature of an artifact is fixed.")
-    evaluated = evaluate(opened, split, dataset, narrator, fit_temperature=fit_temperature)
+    evaluated = evaluate(opened, split, dataset, progress, fit_temperature=fit_temperature)
     found = evaluated.evaluation
     if html is not None:
         pictures = {place: split.read(place) for place in worst_errors(found, WORST)}
@@ -68,5 +68,5 @@ def command(
     if isinstance(opened, TrainedFolder):
         record_evaluation(model, evaluated)
         if fit_temperature and found.temperature == opened.temperature:
-            narrator.note(f"the temperature stays {found.temperature:.4g}: held-out images gain nothing by another")
+            progress.note(f"the temperature stays {found.temperature:.4g}: held-out images gain nothing by another")
     sys.stdout.write(found.to_json().decode() if as_json else evaluation_text(found))

@@ -69,8 +69,8 @@ def command(
     if evaluation is not None and dataset is not None:
         raise click.UsageError("`--evaluation` and `--dataset` both say how good the model is; give one of them.")
 
-    from imgcls_convert.console import ConsoleNarrator
-    from imgcls_convert.errors import RequestError
+    from imgcls_networks.console import ConsoleProgress
+    from imgcls_networks.errors import RequestError
 
     from imgcls_train.evaluation import Evaluation
     from imgcls_train.model_comparison import TOLERANCE_PCT
@@ -81,11 +81,11 @@ def command(
     from imgcls_train.transfer_progress import show_transfer
 
     store = ModelStore(open_files(places[-1]), show_transfer)
-    narrator = ConsoleNarrator()
+    progress = ConsoleProgress()
     if shows:
         listing = list_store(store, name)
         if listing.unfinished:
-            narrator.note(f"uploads that have not ended: {listing.unfinished}; publish those artifacts again")
+            progress.note(f"uploads that have not ended: {listing.unfinished}; publish those artifacts again")
         sys.stdout.write(listing.to_json() if as_json else listing.to_text())
         return
     if rollback is not None:
@@ -104,11 +104,11 @@ def command(
     elif dataset is not None:
         from imgcls_train.artifact_evaluation import evaluate_artifact  # brings torch with it
 
-        judge = evaluate_artifact(artifact, dataset, split_name, narrator)
+        judge = evaluate_artifact(artifact, dataset, split_name, progress)
     request = PublishRequest(
         artifact, name, reports, allow_worse, TOLERANCE_PCT if tolerance_pct is None else tolerance_pct
     )
-    _print(publish(request, store, narrator, judge), store.url, as_json=as_json)
+    _print(publish(request, store, progress, judge), store.url, as_json=as_json)
 
 
 def _print(done: Published, url: str, *, as_json: bool) -> None:

@@ -6,8 +6,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
-from imgcls_convert.errors import RequestError
-from imgcls_convert.trained_model import CARD_NAME, WEIGHTS_NAME
+from imgcls_networks.errors import RequestError
+from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME
 
 BUNDLED: Final = "everyday100"
 DATASET: Final = "Tiny ImageNet, 100 classes"
@@ -19,7 +19,7 @@ def bundled_folder() -> Path:
     Raises:
         RequestError: the package is incomplete.
     """
-    folder = Path(str(resources.files("imgcls_convert") / "data" / BUNDLED))
+    folder = Path(str(resources.files("imgcls_networks") / "data" / BUNDLED))
     if missing := [name for name in (CARD_NAME, WEIGHTS_NAME) if not (folder / name).is_file()]:
         raise RequestError(
             f"The bundled model {BUNDLED} is missing from this installation: there is no {' and no '.join(missing)} in "

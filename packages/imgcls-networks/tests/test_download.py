@@ -1,17 +1,15 @@
 """Downloads against a real server on loopback that breaks off, lies, disappears and recovers."""
 
 import hashlib
-import json
 import threading
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import onnx
 import pytest
-import torch
-from imgcls_convert.download import WeightsSource, fetch
-from imgcls_convert.errors import DownloadError
-from imgcls_convert.narrator import SilentNarrator
+from imgcls_networks.errors import DownloadError
+from imgcls_networks.progress import SilentProgress
+from imgcls_networks.weights.download import fetch
+from imgcls_networks.weights.source import WeightsSource
 
 CONTENT = bytes(range(256)) * 2000
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
@@ -99,7 +97,7 @@ def server():
 def get(server, tmp_path):
     def fetched(sources=None):
         sources = sources or [WeightsSource(server.url, SHA256)]
-        return fetch(sources, what="resnet18", narrator=SilentNarrator(), folder=tmp_path / "cache")
+        return fetch(sources, what="resnet18", progress=SilentProgress(), folder=tmp_path / "cache")
 
     return fetched
 
@@ -186,41 +184,3 @@ def test_the_error_says_what_every_source_did_and_the_two_ways_on(server, get):
     assert "http://127.0.0.1:9/weights.pth (ConnectError: " in text
     assert "`--weights FILE`" in text
     assert "name another MODEL (`imgcls-convert --list`; everyday100 comes with the package)" in text
-
-
-def test_no_reachable_source_is_exit_3(run_cli, monkeypatch, tmp_path, leaves_nothing):
-    monkeypatch.setenv("IMGCLS_CACHE_DIR", str(tmp_path / "cache"))
-    refused = run_cli(
-        "resnet18", "--weights", "http://127.0.0.1:9/resnet18.pth", "--output", leaves_nothing / "r.onnx"
-    )  # fmt: skip
-    assert refused.code == 3
-    assert "The weights of resnet18 cannot be downloaded. Tried http://127.0.0.1:9/resnet18.pth" in refused.sentence
-
-
-FACTORY = """
-from torch import nn
-
-def build():
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 4))
-"""
-
-
-def test_weights_from_an_address_end_up_in_the_artifact(server, run_cli, monkeypatch, tmp_path):
-    """The same checkpoint from the disk and from an address gives the same artifact but for the checkpoint's name."""
-    (tmp_path / "net.py").write_text(FACTORY, encoding="utf-8")
-    torch.save({"2.weight": torch.eye(4, 3), "2.bias": torch.arange(4.0)}, tmp_path / "net.pth")
-    content = (tmp_path / "net.pth").read_bytes()
-    server.behaviours = [lambda handler: send(handler, content)]
-    monkeypatch.setenv("IMGCLS_CACHE_DIR", str(tmp_path / "cache"))
-    pin = hashlib.sha256(content).hexdigest()
-    sources, graphs = [], []
-    for weights in (f"{server.url}#sha256={pin}", tmp_path / "net.pth"):
-        told = run_cli(
-            f"{tmp_path}/net.py:build", "--image-size", "32", "--weights", weights, "--output", tmp_path / "n.onnx"
-        )  # fmt: skip
-        assert told.code == 0, told.err
-        sources.append(json.loads((tmp_path / "n.report.json").read_text(encoding="utf-8"))["source"])
-        graphs.append(onnx.load(tmp_path / "n.onnx").graph)
-    assert graphs[0] == graphs[1]
-    assert sources[0] == sources[1] | {"weights": f"{pin[:8]}-weights.pth"}
-    assert sources[0]["weights_sha256"] == pin

@@ -1,4 +1,4 @@
-"""Writes src/imgcls_convert/data/catalog.json from torchvision's own metadata; run it after a torchvision upgrade."""
+"""Writes src/imgcls_networks/data/catalog.json from torchvision's own metadata; run it after a torchvision upgrade."""
 
 import json
 from pathlib import Path
@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import torchvision
 
-CATALOG = Path(__file__).parents[1] / "src/imgcls_convert/data/catalog.json"
+CATALOG = Path(__file__).parents[1] / "src/imgcls_networks/data/catalog.json"
 
 # The weights that `imgcls-convert` without arguments takes: the original ones, from either of two hosts.
 PINNED_WEIGHTS = {"resnet18": "IMAGENET1K_V1"}

@@ -7,12 +7,12 @@ from typing import Final
 
 import msgspec
 
-from imgcls_convert import bundled
-from imgcls_convert.catalog import read_catalog
-from imgcls_convert.download import WeightsSource
-from imgcls_convert.errors import RequestError
-from imgcls_convert.narrator import Narrator
-from imgcls_convert.trained_model import WEIGHTS_NAME, TrainedModel
+from imgcls_networks.errors import RequestError
+from imgcls_networks.models import bundled
+from imgcls_networks.models.catalog import read_catalog
+from imgcls_networks.models.trained_model import WEIGHTS_NAME, TrainedModel
+from imgcls_networks.progress import Progress
+from imgcls_networks.weights.source import WeightsSource
 
 _LINE: Final = "{:<20} {:<26} {:>7} {:>8} {:>8} {:>6}  {:<12} {}\n"
 
@@ -31,8 +31,8 @@ class ListedModel(msgspec.Struct, frozen=True):
     sources: Sequence[WeightsSource]
 
 
-def list_models(narrator: Narrator) -> list[ListedModel]:
-    """Gives what there is; a package without its model is an incomplete one, and the narrator says so."""
+def list_models(progress: Progress) -> list[ListedModel]:
+    """Gives what there is; a package without its model is an incomplete one, and the progress says so."""
     models = [
         ListedModel(
             name=e.name,
@@ -50,7 +50,7 @@ def list_models(narrator: Narrator) -> list[ListedModel]:
     try:
         folder = bundled.bundled_folder()
     except RequestError as error:
-        narrator.note(str(error))
+        progress.note(str(error))
         return models
     card = TrainedModel.read(folder)
     found = card.evaluation

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from imgcls_convert import bundled
-from imgcls_convert.catalog import CatalogEntry, read_catalog
-from imgcls_convert.errors import RequestError
-from imgcls_convert.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
+from imgcls_networks.errors import RequestError
+from imgcls_networks.models import bundled
+from imgcls_networks.models.catalog import CatalogEntry, read_catalog
+from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
 
 TIMM_PREFIX: Final = "timm/"
 _SAVED_SUFFIXES: Final = (".pt", ".pth", ".ts", ".torchscript", ".pt2")

@@ -6,7 +6,7 @@ from importlib import resources
 
 import msgspec
 
-from imgcls_convert.download import WeightsSource
+from imgcls_networks.weights.source import WeightsSource
 
 
 class CatalogEntry(msgspec.Struct, frozen=True):
@@ -41,5 +41,5 @@ class CatalogEntry(msgspec.Struct, frozen=True):
 
 def read_catalog() -> dict[str, CatalogEntry]:
     """Reads the catalog: name → entry, in order of the names."""
-    text = (resources.files("imgcls_convert") / "data" / "catalog.json").read_bytes()
+    text = (resources.files("imgcls_networks") / "data" / "catalog.json").read_bytes()
     return {entry.name: entry for entry in msgspec.json.decode(text, type=list[CatalogEntry])}

@@ -10,11 +10,11 @@ from imgcls_core.artifact import ClassInfo, Preprocessing
 from PIL import __version__ as pillow_version
 from torch import nn
 
-from imgcls_convert.errors import DownloadError, RequestError
-from imgcls_convert.exception_text import one_line
-from imgcls_convert.labels import read_labels
-from imgcls_convert.model_reference import TimmReference
-from imgcls_convert.named_network import NamedNetwork
+from imgcls_networks.architectures.named_network import NamedNetwork
+from imgcls_networks.errors import DownloadError, RequestError
+from imgcls_networks.exception_text import one_line
+from imgcls_networks.labels import read_labels
+from imgcls_networks.models.reference import TimmReference
 
 
 def find_timm(model: TimmReference, num_classes: int | None, *, pretrained: bool) -> NamedNetwork:
@@ -51,6 +51,7 @@ def find_timm(model: TimmReference, num_classes: int | None, *, pretrained: bool
         name=model.name,
         architecture=f"timm.{model.timm_name}",
         build=build,
+        build_loads=True,
         preprocessing=_preprocessing(timm.data.resolve_data_config(pretrained_cfg=details), model),
         classes=_classes(timm, details) if own_classes else None,
     )

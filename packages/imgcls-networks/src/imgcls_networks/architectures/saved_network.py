@@ -9,8 +9,8 @@ from zipfile import BadZipFile
 import torch
 from torch import nn
 
-from imgcls_convert.errors import CheckpointError
-from imgcls_convert.exception_text import one_line
+from imgcls_networks.errors import CheckpointError
+from imgcls_networks.exception_text import one_line
 
 
 def load_saved(path: Path) -> nn.Module:

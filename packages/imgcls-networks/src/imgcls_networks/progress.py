@@ -9,7 +9,7 @@ from typing import Protocol, TypeVar
 T = TypeVar("T")
 
 
-class Narrator(Protocol):
+class Progress(Protocol):
     """Receives steps, notes and progress of long work."""
 
     def step(self, text: str) -> None:
@@ -37,7 +37,7 @@ class DownloadProgress(Protocol):
         ...
 
 
-class SilentNarrator:
+class SilentProgress:
     """Says nothing."""
 
     def step(self, text: str) -> None:

@@ -11,8 +11,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from imgcls_convert.errors import ExportError
-from imgcls_convert.exception_text import one_line
+from imgcls_networks.errors import NetworkError
+from imgcls_networks.exception_text import one_line
 
 # How far images of one batch may move each other's outputs, relative to the largest output: other batch sizes take
 # other code paths, which add up in another order.
@@ -79,7 +79,7 @@ def with_probabilities(network: nn.Module, size: tuple[int, int], temperature: f
         temperature: its logits are to be divided by it.
 
     Raises:
-        ExportError: it fails on images of this size, gives no row of numbers per image, gives NaN, answers one image
+        NetworkError: it fails on images of this size, gives no row of numbers per image, gives NaN, answers one image
             differently in another company or at another time, or has no logits that a temperature could divide.
     """
     network = network.float()
@@ -91,12 +91,12 @@ def with_probabilities(network: nn.Module, size: tuple[int, int], temperature: f
     rows = _answer(network, probes, size)
     _check_independence(network, probes, rows, size)
     if not bool(rows.isfinite().all()):
-        raise ExportError(
+        raise NetworkError(
             "The network gives NaN or infinite outputs; its weights are damaged or its training diverged."
         )
     ending = _ending(rows)
     if temperature != 1 and ending in {Ending.SOFTMAX, Ending.ONE_PROBABILITY}:
-        raise ExportError(
+        raise NetworkError(
             f"The network gives {ending.value} (measured); its temperature {temperature:g} would need logits."
         )
     return ProbabilityNetwork(network, ending, max(2, rows.shape[1]), temperature)
@@ -127,7 +127,7 @@ def _answer(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor
         with torch.inference_mode():
             out = logits_of(network(images))
     except Exception as error:  # a person's network may raise anything
-        raise ExportError(
+        raise NetworkError(
             f"The network fails on {len(images)} images of {size[0]} × {size[1]} px: {one_line(error)}. "
             "Is `--image-size` right, and does it take any number of images?"
         ) from error
@@ -135,7 +135,7 @@ def _answer(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor
         out = out[:, None]
     if not isinstance(out, Tensor) or out.ndim != 2 or out.shape[0] != len(images) or out.shape[1] == 0:
         found = list(out.shape) if isinstance(out, Tensor) else type(out).__name__
-        raise ExportError(
+        raise NetworkError(
             f"For {len(images)} images the network gives {found}; a classifier gives logits [{len(images)}, classes]."
         )
     return out
@@ -144,13 +144,13 @@ def _answer(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor
 def _check_independence(network: nn.Module, probes: Tensor, rows: Tensor, size: tuple[int, int]) -> None:
     scale = float(rows.nan_to_num().abs().max()) + 1e-6
     if _distance(_answer(network, probes, size), rows) > _BATCH_TOLERANCE * scale:
-        raise ExportError(
+        raise NetworkError(
             "The network answers the same images differently each time (dropout or noise that stays on in evaluation "
             "mode?); only a network that always answers alike can be proven."
         )
     distance = _batch_effect(network, probes, rows, size)
     if distance > _BATCH_TOLERANCE * scale and _depends_in_double(network, probes, size):
-        raise ExportError(
+        raise NetworkError(
             "The network's answer to an image depends on the other images of its batch (outputs move by "
             f"{distance:.1e} of {scale:.1e}); a service batches strangers' images. Batch normalisation must use its "
             "running statistics."
@@ -167,7 +167,7 @@ def _depends_in_double(network: nn.Module, probes: Tensor, size: tuple[int, int]
         exact = copy.deepcopy(network).double()
         rows = _answer(exact, probes.double(), size)
         effect = _batch_effect(exact, probes.double(), rows, size)
-    except (ExportError, RuntimeError, TypeError, NotImplementedError):
+    except (NetworkError, RuntimeError, TypeError, NotImplementedError):
         return True  # it cannot be asked in float64, so what float32 said stands
     return effect > _BATCH_TOLERANCE * (float(rows.nan_to_num().abs().max()) + 1e-6)
 

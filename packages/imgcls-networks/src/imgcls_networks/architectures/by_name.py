@@ -9,9 +9,9 @@ import torch.nn.functional as F
 import torchvision
 from torch import Tensor, nn
 
-from imgcls_convert.errors import RequestError
-from imgcls_convert.factory_file import build_from_file
-from imgcls_convert.model_reference import FactoryReference
+from imgcls_networks.architectures.factory_file import build_from_file
+from imgcls_networks.errors import RequestError
+from imgcls_networks.models.reference import FactoryReference
 
 # 2.7 million parameters with 100 classes.
 SMALL: Final = "small_resnet12"
@@ -69,7 +69,7 @@ class SmallResNet(nn.Module):
                 nn.init.kaiming_normal_(module.weight, mode="fan_out", nonlinearity="relu")
             elif isinstance(module, _Residual):
                 # Every block begins as its shortcut; deep gradients are then sane from the first step.
-                nn.init.zeros_(module.second[1].weight)
+                nn.init.zeros_(module.second.get_parameter("1.weight"))
 
     def forward(self, images: Tensor) -> Tensor:
         """Gives the logits: float32 [N, 3, H, W] → float32 [N, classes]."""

@@ -9,8 +9,8 @@ from pathlib import Path
 from imgcls_core.artifact import ClassInfo, Preprocessing
 from torch import nn
 
-from imgcls_convert.download import WeightsSource
-from imgcls_convert.trained_model import TrainedModel
+from imgcls_networks.models.trained_model import TrainedModel
+from imgcls_networks.weights.source import WeightsSource
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,8 @@ class NamedNetwork:
         architecture: what goes into the artifact's provenance.
         build: makes the network.
         sources: where published weights can be had; empty when the factory is all there is.
+        unpublished_classes: length of an output for which nobody publishes weights; a checkpoint must be given.
+        build_loads: `build` brings published weights itself.
         preprocessing: as published with the weights; None when nobody says.
         classes: names of the outputs; None when nobody says.
         whole_file: a file that holds the network with its weights; `--weights` has no place beside it.
@@ -33,6 +35,8 @@ class NamedNetwork:
     architecture: str
     build: Callable[[], nn.Module]
     sources: Sequence[WeightsSource] = ()
+    unpublished_classes: int | None = None
+    build_loads: bool = False
     preprocessing: Preprocessing | None = None
     classes: tuple[ClassInfo, ...] | None = None
     whole_file: Path | None = None

@@ -5,39 +5,19 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import httpx
 
-from imgcls_convert.errors import DownloadError
-from imgcls_convert.exception_text import one_line
-from imgcls_convert.narrator import Narrator
+from imgcls_networks.errors import DownloadError
+from imgcls_networks.exception_text import one_line
+from imgcls_networks.progress import Progress
+from imgcls_networks.weights.source import WeightsSource
 
 _TRIES_PER_SOURCE: Final = 3
 _OK, _PARTIAL_CONTENT, _RANGE_NOT_SATISFIABLE = 200, 206, 416
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)  # seconds, for each address of a host; 20: the longest silence
-
-
-@dataclass(frozen=True)
-class WeightsSource:
-    """Where a file can be had.
-
-    Args:
-        url: http or https.
-        sha256: of the file, whole or its first hex digits as torchvision writes them into file names; None when
-            nobody has pinned it.
-    """
-
-    url: str
-    sha256: str | None = None
-
-    @classmethod
-    def parse(cls, url: str) -> WeightsSource:
-        """Reads `URL` or `URL#sha256=HEX`, the form that pip uses."""
-        address, _, fragment = url.partition("#")
-        return cls(address, fragment.removeprefix("sha256=").lower() if fragment.startswith("sha256=") else None)
 
 
 def cache_folder() -> Path:
@@ -47,13 +27,13 @@ def cache_folder() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imgcls"
 
 
-def fetch(sources: Sequence[WeightsSource], *, what: str, narrator: Narrator, folder: Path | None = None) -> Path:
+def fetch(sources: Sequence[WeightsSource], *, what: str, progress: Progress, folder: Path | None = None) -> Path:
     """Gives the local copy of a file, downloading it when it is not there yet.
 
     Args:
         sources: tried in order; any that gives the right bytes will do.
         what: the file, as a person calls it.
-        narrator: shown the progress.
+        progress: shown the progress.
         folder: where files are kept; None means `cache_folder() / "weights"`.
 
     Returns:
@@ -70,7 +50,7 @@ def fetch(sources: Sequence[WeightsSource], *, what: str, narrator: Narrator, fo
             return target
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            failure = _download(source, target, what, narrator)
+            failure = _download(source, target, what, progress)
         except OSError as error:
             failure = f"the file cannot be kept in {folder} ({error.strerror or error})"
         if failure is None:
@@ -79,7 +59,7 @@ def fetch(sources: Sequence[WeightsSource], *, what: str, narrator: Narrator, fo
     raise DownloadError(what, attempts)
 
 
-def _download(source: WeightsSource, target: Path, what: str, narrator: Narrator) -> str | None:
+def _download(source: WeightsSource, target: Path, what: str, progress: Progress) -> str | None:
     """Downloads one source into `target`; gives the reason when it cannot.
 
     What broke off is resumed. A try that brought nothing is the last one: a name that cannot be resolved or a host
@@ -91,7 +71,7 @@ def _download(source: WeightsSource, target: Path, what: str, narrator: Narrator
         client = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
     except (ValueError, ImportError) as error:  # read from the environment
         return f"the proxy settings of this machine cannot be used: {one_line(error)}"
-    with client, narrator.download(f"{what} from {httpx.URL(source.url).host}") as progress:
+    with client, progress.download(f"{what} from {httpx.URL(source.url).host}") as bar:
         for _ in range(_TRIES_PER_SOURCE):
             have, arrived = part.stat().st_size if part.exists() else 0, 0
             headers = {"Range": f"bytes={have}-"} if have else {}
@@ -111,7 +91,7 @@ def _download(source: WeightsSource, target: Path, what: str, narrator: Narrator
                         for chunk in response.iter_bytes():
                             file.write(chunk)
                             arrived += len(chunk)
-                            progress.update(done + arrived, total)
+                            bar.update(done + arrived, total)
             except (httpx.HTTPError, httpx.InvalidURL) as error:
                 failure = _reason(error)
                 if not arrived:

@@ -1,6 +1,6 @@
 import pytest
-from imgcls_convert.errors import RequestError
-from imgcls_convert.labels import read_labels
+from imgcls_networks.errors import RequestError
+from imgcls_networks.labels import read_labels
 
 
 def test_imagenet_is_in_the_standard_order():
@@ -60,13 +60,3 @@ def test_a_file_in_another_encoding_is_refused(tmp_path):
     (tmp_path / "a.txt").write_bytes("Kröte\n".encode("latin-1"))
     with pytest.raises(RequestError, match="cannot be read as UTF-8 text"):
         read_labels(str(tmp_path / "a.txt"))
-
-
-def test_labels_that_do_not_fit_the_network_are_a_usage_error(colours_model, run_cli, tmp_path, leaves_nothing):
-    (tmp_path / "three.txt").write_text("a\nb\nc\n", encoding="utf-8")
-    model = colours_model[0]
-    refused = run_cli(
-        model, "--image-size", "32", "--labels", tmp_path / "three.txt", "--output", leaves_nothing / "c.onnx"
-    )  # fmt: skip
-    assert refused.code == 2
-    assert "name 3 classes and the network has 8 outputs; give `--labels` that fit." in refused.sentence

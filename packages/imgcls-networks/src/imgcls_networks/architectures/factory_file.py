@@ -9,8 +9,8 @@ from types import ModuleType
 
 from torch import nn
 
-from imgcls_convert.errors import RequestError
-from imgcls_convert.model_reference import FactoryReference
+from imgcls_networks.errors import RequestError
+from imgcls_networks.models.reference import FactoryReference
 
 
 def build_from_file(model: FactoryReference) -> nn.Module:

@@ -16,10 +16,10 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
-from imgcls_convert.probability_network import ProbabilityNetwork
+from imgcls_networks.probability_network import ProbabilityNetwork
 
 
-class ReferenceClassifier:
+class PyTorchClassifier:
     """A PyTorch network with torchvision's preprocessing.
 
     Args:

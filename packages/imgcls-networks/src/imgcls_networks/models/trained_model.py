@@ -12,7 +12,7 @@ import msgspec
 from imgcls_core.artifact import ClassInfo, Preprocessing, ReferenceDistribution
 from msgspec import Meta
 
-from imgcls_convert.errors import RequestError
+from imgcls_networks.errors import RequestError
 
 CARD_NAME: Final = "model.json"
 WEIGHTS_NAME: Final = "model.safetensors"
@@ -50,7 +50,7 @@ class TrainedModel(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Args:
         name: short, usable as a file name.
-        architecture: one that `imgcls_convert.architectures` builds.
+        architecture: one that `imgcls_networks.architectures.by_name` builds.
         classes: in order of the output.
         preprocessing: what the network was trained for.
         training: recipe and outcome, for people; free in form.

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from imgcls_core.artifact import ClassInfo
 
-from imgcls_convert.errors import RequestError
+from imgcls_networks.errors import RequestError
 
 # Standard order of ILSVRC 2012: sorted WordNet ids (tench 0, common newt 26, axolotl 29, mud turtle 35). Labels as
 # torchvision spells them.
@@ -30,7 +30,7 @@ def read_labels(name_or_file: str) -> tuple[ClassInfo, ...]:
         RequestError: an unknown list, an unreadable file, gaps in the ids, empty or repeated names.
     """
     if name_or_file in KNOWN_LISTS:
-        text = (resources.files("imgcls_convert") / "data" / KNOWN_LISTS[name_or_file]).read_text(encoding="utf-8")
+        text = (resources.files("imgcls_networks") / "data" / KNOWN_LISTS[name_or_file]).read_text(encoding="utf-8")
         return _checked(_from_csv(text, name_or_file), name_or_file)
     path = Path(name_or_file)
     if not path.is_file():

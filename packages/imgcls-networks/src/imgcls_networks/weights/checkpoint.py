@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from imgcls_convert.errors import CheckpointError
+from imgcls_networks.errors import CheckpointError
 
 # Where training scripts put the state dict inside a larger checkpoint.
 _WRAPPERS: Final = ("state_dict", "model_state_dict", "model", "net", "module")
@@ -52,13 +52,13 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return Checkpoint(path, sha256, _state_dict(content, path))
 
 
-def load_into(network: nn.Module, checkpoint: Checkpoint, *, way_on: str | None = None) -> None:
+def load_into(network: nn.Module, checkpoint: Checkpoint, *, hint: str | None = None) -> None:
     """Puts the weights into the network.
 
     Args:
         network: its own weights are replaced; it keeps its precision.
         checkpoint: of any precision.
-        way_on: what to do when they do not fit; None gives the advice for a checkpoint that a person has named.
+        hint: what to do when they do not fit; None gives the advice for a checkpoint that a person has named.
 
     Raises:
         CheckpointError: keys are missing or left over, shapes differ, or a weight is not finite.
@@ -73,11 +73,11 @@ def load_into(network: nn.Module, checkpoint: Checkpoint, *, way_on: str | None 
         ] * bool(extra)
         raise CheckpointError(
             f"The checkpoint {checkpoint.path.name!r} does not fit {type(network).__name__}: it {' and '.join(parts)}. "
-            f"{way_on or _OTHER_ARCHITECTURE}"
+            f"{hint or _OTHER_ARCHITECTURE}"
         )
     wrong = [key for key in given if given[key].shape != own[key].shape]
     if wrong:
-        raise CheckpointError(_shape_sentence(checkpoint, network, own, wrong, way_on))
+        raise CheckpointError(_shape_sentence(checkpoint, network, own, wrong, hint))
     broken = [key for key, tensor in given.items() if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
     if broken:
         raise CheckpointError(
@@ -90,7 +90,7 @@ def load_into(network: nn.Module, checkpoint: Checkpoint, *, way_on: str | None 
 
 
 def _shape_sentence(
-    checkpoint: Checkpoint, network: nn.Module, own: Mapping[str, Tensor], wrong: list[str], way_on: str | None
+    checkpoint: Checkpoint, network: nn.Module, own: Mapping[str, Tensor], wrong: list[str], hint: str | None
 ) -> str:
     key = wrong[-1] if len(wrong) > 1 and wrong[-1].endswith("weight") else wrong[0]
     found, needed = list(checkpoint.tensors[key].shape), list(own[key].shape)
@@ -98,8 +98,8 @@ def _shape_sentence(
         f"The checkpoint {checkpoint.path.name!r} does not fit {type(network).__name__}: {key} is {found}, "
         f"the network has {needed}"
     )
-    if way_on:
-        return f"{sentence}. {way_on}"
+    if hint:
+        return f"{sentence}. {hint}"
     if found[1:] == needed[1:] and len(wrong) <= 2:
         return f"{sentence}. It has {found[0]} classes: say `--num-classes {found[0]}` with labels for them."
     return f"{sentence} ({len(wrong)} tensors differ). {_OTHER_ARCHITECTURE}"

@@ -7,13 +7,13 @@ from typing import Final
 import msgspec
 from imgcls_core.artifact import Preprocessing, ReferenceDistribution
 
-from imgcls_convert.architectures import SMALL, build_architecture, with_head
-from imgcls_convert.model_reference import TrainedReference
-from imgcls_convert.named_network import NamedNetwork
-from imgcls_convert.narrator import Narrator
-from imgcls_convert.trained_model import WEIGHTS_NAME, TrainedModel
+from imgcls_networks.architectures.by_name import SMALL, build_architecture, with_head
+from imgcls_networks.architectures.named_network import NamedNetwork
+from imgcls_networks.models.reference import TrainedReference
+from imgcls_networks.models.trained_model import WEIGHTS_NAME, TrainedModel
+from imgcls_networks.progress import Progress
 
-_SMALL_HOME: Final = "imgcls_convert.architectures"
+_SMALL_HOME: Final = "imgcls_networks.architectures"
 
 
 def find_trained(model: TrainedReference) -> NamedNetwork:
@@ -35,12 +35,12 @@ def find_trained(model: TrainedReference) -> NamedNetwork:
 
 
 def fitting_reference(
-    card: TrainedModel, preprocessing: Preprocessing, narrator: Narrator
+    card: TrainedModel, preprocessing: Preprocessing, progress: Progress
 ) -> ReferenceDistribution | None:
     """The card's reference distribution; None when the artifact prepares its images otherwise than it was measured."""
     if msgspec.structs.replace(preprocessing, pillow=card.preprocessing.pillow) == card.preprocessing:
         return card.reference
-    narrator.note(
+    progress.note(
         "the preprocessing is not the one that this model was trained and evaluated with: its accuracy is unknown, and "
         "its reference distribution is left out"
     )

@@ -1,0 +1,1 @@
+"""Networks from torchvision, a factory, a saved file, timm or a trained model. Imports `models` and `weights`."""
