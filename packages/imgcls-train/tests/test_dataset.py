@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 from imgcls_core.image_decode import DecodeLimits, decode_image
-from imgcls_train.dataset import Split, available_splits, open_split, read_classes, split_sha256
+from imgcls_train.data.dataset import available_splits, open_split, read_classes
+from imgcls_train.data.split import Split, split_sha256
 from imgcls_train.errors import DatasetError
 from PIL import Image
 

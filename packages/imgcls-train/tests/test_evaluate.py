@@ -16,8 +16,8 @@ import pytest
 import torch
 from imgcls_core.artifact import ClassInfo, Preprocessing
 from imgcls_networks.models.trained_model import TrainedModel
-from imgcls_train.class_matching import match_classes
 from imgcls_train.errors import DatasetError
+from imgcls_train.evaluation.class_matching import match_classes
 from PIL import Image
 from PIL import __version__ as pillow_version
 from safetensors.torch import save_file
@@ -279,7 +279,7 @@ def test_the_page_shows_the_surest_mistake_and_needs_nothing_else(
 
 
 def test_intervals_hold_at_the_ends() -> None:
-    from imgcls_train.accuracy import wilson_share
+    from imgcls_train.evaluation.accuracy import wilson_share
 
     none = wilson_share(0, 10)  # 0 to z² / (n + z²)
     assert (none.low_pct, none.high_pct) == pytest.approx((0, 100 * 3.8415 / 13.8415), abs=0.01)
@@ -288,7 +288,7 @@ def test_intervals_hold_at_the_ends() -> None:
 
 def test_calibration_finds_the_temperature_that_answers_were_sharpened_with() -> None:
     """Labels are drawn from softmax(z) and the answers are softmax(3 z): T = 3 is the truth."""
-    from imgcls_train.calibration import cross_fit_temperature, measure_calibration, tempered
+    from imgcls_train.evaluation.calibration import cross_fit_temperature, measure_calibration, tempered
 
     chance = np.random.default_rng(5)
     true = tempered(chance.normal(0, 2, (6000, 10)), 1.0)

@@ -294,7 +294,7 @@ def test_a_publisher_killed_in_the_middle_of_an_upload_leaves_latest_whole(
     run_cli("publish", COLOURS, store)
     program = (
         "import os, signal, sys\n"
-        "from imgcls_train import store_files\n"
+        "from imgcls_train.store import files as store_files\n"
         "def pump(source, target, on_bytes):\n"
         "    target.write(source.read(1000)); target.flush()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -352,7 +352,7 @@ def test_a_model_published_meanwhile_is_the_one_that_is_compared_with(
     """While a bad model is replaced by a less bad one, somebody publishes a good one."""
     store = tmp_path / "store"
     run_cli("publish", worse_artifact, store, "--dataset", dataset)
-    from imgcls_train.model_store import ModelStore
+    from imgcls_train.store.model_store import ModelStore
 
     complete = ModelStore.complete
 
@@ -407,7 +407,7 @@ def test_a_backend_that_is_not_installed_is_named_with_its_command(
 
 def test_small_differences_pass_for_chance_and_large_losses_do_not() -> None:
     """One-sided exact McNemar: of 10 differing images 9 lost, (1 + 10) / 1024."""
-    from imgcls_train.model_comparison import mcnemar_p
+    from imgcls_train.store.comparison import mcnemar_p
 
     assert mcnemar_p(9, 1) == pytest.approx(11 / 1024)
     assert mcnemar_p(0, 0) == 1
@@ -440,7 +440,7 @@ def test_a_pulled_copy_is_checked_and_a_store_of_its_own(
 
 def test_the_stored_documents_are_what_the_readme_says(run_cli: RunCli, memory: str) -> None:
     run_cli("publish", COLOURS, memory)
-    from imgcls_train.model_store import Pointer
+    from imgcls_train.store.model_store import Pointer
 
     content = MemoryFileSystem().cat_file("/models/colours/latest.json")
     assert msgspec.json.decode(content, type=Pointer).version == f"sha256-{_sha256(COLOURS)}"

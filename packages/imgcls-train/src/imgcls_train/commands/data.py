@@ -38,10 +38,10 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
         raise click.BadParameter(f"there is no folder {str(page.absolute().parent)!r}", param_hint="--html")
     from imgcls_networks.console import ConsoleProgress
 
-    from imgcls_train.data_page import data_page, pictures_per_class
-    from imgcls_train.data_survey import open_splits, survey
-    from imgcls_train.data_table import report_text
-    from imgcls_train.thumbnails import Thumbnails, spread_choice
+    from imgcls_train.survey.page import data_page, pictures_per_class
+    from imgcls_train.survey.survey import open_splits, survey
+    from imgcls_train.survey.table import report_text
+    from imgcls_train.survey.thumbnails import Thumbnails, spread_choice
 
     opened = open_splits(root, names)
     report = survey(root, opened, ConsoleProgress())

@@ -40,22 +40,22 @@ def command(
     """
     from imgcls_networks.console import ConsoleProgress
 
-    from imgcls_train.dataset import open_split
+    from imgcls_train.data.dataset import open_split
+    from imgcls_train.data.split import evenly_spread
     from imgcls_train.errors import RunError
-    from imgcls_train.evaluated_model import TrainedFolder, open_model
-    from imgcls_train.evaluation import worst_errors
-    from imgcls_train.evaluation_page import WORST, check_page_place, evaluation_page, write_page
-    from imgcls_train.evaluation_text import evaluation_text
-    from imgcls_train.measurement import evaluate
-    from imgcls_train.model_card import record_evaluation
-    from imgcls_train.part_of_split import PartOfSplit
+    from imgcls_train.evaluation.document import worst_errors
+    from imgcls_train.evaluation.evaluated_model import TrainedFolder, open_model
+    from imgcls_train.evaluation.measurement import evaluate
+    from imgcls_train.evaluation.model_card import record_evaluation
+    from imgcls_train.evaluation.page import WORST, check_page_place, evaluation_page, write_page
+    from imgcls_train.evaluation.text import evaluation_text
 
     progress = ConsoleProgress()
     if html is not None:
         check_page_place(html)  # before minutes of work
     split = open_split(dataset, split_name)
     if limit is not None:
-        split = PartOfSplit(split, limit)
+        split = evenly_spread(split, limit)
     opened = open_model(model)
     if fit_temperature and not isinstance(opened, TrainedFolder):
         raise RunError("`--fit-temperature` changes a trained model's folder; the temperature of an artifact is fixed.")

@@ -42,7 +42,7 @@ def command(*, dataset: Path, run: Path | None, name: str | None, recipe: str | 
     DATASET holds train and val as folders of class folders, as tar files of the same layout, or is CIFAR-10 or
     CIFAR-100 as torchvision keeps it. `imgcls-convert RUN` makes an artifact of the result.
     """
-    from imgcls_train.recipe_file import read_recipe
+    from imgcls_train.training.recipe_file import read_recipe
 
     changes = {field: options[field] for field in _SHORTCUTS if options[field] is not None}
     for text in options["others"]:
@@ -54,10 +54,10 @@ def command(*, dataset: Path, run: Path | None, name: str | None, recipe: str | 
         changes[field.strip()] = value.strip()
     chosen = read_recipe(recipe, changes)
     # PyTorch takes seconds to import; what was mistyped is said before.
-    from imgcls_train.epoch_sinks import TensorBoardSink, WandbSink
-    from imgcls_train.fit import EpochSink, FitRequest, fit
-    from imgcls_train.fit_console import FitConsole
-    from imgcls_train.run_folder import RunFolder
+    from imgcls_train.training.epoch_sinks import TensorBoardSink, WandbSink
+    from imgcls_train.training.fit import EpochSink, FitRequest, fit
+    from imgcls_train.training.fit_console import FitConsole
+    from imgcls_train.training.run_folder import RunFolder
 
     named = name or (run.name if run else Path(recipe).stem if recipe else dataset.resolve().name)
     request = FitRequest(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from imgcls_train.publication import Evaluate, Published
+    from imgcls_train.store.publication import Evaluate, Published
 
 
 @click.command("publish")
@@ -72,13 +72,13 @@ def command(
     from imgcls_networks.console import ConsoleProgress
     from imgcls_networks.errors import RequestError
 
-    from imgcls_train.evaluation import Evaluation
-    from imgcls_train.model_comparison import TOLERANCE_PCT
-    from imgcls_train.model_store import ModelStore
-    from imgcls_train.publication import PublishRequest, publish, roll_back
-    from imgcls_train.store_files import open_files
-    from imgcls_train.store_listing import list_store
-    from imgcls_train.transfer_progress import show_transfer
+    from imgcls_train.evaluation.document import Evaluation
+    from imgcls_train.store.comparison import TOLERANCE_PCT
+    from imgcls_train.store.files import open_files
+    from imgcls_train.store.listing import list_store
+    from imgcls_train.store.model_store import ModelStore
+    from imgcls_train.store.publication import PublishRequest, publish, roll_back
+    from imgcls_train.store.transfer_progress import show_transfer
 
     store = ModelStore(open_files(places[-1]), show_transfer)
     progress = ConsoleProgress()
@@ -102,7 +102,7 @@ def command(
         given = Evaluation.read(evaluation)
         judge = lambda _: given  # noqa: E731
     elif dataset is not None:
-        from imgcls_train.artifact_evaluation import evaluate_artifact  # brings torch with it
+        from imgcls_train.store.artifact_evaluation import evaluate_artifact  # brings torch with it
 
         judge = evaluate_artifact(artifact, dataset, split_name, progress)
     request = PublishRequest(
@@ -112,7 +112,7 @@ def command(
 
 
 def _print(done: Published, url: str, *, as_json: bool) -> None:
-    from imgcls_train.model_store import short
+    from imgcls_train.store.model_store import short
 
     version = done.version
     if as_json:

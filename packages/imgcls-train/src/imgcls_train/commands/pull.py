@@ -21,10 +21,10 @@ def command(url: str, folder: Path, names: tuple[str, ...], as_json: bool) -> No
     read the folder at any moment.
     """
     from imgcls_train.errors import StoreError
-    from imgcls_train.model_store import ModelStore, checked_name, short
-    from imgcls_train.store_files import open_files
-    from imgcls_train.store_pull import open_copy, pull_latest
-    from imgcls_train.transfer_progress import show_transfer
+    from imgcls_train.store.files import open_files
+    from imgcls_train.store.model_store import ModelStore, checked_name, short
+    from imgcls_train.store.pull import open_copy, pull_latest
+    from imgcls_train.store.transfer_progress import show_transfer
 
     store = ModelStore(open_files(url), show_transfer)
     copy, target = open_copy(folder, store)

@@ -1,0 +1,1 @@
+"""Datasets on disk: their splits, layouts, classes and pixels; imports errors alone."""

@@ -1,0 +1,112 @@
+"""Labelled images on disk, whatever their layout: which splits there are, and how one is opened."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Final
+
+from imgcls_core.artifact import ClassInfo
+from imgcls_networks.labels import read_labels
+
+from imgcls_train.data.cifar import CIFAR_FOLDERS, CifarSplit, cifar_splits, find_cifar
+from imgcls_train.data.image_folder import ImageFolderSplit, class_folders
+from imgcls_train.data.split import Split
+from imgcls_train.data.tar_shards import COMPRESSED_SUFFIXES, TarSplit, tar_shards
+from imgcls_train.errors import DatasetError
+
+_USUAL: Final = ("train", "val", "valid", "validation", "test")
+_NAME: Final = re.compile(r"\w[\w .-]*")
+_SHARD: Final = re.compile(r"(-\d+)?\.tar$")
+
+
+def open_split(root: Path, name: str) -> Split:
+    """Opens one part of a dataset, in whichever of the known layouts it is.
+
+    Looked for, in this order: folders `NAME/CLASS/**/FILE`, tar files `NAME.tar` or `NAME-*.tar` with the same
+    inside, CIFAR-10 or CIFAR-100 as torchvision stores them (in `root` or in their own folder below it), where val
+    means test.
+
+    Args:
+        root: the dataset's folder.
+        name: train, val or test.
+
+    Raises:
+        DatasetError: nothing there, or no layout that is known; the text says what is there instead.
+    """
+    if not root.is_dir():
+        found = "is a file" if root.exists() else "is not there"
+        raise DatasetError(f"The dataset {str(root)!r} {found}; name a folder that holds train and val.")
+    if not _NAME.fullmatch(name):
+        raise DatasetError(f"{name!r} is no name of a split; it is the name of a folder, such as train, val or test.")
+    shards = tar_shards(root, name)
+    folder = root / name
+    if class_folders(folder) or (folder.is_dir() and not shards and not find_cifar(root)):
+        if not class_folders(folder):
+            raise DatasetError(f"{str(folder)!r} holds no folders; one for each class is expected: {name}/CLASS/FILE.")
+        return ImageFolderSplit(name, folder)
+    if shards:
+        return TarSplit(name, shards)
+    cifar = find_cifar(root)
+    if cifar and ("test" if name == "val" else name) in cifar_splits(cifar):
+        return CifarSplit(name, cifar)
+    raise DatasetError(_missing(root, name))
+
+
+def available_splits(root: Path) -> list[str]:
+    """Names the parts of a dataset that can be opened: training images first, then validation, test and others.
+
+    CIFAR's test images are named test; they open as val too.
+    """
+    if not root.is_dir():
+        return []
+    names = {folder for folder in class_folders(root) if class_folders(root / folder)}
+    names |= {_SHARD.sub("", path.name) for path in root.glob("*.tar") if path.is_file()}
+    if cifar := find_cifar(root):
+        names |= set(cifar_splits(cifar))
+    names -= set(CIFAR_FOLDERS)
+    return sorted(names, key=lambda name: (_USUAL.index(name) if name in _USUAL else len(_USUAL), name))
+
+
+def _missing(root: Path, name: str) -> str:
+    """Says what is there instead of a split."""
+    compressed = [path.name for path in sorted(root.iterdir()) if path.name.lower().endswith(COMPRESSED_SUFFIXES)]
+    packed = [file for file in compressed if file.startswith((name, "cifar"))]
+    there = available_splits(root)
+    folders = class_folders(root)
+    if packed:
+        found = f"{packed[0]} is compressed, and images are read in place: unpack it first"
+    elif there:
+        found = f"there is {', '.join(there)}"
+    elif folders:
+        shown = ", ".join(folders[:3]) + (", …" if len(folders) > 3 else "")
+        found = f"its folders {shown} look like classes: put them into a folder {name!r}"
+    else:
+        found = "nothing in it looks like a dataset"
+    return (
+        f"{str(root)!r} has no {name!r} images; {found}. Looked for: the folder {name}/CLASS/FILE, {name}.tar or "
+        f"{name}-*.tar with CLASS/FILE inside, and torchvision's {' or '.join(CIFAR_FOLDERS)}."
+    )
+
+
+def read_classes(root: Path, split: Split) -> tuple[ClassInfo, ...]:
+    """Gives the classes of a dataset in order of the class index.
+
+    Their labels come from `classes.csv` (columns class_id, label and, where folders are named by it, wnid) beside
+    the images; without it the folder names are the labels.
+
+    Raises:
+        DatasetError: `classes.csv` names other classes than the folders.
+    """
+    path = root / "classes.csv"
+    if not path.is_file():
+        return tuple(ClassInfo(i, name) for i, name in enumerate(split.class_names))
+    listed = read_labels(str(path))
+    names = list(split.class_names)
+    if sorted(entry.wnid or entry.label for entry in listed) != sorted(names):
+        raise DatasetError(
+            f"{str(path)!r} lists {len(listed)} classes and the {split.name!r} images have {len(names)}, and their "
+            "names differ. The column wnid (or label) must hold the folder names."
+        )
+    by_folder = {entry.wnid or entry.label: entry for entry in listed}
+    return tuple(ClassInfo(i, by_folder[name].label, by_folder[name].wnid) for i, name in enumerate(names))

@@ -1,0 +1,1 @@
+"""Versions of artifacts in a folder or object store, gated by their evaluation; imports evaluation and data."""
