@@ -152,7 +152,7 @@ def test_a_bug_of_ours_is_exit_70_without_a_trace(run_cli, monkeypatch):
     monkeypatch.setattr("imgcls_convert.commands.convert.plan_conversion", broken)
     crashed = run_cli("resnet18")
     assert crashed.code == 70
-    assert crashed.sentence.startswith("imgcls-convert: a bug of ours, ZeroDivisionError: planted.")
+    assert crashed.sentence.startswith("imgcls-convert: a bug of ours, ZeroDivisionError: planted at ")
 
 
 def test_interrupting_is_exit_130(run_cli, monkeypatch):

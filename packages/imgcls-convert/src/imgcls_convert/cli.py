@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
-import sys
-import traceback
 from collections.abc import Sequence
-from importlib import import_module
 from pathlib import Path
-from typing import NoReturn
+from typing import Final, NoReturn
 
 import click
-
-_COMMANDS = ("inspect", "verify", "diff")
-_INTERRUPTED = 130
-_BUG = 70
+from imgcls_cli.program import Program
+from imgcls_core.errors import ArtifactError, ImgclsError
 
 
 class _ImageSize(click.ParamType[tuple[int, int]]):
@@ -88,39 +81,24 @@ def convert_command(*, as_json: bool, list_models: bool, **options: object) -> N
         convert.run(options, as_json=as_json)
 
 
+def _exit_code(error: Exception) -> int:
+    return 2 if isinstance(error, ArtifactError) else getattr(error, "exit_code", 5)
+
+
+PROGRAM: Final = Program(
+    "imgcls-convert",
+    convert_command,
+    expected=ImgclsError,
+    subcommands={name: f"imgcls_convert.commands.{name}:command" for name in ("inspect", "verify", "diff")},
+    exit_code=_exit_code,
+    after_interrupt=lambda _: "; nothing was written.",
+)
+
+
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
-    """Runs the command and turns every outcome into an exit code.
+    """Runs the command and ends the process with its exit code.
 
     Args:
         arguments: of the command line, without the program's name; None takes the process's own.
     """
-    from imgcls_core.errors import ArtifactError, ImgclsError
-
-    given = list(sys.argv[1:] if arguments is None else arguments)
-    if arguments is None:
-        # A service manager's way to stop: clean up as for Ctrl-C.
-        signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        if given and given[0] in _COMMANDS:
-            command: click.Command = import_module(f"imgcls_convert.commands.{given[0]}").command
-            name = f"imgcls-convert {given.pop(0)}"
-        else:
-            command, name = convert_command, "imgcls-convert"
-        sys.exit(command.main(args=given, prog_name=name, standalone_mode=False) or 0)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(2)
-    except ImgclsError as error:
-        click.echo(f"imgcls-convert: {error}", err=True)
-        sys.exit(2 if isinstance(error, ArtifactError) else getattr(error, "exit_code", 5))
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("imgcls-convert: interrupted; nothing was written.", err=True)
-        sys.exit(_INTERRUPTED)
-    except Exception as error:  # noqa: BLE001 - the one place where an unforeseen error becomes a sentence
-        if os.environ.get("IMGCLS_DEBUG"):
-            traceback.print_exc()
-        click.echo(
-            f"imgcls-convert: a bug of ours, {type(error).__name__}: {error}. Set IMGCLS_DEBUG=1 for the trace.",
-            err=True,
-        )
-        sys.exit(_BUG)
+    PROGRAM.main(arguments)
