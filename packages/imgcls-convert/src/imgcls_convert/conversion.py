@@ -20,7 +20,7 @@ from imgcls_networks.labels import numbered_labels
 from imgcls_networks.models.trained_model import card_words
 from imgcls_networks.network import WeightsFile, find_network, obtain_network
 from imgcls_networks.probability_network import (
-    Ending,
+    OutputKind,
     ProbabilityNetwork,
     looks_like_independent_probabilities,
     with_probabilities,
@@ -158,7 +158,8 @@ def _classes(
             f"no labels were given: the {outputs} classes are called class_0, class_1, …; say `--labels FILE`"
         )
         return numbered_labels(outputs)
-    if len(given) == 1 and outputs == 2 and classifier.ending in {Ending.ONE_LOGIT, Ending.ONE_PROBABILITY}:
+    single = classifier.output_kind in {OutputKind.ONE_LOGIT, OutputKind.ONE_PROBABILITY}
+    if len(given) == 1 and single:
         return ClassInfo(0, f"not {given[0].label}"), ClassInfo(1, given[0].label, given[0].wnid)
     if len(given) != outputs:
         what = f"The labels {request.labels!r} name" if request.labels else "The published labels name"
@@ -177,11 +178,11 @@ def _check_num_classes(asked: int | None, found: int) -> None:
 
 
 def _tell_ending(classifier: ProbabilityNetwork, size: tuple[int, int], progress: Progress) -> None:
-    if classifier.ending is Ending.SOFTMAX:
+    if classifier.output_kind is OutputKind.SOFTMAX:
         progress.note("the network gives probabilities already (measured); no softmax is added")
-    elif classifier.ending is not Ending.LOGITS:
+    elif classifier.output_kind is not OutputKind.LOGITS:
         progress.note(
-            f"the network gives {classifier.ending.value} (measured): class 1 of the two classes absent, present"
+            f"the network gives {classifier.output_kind.value} (measured): class 1 of the two classes absent, present"
         )
     elif looks_like_independent_probabilities(classifier, size):
         progress.note(

@@ -16,7 +16,7 @@ import onnx
 import torch
 from imgcls_core.artifact import INPUT_NAME, OUTPUT_NAME, Preprocessing
 from imgcls_networks.exception_text import one_line, root_cause
-from imgcls_networks.probability_network import ProbabilityNetwork
+from imgcls_networks.probability_network import ProbabilityNetwork, to_probabilities
 from onnx import ModelProto, TensorProto, helper
 from torch import nn
 
@@ -29,10 +29,10 @@ _EXPORT_BATCH: Final = 2  # not 1: the exporter would take a batch of one for a 
 
 
 def export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> ModelProto:
-    """Exports a network with its ending.
+    """Exports a network whose output becomes probabilities.
 
     Args:
-        classifier: the network and its ending.
+        classifier: the network, and what its output is.
         size: height and width of its input, in pixels.
 
     Returns:
@@ -131,24 +131,16 @@ def _export_scripted(classifier: ProbabilityNetwork, example: torch.Tensor) -> M
 
 
 class _Scripted(nn.Module):
-    """As ProbabilityNetwork, in the part of Python that TorchScript can compile."""
+    """As ProbabilityNetwork, without what TorchScript cannot compile: answers that wrap their logits."""
 
     def __init__(self, classifier: ProbabilityNetwork) -> None:
         super().__init__()
         self.network = classifier.network
-        self.ending: str = classifier.ending.name
+        self.output_kind: str = classifier.output_kind.name
+        self.temperature: float = classifier.temperature
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
-        out = self.network(pixels)
-        if self.ending == "SOFTMAX":
-            return out
-        if self.ending == "ONE_PROBABILITY":
-            present = out.reshape(-1, 1)
-            return torch.cat([1 - present, present], dim=1)
-        if self.ending == "ONE_LOGIT":
-            present = out.reshape(-1, 1)
-            out = torch.cat([torch.zeros_like(present), present], dim=1)  # [N] → [N, 2]
-        return torch.softmax(out, dim=1)
+        return to_probabilities(self.network(pixels), self.output_kind, self.temperature)
 
 
 def _forget_provenance(graph: onnx.GraphProto) -> None:

@@ -1,4 +1,4 @@
-"""A person's network with the ending that makes its output probabilities, chosen by measurement and not by name."""
+"""A network whose output is made probabilities; what its output is, is measured and not read from a name."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _SUM_TOLERANCE: Final = 1e-3  # of a row that claims to be probabilities
 _PROBE_SCALES: Final = (0.0, 0.3, 1.0, 4.0)  # of noise; a sigmoid stays in 0 to 1 for all, logits do not
 
 
-class Ending(Enum):
+class OutputKind(Enum):
     """What a network's output is, and so what is left to be done to it."""
 
     LOGITS = "logits"
@@ -34,33 +34,43 @@ class ProbabilityNetwork(nn.Module):
     """Normalised pixels float32 [N, 3, height, width] → probabilities float32 [N, classes]; rows sum to 1.
 
     Args:
-        network: the person's own, in evaluation mode.
-        ending: what its output is. A single output is taken for the second of two classes.
+        network: the user's own, in evaluation mode.
+        output_kind: what its output is. A single output is taken for the second of two classes.
         classes: length of the rows.
         temperature: the logits are divided by it; 1 leaves them as they are.
     """
 
-    def __init__(self, network: nn.Module, ending: Ending, classes: int, temperature: float = 1.0) -> None:
+    def __init__(self, network: nn.Module, output_kind: OutputKind, classes: int, temperature: float = 1.0) -> None:
         super().__init__()
         self.network = network
-        self.ending = ending
+        self.output_kind = output_kind
         self.classes = classes
         self.temperature = temperature
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Answers a batch."""
-        out = logits_of(self.network(pixels))
-        if self.ending is Ending.SOFTMAX:
-            return out
-        if self.ending is Ending.ONE_PROBABILITY:
-            present = out.reshape(-1, 1)
-            return torch.cat([1 - present, present], dim=1)
-        if self.ending is Ending.ONE_LOGIT:
-            present = out.reshape(-1, 1)
-            out = torch.cat([torch.zeros_like(present), present], dim=1)  # [N] → [N, 2]
-        if self.temperature != 1:
-            out = out / self.temperature
-        return torch.softmax(out, dim=1)
+        return to_probabilities(logits_of(self.network(pixels)), self.output_kind.name, self.temperature)
+
+
+def to_probabilities(output: Tensor, kind: str, temperature: float) -> Tensor:
+    """Makes probabilities of what a network gives, in the part of Python that TorchScript can compile.
+
+    Args:
+        output: float32 [N, classes], or [N] or [N, 1] for a single output.
+        kind: name of an `OutputKind`.
+        temperature: logits are divided by it.
+    """
+    if kind == "SOFTMAX":
+        return output
+    if kind == "ONE_PROBABILITY":
+        present = output.reshape(-1, 1)
+        return torch.cat([1 - present, present], dim=1)
+    if kind == "ONE_LOGIT":
+        present = output.reshape(-1, 1)
+        output = torch.cat([torch.zeros_like(present), present], dim=1)  # [N] → [N, 2]
+    if temperature != 1.0:
+        output = output / temperature
+    return torch.softmax(output, dim=1)
 
 
 def logits_of(output: Any) -> Any:  # noqa: ANN401 - whatever the network gives
@@ -94,28 +104,28 @@ def with_probabilities(network: nn.Module, size: tuple[int, int], temperature: f
         raise NetworkError(
             "The network gives NaN or infinite outputs; its weights are damaged or its training diverged."
         )
-    ending = _ending(rows)
-    if temperature != 1 and ending in {Ending.SOFTMAX, Ending.ONE_PROBABILITY}:
+    kind = _output_kind(rows)
+    if temperature != 1 and kind in {OutputKind.SOFTMAX, OutputKind.ONE_PROBABILITY}:
         raise NetworkError(
-            f"The network gives {ending.value} (measured); its temperature {temperature:g} would need logits."
+            f"The network gives {kind.value} (measured); its temperature {temperature:g} would need logits."
         )
-    return ProbabilityNetwork(network, ending, max(2, rows.shape[1]), temperature)
+    return ProbabilityNetwork(network, kind, max(2, rows.shape[1]), temperature)
 
 
 def looks_like_independent_probabilities(classifier: ProbabilityNetwork, size: tuple[int, int]) -> bool:
     """Whether several outputs stay within 0 to 1 without summing to 1, as those of a multi-label network do."""
-    if classifier.ending is not Ending.LOGITS:
+    if classifier.output_kind is not OutputKind.LOGITS:
         return False
     noise = torch.randn(len(_PROBE_SCALES), 3, *size, generator=torch.Generator().manual_seed(1))
     rows = _answer(classifier.network, noise * torch.tensor(_PROBE_SCALES)[:, None, None, None] * 4, size)
     return _in_unit_range(rows)
 
 
-def _ending(rows: Tensor) -> Ending:
+def _output_kind(rows: Tensor) -> OutputKind:
     if rows.shape[1] == 1:
-        return Ending.ONE_PROBABILITY if _in_unit_range(rows) else Ending.ONE_LOGIT
+        return OutputKind.ONE_PROBABILITY if _in_unit_range(rows) else OutputKind.ONE_LOGIT
     sums_to_one = bool(((rows.sum(dim=1) - 1).abs() <= _SUM_TOLERANCE).all())
-    return Ending.SOFTMAX if _in_unit_range(rows) and sums_to_one else Ending.LOGITS
+    return OutputKind.SOFTMAX if _in_unit_range(rows) and sums_to_one else OutputKind.LOGITS
 
 
 def _in_unit_range(rows: Tensor) -> bool:
