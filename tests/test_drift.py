@@ -29,15 +29,15 @@ def traffic():
 
 
 @pytest.fixture(scope="module")
-def running(serve_artifact):
-    with serve_artifact(DATA / f"{NAME}.onnx", IMGCLS_ADMIN_TOKEN="admin-token-1") as service:  # noqa: S106
+def running(start_service):
+    with start_service(model=DATA / f"{NAME}.onnx", provider="cpu", admin_token="admin-token-1") as service:  # noqa: S106
         yield service
 
 
 @pytest.fixture
 def service(running):
     """Loaded anew, so that it has counted nothing."""
-    assert running.http.post(f"/models/{NAME}/load", headers=ADMIN).status_code == 200
+    assert running.client.post(f"/models/{NAME}/load", headers=ADMIN).status_code == 200
     return running
 
 
@@ -54,7 +54,7 @@ def send():
                 "shape": [len(part), 1, 1, 3],
                 "data": part.ravel().tolist(),
             }
-            reply = service.http.post(f"/v2/models/{NAME}/infer", json={"inputs": [tensor]})
+            reply = service.client.post(f"/v2/models/{NAME}/infer", json={"inputs": [tensor]})
             assert reply.status_code == 200, reply.text
 
     return ask
@@ -75,18 +75,18 @@ def watch(imgcls, tmp_path):
 
 
 def figures(service) -> dict[str, dict[str, float]]:
-    return service.http.get(f"/models/{NAME}/drift").json()["drift"]
+    return service.client.get(f"/models/{NAME}/drift").json()["drift"]
 
 
 def exposed(service, name: str) -> dict[str, float]:
-    found = re.findall(rf'^{name}{{.*?of="(\w+)"}} (\S+)$', service.http.get("/metrics").text, re.MULTILINE)
+    found = re.findall(rf'^{name}{{.*?of="(\w+)"}} (\S+)$', service.client.get("/metrics").text, re.MULTILINE)
     return {of: float(value) for of, value in found}
 
 
 def test_traffic_like_the_reference_does_not_alarm_however_often_it_is_looked_at(service, send, traffic, watch):
     """Ten windows of just enough answers; 1000 of them had no alarm (docs/monitor.md)."""
     for seed in range(1, 11):
-        assert service.http.post(f"/models/{NAME}/load", headers=ADMIN).status_code == 200
+        assert service.client.post(f"/models/{NAME}/load", headers=ADMIN).status_code == 200
         send(service, traffic(ENOUGH, seed))
         for one in figures(service).values():
             assert one["answers_needed"] <= ENOUGH
@@ -109,7 +109,7 @@ def test_another_mix_of_classes_is_found_told_and_recovered_from(service, send, 
         r"classes: PSI \d\.\d\d over 200 answers to all callers \(\d+ needed\), limit 0\.25", seen["broken"]["drift"]
     )
     assert watch(service, *alert)[0] == 1
-    assert service.http.post(f"/models/{NAME}/load", headers=ADMIN).status_code == 200
+    assert service.client.post(f"/models/{NAME}/load", headers=ADMIN).status_code == 200
     send(service, traffic(ENOUGH, 2))
     assert watch(service, *alert)[0] == 0
     states = [json.loads(line) for line in told.read_text(encoding="utf-8").splitlines()]
@@ -140,7 +140,7 @@ def test_the_monitor_the_suite_and_the_load_test_are_no_traffic(service, watch, 
     suite = imgcls("client", "suite", "--url", service.url, "--only", "correctness")
     assert suite.returncode in {0, 1}, suite.stderr
     assert imgcls("client", "bench", "--url", service.url, "--calls", 20, "--warm-up", "0s").returncode == 0
-    assert service.http.get(f"/models/{NAME}/drift").json()["since_load"]["answers"] == 0
+    assert service.client.get(f"/models/{NAME}/drift").json()["since_load"]["answers"] == 0
 
 
 def test_the_report_draws_what_was_expected_beside_what_was_found(service, send, traffic, watch, imgcls, tmp_path):

@@ -62,8 +62,8 @@ def test_the_three_ways_to_send_a_photo_give_the_same_answer(service, photos, na
     photo = (photos / name).read_bytes()
     ways = [
         service.predict(photo, "image/jpeg"),
-        service.http.post("/predict", files={"file": (name, photo, "image/jpeg")}),
-        service.http.post("/predict", json={"image_base64": base64.b64encode(photo).decode()}),
+        service.client.post("/predict", files={"file": (name, photo, "image/jpeg")}),
+        service.client.post("/predict", json={"image_base64": base64.b64encode(photo).decode()}),
     ]
     answers = [response.json() for response in ways]
     assert {a["class_id"] for a in answers} == {class_id}
@@ -177,7 +177,7 @@ def test_bad_input_is_the_senders_problem_and_leaves_the_service_unharmed(servic
     assert response.status_code == status
     assert response.headers["content-type"] == "application/problem+json"
     assert response.json()["code"] == code
-    assert service.http.get("/health").status_code == 200
+    assert service.client.get("/health").status_code == 200
     assert service.predict(photo, "image/jpeg").json()["class_id"] == 0
 
 

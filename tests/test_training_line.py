@@ -18,7 +18,7 @@ def tiny(num_classes=3):
         nn.AdaptiveAvgPool2d(2), nn.Flatten(), nn.Linear(64, num_classes),
     )
 """
-ADMIN = {"IMGCLS_ADMIN_TOKEN": "a-token-for-this-test"}
+ADMIN_TOKEN = "a-token-for-this-test"  # noqa: S105
 
 
 def pixels(colours, count, seed):
@@ -92,11 +92,11 @@ def test_int8_of_a_trained_model_is_calibrated_on_pictures_of_its_own(imgcls, ru
     assert output.is_file()
 
 
-def test_a_published_model_is_served_and_its_drift_shows(imgcls, converted, dataset, serve_artifact, tmp_path):
+def test_a_published_model_is_served_and_its_drift_shows(imgcls, converted, dataset, start_service, tmp_path):
     store = tmp_path / "store"
     published = imgcls("train", "publish", converted, store, "--dataset", dataset, "--split", "val")
     assert published.returncode == 0, published.stderr
-    with serve_artifact(store, IMGCLS_DRIFT_WINDOW_S="3600", **ADMIN) as service:
+    with start_service(models_dir=store, provider="cpu", drift_window_s=3600, admin_token=ADMIN_TOKEN) as service:
         of_all = drift_after(service, list(CLASSES.values()), seed=11)
         assert of_all["classes"]["psi"] < 0.25
         of_one = drift_after(service, [CLASSES["red"]], seed=12)
@@ -109,6 +109,6 @@ def drift_after(service, colours, *, seed):
         encoded = io.BytesIO()
         Image.fromarray(image).save(encoded, "PNG")
         assert service.predict(encoded.getvalue()).status_code == 200
-    answer = service.http.get("/models/colours/drift")
+    answer = service.client.get("/models/colours/drift")
     assert answer.status_code == 200, answer.text
     return answer.json()["drift"]

@@ -63,9 +63,9 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
     assert "IMGCLS_MAX_IMAGE_PIXELS is '0'" in done.stderr
 
 
-def test_a_taken_port_is_one_sentence(service: RunningService, colours_artifact: Path) -> None:
+def test_a_taken_port_is_one_sentence(service: RunningService, colours_path: Path) -> None:
     port = service.url.rsplit(":", 1)[1]
-    done = run("--model", str(colours_artifact), "--port", port)
+    done = run("--model", str(colours_path), "--port", port)
     assert done.returncode == 3
     assert f"port {port}" in done.stderr
     assert "Traceback" not in done.stderr + done.stdout

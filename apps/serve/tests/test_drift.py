@@ -80,10 +80,10 @@ def series(running: RunningService, prefix: str) -> dict[str, float]:
 
 
 def test_a_service_that_nobody_asked_has_no_distance_and_says_what_it_needs(
-    start_service: StartService, artifact_with_reference: Path
+    start_service: StartService, colours_with_reference_path: Path
 ) -> None:
     """Warm-up and the golden cases at load are not counted."""
-    with start_service(model=artifact_with_reference) as running:
+    with start_service(model=colours_with_reference_path) as running:
         body = drift_of(running)
         assert body["window"]["answers"] == body["since_load"]["answers"] == 0
         assert body["reference"]["images"] == 2000
@@ -96,10 +96,10 @@ def test_a_service_that_nobody_asked_has_no_distance_and_says_what_it_needs(
 
 
 def test_every_way_to_ask_is_counted_and_what_fails_is_not(
-    start_service: StartService, artifact_with_reference: Path, picture_of: PictureOf
+    start_service: StartService, colours_with_reference_path: Path, picture_of: PictureOf
 ) -> None:
     red = picture_of("red")
-    with start_service(model=artifact_with_reference) as running:
+    with start_service(model=colours_with_reference_path) as running:
         ask = running.client.post
         ask("/predict", content=red, headers=PNG)
         ask("/predict/batch", files=[("file", picture_of("blue")), ("file", b"no image"), ("file", red)])
@@ -142,20 +142,20 @@ def test_a_model_without_a_reference_has_histograms_and_no_figures(
 
 
 def test_a_model_that_is_loaded_again_starts_to_count_anew(
-    start_service: StartService, artifact_with_reference: Path, picture_of: PictureOf
+    start_service: StartService, colours_with_reference_path: Path, picture_of: PictureOf
 ) -> None:
     admin = {"authorization": "Bearer admin-token-1"}
-    with start_service(model=artifact_with_reference, admin_token="admin-token-1") as running:  # noqa: S106
+    with start_service(model=colours_with_reference_path, admin_token="admin-token-1") as running:  # noqa: S106
         running.client.post("/predict", content=picture_of("red"), headers=PNG)
         assert running.client.post("/models/colours_with_reference/load", headers=admin).status_code == 200
         assert drift_of(running)["since_load"]["answers"] == 0
 
 
 def test_the_figures_are_those_of_the_histograms(
-    start_service: StartService, artifact_with_reference: Path, picture_of: PictureOf
+    start_service: StartService, colours_with_reference_path: Path, picture_of: PictureOf
 ) -> None:
     """Four answers of one class against the reference, by hand: smoothed shares, then Σ (p - q) ln(p / q)."""
-    with start_service(model=artifact_with_reference) as running:
+    with start_service(model=colours_with_reference_path) as running:
         for _ in range(4):
             running.client.post("/predict", content=picture_of("cyan"), headers=PNG)
         body = drift_of(running)

@@ -44,10 +44,10 @@ def _settings(store: Path) -> dict[str, object]:
 
 
 def test_a_store_serves_the_latest_version_and_a_load_takes_a_new_one_or_goes_back(
-    start_service: StartService, picture_of: PictureOf, colours_artifact: Path, tmp_path: Path
+    start_service: StartService, picture_of: PictureOf, colours_path: Path, tmp_path: Path
 ) -> None:
     """Callers ask all the while; each answer is of one of the two versions, and none fails."""
-    first = _publish(tmp_path, colours_artifact.read_bytes())
+    first = _publish(tmp_path, colours_path.read_bytes())
     picture = picture_of("blue")
     with start_service(**_settings(tmp_path)) as running:
         assert running.client.get("/ready").json()["model"]["sha256"] == first
@@ -63,7 +63,7 @@ def test_a_store_serves_the_latest_version_and_a_load_takes_a_new_one_or_goes_ba
         callers = [threading.Thread(target=caller) for _ in range(4)]
         for one in callers:
             one.start()
-        second = _publish(tmp_path, _other(colours_artifact.read_bytes()))
+        second = _publish(tmp_path, _other(colours_path.read_bytes()))
         for wanted in (second, first, second):
             _point(tmp_path, wanted)
             assert running.client.post("/models/colours/load", headers=ADMIN).json()["sha256"] == wanted
@@ -91,12 +91,12 @@ def _outside(store: Path, _: bytes) -> None:
 
 @pytest.mark.parametrize("harm", [_not_there, _damaged, _outside])
 def test_a_copy_that_is_damaged_or_not_complete_is_refused_and_changes_nothing(
-    start_service: StartService, picture_of: PictureOf, colours_artifact: Path, tmp_path: Path, harm: object
+    start_service: StartService, picture_of: PictureOf, colours_path: Path, tmp_path: Path, harm: object
 ) -> None:
-    first = _publish(tmp_path, colours_artifact.read_bytes())
+    first = _publish(tmp_path, colours_path.read_bytes())
     assert callable(harm)
     with start_service(**_settings(tmp_path)) as running:
-        harm(tmp_path, colours_artifact.read_bytes())
+        harm(tmp_path, colours_path.read_bytes())
         refused = running.client.post("/models/colours/load", headers=ADMIN)
         assert (refused.status_code, refused.json()["code"]) == (422, "model_refused")
         assert str(tmp_path) not in refused.text
@@ -105,10 +105,10 @@ def test_a_copy_that_is_damaged_or_not_complete_is_refused_and_changes_nothing(
 
 
 def test_plain_files_and_published_models_share_a_folder(
-    start_service: StartService, colours_artifact: Path, tmp_path: Path
+    start_service: StartService, colours_path: Path, tmp_path: Path
 ) -> None:
-    _publish(tmp_path, colours_artifact.read_bytes())
-    (tmp_path / "plain.onnx").write_bytes(colours_artifact.read_bytes())
+    _publish(tmp_path, colours_path.read_bytes())
+    (tmp_path / "plain.onnx").write_bytes(colours_path.read_bytes())
     with start_service(**_settings(tmp_path), default_model="plain") as running:
         assert running.client.post("/models/colours/load", headers=ADMIN).status_code == 200
         names = {one["name"]: one["loaded"] for one in running.client.get("/models").json()["models"]}

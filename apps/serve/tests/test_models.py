@@ -25,10 +25,10 @@ def test_models_lists_what_is_loaded(service: RunningService) -> None:
 
 
 def test_a_folder_serves_each_artifact_by_its_file_name(
-    start_service: StartService, picture_of: PictureOf, colours_artifact: Path, tmp_path: Path
+    start_service: StartService, picture_of: PictureOf, colours_path: Path, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
-        shutil.copy(colours_artifact, tmp_path / f"{name}.onnx")
+        shutil.copy(colours_path, tmp_path / f"{name}.onnx")
     (tmp_path / "broken.onnx").write_bytes(b"no model")
     settings: dict[str, object] = {"models_dir": tmp_path, "model": "", "admin_token": "admin-token-1"}
     with start_service(**settings, default_model="two") as running:
@@ -49,14 +49,14 @@ def test_a_folder_serves_each_artifact_by_its_file_name(
 
 @pytest.mark.parametrize("content", [b"no model", None], ids=["corrupt", "cut off"])
 def test_a_bad_file_is_refused_and_changes_nothing(
-    start_service: StartService, picture_of: PictureOf, colours_artifact: Path, tmp_path: Path, content: bytes | None
+    start_service: StartService, picture_of: PictureOf, colours_path: Path, tmp_path: Path, content: bytes | None
 ) -> None:
     file = tmp_path / "colours.onnx"
-    shutil.copy(colours_artifact, file)
+    shutil.copy(colours_path, file)
     with start_service(model=file, admin_token="admin-token-1") as running:  # noqa: S106
         before = running.client.get("/models").json()
         file.unlink()  # a file in use is replaced, never written over
-        file.write_bytes(colours_artifact.read_bytes()[:3000] if content is None else content)
+        file.write_bytes(colours_path.read_bytes()[:3000] if content is None else content)
         refused = running.client.post("/models/colours/load", headers=ADMIN)
         assert (refused.status_code, refused.json()["code"]) == (422, "model_refused")
         assert "colours.onnx" in refused.json()["detail"]
@@ -66,7 +66,7 @@ def test_a_bad_file_is_refused_and_changes_nothing(
 
 
 def test_a_model_is_replaced_under_load_without_losing_a_request(
-    start_service: StartService, picture_of: PictureOf, colours_artifact: Path
+    start_service: StartService, picture_of: PictureOf, colours_path: Path
 ) -> None:
     picture = picture_of("blue")
     with start_service(admin_token="admin-token-1") as running:  # noqa: S106

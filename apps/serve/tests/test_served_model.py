@@ -20,10 +20,8 @@ def encoded(picture: Image.Image, image_format: str, **options: object) -> bytes
 
 
 @pytest.fixture(scope="module")
-def model(colours_artifact: Path) -> ServedModel:
-    return ServedModel(
-        colours_artifact, name="colours", provider="cpu", threads=1, limits=DecodeLimits(), window_s=3600
-    )
+def model(colours_path: Path) -> ServedModel:
+    return ServedModel(colours_path, name="colours", provider="cpu", threads=1, limits=DecodeLimits(), window_s=3600)
 
 
 def reference(model: ServedModel) -> ImagePreprocessor:

@@ -26,9 +26,9 @@ class WorkerDeath(BaseException):
 
 
 @pytest.fixture
-def wrong_golden(colours_artifact: Path, tmp_path: Path) -> Path:
+def wrong_golden(colours_path: Path, tmp_path: Path) -> Path:
     """The artifact with one golden probability changed, in place and of the same length."""
-    content = colours_artifact.read_bytes()
+    content = colours_path.read_bytes()
     golden = content.index(b"imgcls.golden")
     found = re.compile(rb'"probability":0\.[0-9]').search(content, golden)
     assert found is not None
@@ -54,7 +54,7 @@ def run(model: Path, test: Callable[[Service, httpx.AsyncClient], Coroutine[Any,
 
 
 def test_a_fault_of_the_runtime_is_a_500_that_tells_nothing_and_the_service_goes_on(
-    colours_artifact: Path, picture_of: PictureOf, monkeypatch: pytest.MonkeyPatch
+    colours_path: Path, picture_of: PictureOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: object) -> None:
         raise InferenceError("secret /path/of/ours")
@@ -70,12 +70,12 @@ def test_a_fault_of_the_runtime_is_a_500_that_tells_nothing_and_the_service_goes
         assert again.json()["label"] == "red"
         assert (await client.get("/ready")).status_code == 200
 
-    run(colours_artifact, test)
+    run(colours_path, test)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_worker_turns_ready_off(
-    colours_artifact: Path, picture_of: PictureOf, monkeypatch: pytest.MonkeyPatch
+    colours_path: Path, picture_of: PictureOf, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def die(_: object) -> None:
         raise WorkerDeath
@@ -91,7 +91,7 @@ def test_a_dead_worker_turns_ready_off(
         refused = await client.post("/predict", content=picture_of("red"), headers=PNG)
         assert refused.status_code == 503
 
-    run(colours_artifact, test)
+    run(colours_path, test)
 
 
 def test_a_model_that_does_not_reproduce_its_golden_answers_is_not_served(
@@ -106,10 +106,10 @@ def test_a_model_that_does_not_reproduce_its_golden_answers_is_not_served(
 
 
 def test_a_file_that_fails_its_golden_cases_is_refused_and_the_old_one_stays(
-    start_service: StartService, wrong_golden: Path, colours_artifact: Path, picture_of: PictureOf
+    start_service: StartService, wrong_golden: Path, colours_path: Path, picture_of: PictureOf
 ) -> None:
     bad = wrong_golden.read_bytes()
-    wrong_golden.write_bytes(colours_artifact.read_bytes())
+    wrong_golden.write_bytes(colours_path.read_bytes())
     admin = {"x-api-key": "admin-token-1"}
     with start_service(model=wrong_golden, admin_token="admin-token-1") as running:  # noqa: S106
         wrong_golden.unlink()

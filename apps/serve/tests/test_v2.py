@@ -159,10 +159,10 @@ def test_an_unknown_model_or_version_is_a_404(service: RunningService, path: str
 
 
 def test_the_repository_extension_loads_and_unloads(
-    start_service: StartService, colours_artifact: Path, tmp_path: Path
+    start_service: StartService, colours_path: Path, tmp_path: Path
 ) -> None:
     for name in ("one", "two"):
-        (tmp_path / f"{name}.onnx").write_bytes(colours_artifact.read_bytes())
+        (tmp_path / f"{name}.onnx").write_bytes(colours_path.read_bytes())
     settings: dict[str, object] = {"models_dir": tmp_path, "model": "", "admin_token": "admin-token-1"}
     with start_service(**settings) as running:
         admin = {"x-api-key": "admin-token-1"}

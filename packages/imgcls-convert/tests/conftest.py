@@ -1,10 +1,7 @@
-import contextlib
 import functools
 import importlib
-import io
 import json
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,35 +14,12 @@ from imgcls_core import ClassInfo, OnnxClassifier, Preprocessing
 from imgcls_core.answer_bins import reference_distribution
 from imgcls_networks.architectures.by_name import build_architecture
 from imgcls_networks.models.trained_model import EvaluationSummary, TrainedModel
+from imgcls_testing.commands import Outcome, RunCli, runner_of
 from safetensors.torch import save_file
 from torch import nn
 
 REPOSITORY = Path(__file__).parents[3]
-COLOURS = REPOSITORY / "tests/data/colours.onnx"
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a person sees of one command."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def sentence(self) -> str:
-        """The last line on stderr: the error, when there was one."""
-        return self.err.strip().splitlines()[-1]
-
-
-RunCli = Callable[..., Outcome]
-
-
-def _run(*arguments: object) -> Outcome:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
-        main([str(argument) for argument in arguments])
-    return Outcome(int(stop.value.code or 0), out.getvalue(), err.getvalue())
+_run = runner_of(main)
 
 
 @pytest.fixture(scope="session")
@@ -99,12 +73,6 @@ class Converted:
 
     def classifier(self) -> OnnxClassifier:
         return OnnxClassifier(self.path, provider="cpu", threads=1)
-
-
-@pytest.fixture(scope="session")
-def colours_path() -> Path:
-    """The committed artifact."""
-    return COLOURS
 
 
 @pytest.fixture(scope="session")
@@ -188,12 +156,3 @@ def leaves_nothing(tmp_path: Path) -> Iterator[Path]:
     folder.mkdir()
     yield folder
     assert list(folder.iterdir()) == []
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder with ImageNet photos and a network trained on them, where there is one."""
-    folder = os.environ.get("IMGCLS_TEST_DATA")
-    if not folder:
-        pytest.skip("IMGCLS_TEST_DATA names no folder with real photos")
-    return Path(folder)

@@ -1,17 +1,14 @@
 """Tiny datasets of three colours, one for each layout; each test that changes one copies it first."""
 
-import contextlib
-import io
-import os
 import pickle
 import shutil
 import tarfile
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pytest
+from imgcls_testing.commands import RunCli, runner_of
 from imgcls_train.cli import main
 from PIL import Image
 
@@ -20,26 +17,10 @@ PER_CLASS = {"train": 24, "val": 10}
 SIDE_PX = 32
 
 
-@dataclass(frozen=True)
-class Outcome:
-    """What a person sees of one command."""
-
-    code: int
-    out: str
-    err: str
-
-
 @pytest.fixture(scope="session")
-def run_cli() -> Callable[..., Outcome]:
+def run_cli() -> RunCli:
     """Runs `imgcls-train` in this process."""
-
-    def run(*arguments: object) -> Outcome:
-        out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as stop:
-            main([str(argument) for argument in arguments])
-        return Outcome(int(stop.value.code or 0), out.getvalue(), err.getvalue())
-
-    return run
+    return runner_of(main)
 
 
 def _picture(colour: tuple[int, int, int], seed: int, side_px: int) -> Image.Image:
@@ -128,12 +109,3 @@ def cifar10(tmp_path_factory: pytest.TempPathFactory, image_folder: Path) -> Pat
 def own_folder(image_folder: Path, tmp_path: Path) -> Path:
     """A copy of the dataset in folders that the test may change."""
     return Path(shutil.copytree(image_folder, tmp_path / "dataset"))
-
-
-@pytest.fixture(scope="session")
-def real_data() -> Path:
-    """The folder with real datasets, where there is one."""
-    folder = os.environ.get("IMGCLS_TEST_DATA")
-    if not folder:
-        pytest.skip("IMGCLS_TEST_DATA names no folder with real datasets")
-    return Path(folder)

@@ -23,7 +23,7 @@ from PIL import __version__ as pillow_version
 from safetensors.torch import save_file
 
 if TYPE_CHECKING:
-    from conftest import Outcome
+    from imgcls_testing.commands import Outcome
 
 DATA = Path(__file__).parents[3] / "tests" / "data"
 COLOURS = DATA / "colours.onnx"

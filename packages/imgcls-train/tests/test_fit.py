@@ -15,7 +15,7 @@ import pytest
 import torch
 
 if TYPE_CHECKING:
-    from conftest import Outcome
+    from imgcls_testing.commands import Outcome
 
 Run: TypeAlias = Callable[[list[str]], tuple[int, str, str]]
 

@@ -13,7 +13,7 @@ import s3fs
 from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
-    from conftest import Outcome
+    from imgcls_testing.commands import Outcome
 
 COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
 SECRET = "a-very-secret-value"  # noqa: S105

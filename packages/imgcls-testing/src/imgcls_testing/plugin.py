@@ -1,0 +1,65 @@
+"""The fixtures. What they need is imported when a test asks for it, so that a member's tests load only their own."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from imgcls_testing.service import RunningService, StartService
+
+
+@pytest.fixture(scope="session")
+def repository(pytestconfig: pytest.Config) -> Path:
+    """The root of the checkout."""
+    return next(folder for folder in (pytestconfig.rootpath, *pytestconfig.rootpath.parents) if _is_root(folder))
+
+
+def _is_root(folder: Path) -> bool:
+    return (folder / "uv.lock").is_file()
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """The folder with real photos, datasets and trained networks, where there is one."""
+    folder = os.environ.get("IMGCLS_TEST_DATA")
+    if not folder:
+        pytest.skip("IMGCLS_TEST_DATA names no folder with real photos and networks")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def colours_path(repository: Path) -> Path:
+    """The committed artifact of tests/data/colours.py: eight colours, 32 × 32 px, squash."""
+    return repository / "tests/data/colours.onnx"
+
+
+@pytest.fixture(scope="session")
+def colours_with_reference_path(repository: Path) -> Path:
+    """The same network; its reference distribution is that of tests/data/colours_with_reference.py."""
+    return repository / "tests/data/colours_with_reference.onnx"
+
+
+@pytest.fixture(scope="session")
+def start_service(colours_path: Path) -> StartService:
+    """Starts a service with settings given by name; on the colours, unless another model is named."""
+    from imgcls_testing.service import run_service
+
+    def start(*, wait_ready: bool = True, **settings: object) -> AbstractContextManager[RunningService]:
+        model = {} if "models_dir" in settings else {"model": colours_path}
+        return run_service({**model, "port": 0, **settings}, wait_ready=wait_ready)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def encode() -> Callable[..., bytes]:
+    """PIL image (or pixels) → encoded bytes."""
+    from imgcls_testing.images import encode_image
+
+    return encode_image
