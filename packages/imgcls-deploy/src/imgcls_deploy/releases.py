@@ -7,11 +7,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from imgcls_deploy.errors import DeployError
+
 _TAG = re.compile(r"(?P<name>imgcls-[a-z]+)-v(?P<version>\d+\.\d+\.\d+)")
 _HEADING = re.compile(r"^## (?P<version>\S+)(?P<rest>.*)$", re.MULTILINE)
 
 
-class ReleaseError(ValueError):
+class ReleaseError(DeployError):
     """A tag that cannot be released; the message says why and what to do."""
 
 

@@ -16,7 +16,7 @@ from imgcls_serve.app import create_app
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 RULES = ROOT / "docker/prometheus/alerts.yml"
 DASHBOARD = ROOT / "docker/grafana/dashboards/imgcls.json"
 PROMTOOL = shutil.which("promtool")

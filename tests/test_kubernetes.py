@@ -9,7 +9,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 VERSION = "1.34"
 PLAIN = list(yaml.safe_load_all((ROOT / "deploy/kubernetes/imgcls.yaml").read_text()))
 KSERVE = yaml.safe_load((ROOT / "deploy/kubernetes/kserve.yaml").read_text())

@@ -1,11 +1,11 @@
-"""What a replica costs, and what a million pictures cost on it."""
+"""What a replica costs, and what a million images cost on it."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from deploy.cerebrium_config import Hardware
-from deploy.hardware import ACCELERATORS, CPU_DOLLARS_PER_S, MEMORY_DOLLARS_PER_GB_S
+from imgcls_deploy.cerebrium.config import HardwareTable
+from imgcls_deploy.cerebrium.hardware import ACCELERATORS, CPU_DOLLARS_PER_S, MEMORY_DOLLARS_PER_GB_S
 
 PROTECTED_FACTOR = 2
 """The protected tier's price over the interruptible one's, for GPU, processors and memory."""
@@ -21,7 +21,7 @@ class Cost:
     million_images: float
 
 
-def cost_of(hardware: Hardware, compute: str, *, images_per_s: float, utilisation: float, protected: bool) -> Cost:
+def cost_of(hardware: HardwareTable, compute: str, *, images_per_s: float, utilisation: float, protected: bool) -> Cost:
     """Computes the cost of one replica.
 
     Args:
@@ -32,7 +32,7 @@ def cost_of(hardware: Hardware, compute: str, *, images_per_s: float, utilisatio
         protected: whether it runs in the protected tier.
 
     Returns:
-        The cost for an hour, 30 days, and a million pictures. Builds and cold starts are not in it.
+        The cost for an hour, 30 days, and a million images. Builds and cold starts are not in it.
     """
     second = (
         ACCELERATORS[compute].dollars_per_s * hardware.gpu_count

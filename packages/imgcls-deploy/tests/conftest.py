@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
-import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from imgcls_deploy.cli import PROGRAM
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a command ended."""
+
+    exit_code: int
+    stdout: str
+    stderr: str
 
 
 class Deploy(Protocol):
-    """Runs `python -m deploy` on the copy, as a user does on the repository."""
+    """Runs `imgcls-deploy` on the copy, as a user does on the repository."""
 
-    def __call__(self, *arguments: str) -> subprocess.CompletedProcess[str]: ...
-
-
-@pytest.fixture
-def repository() -> Path:
-    return ROOT
+    def __call__(self, *arguments: str) -> Ended: ...
 
 
 @pytest.fixture
@@ -37,11 +41,10 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def deploy(copy: Path) -> Deploy:
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "deploy", *arguments, "--root", str(copy)],
-            cwd=ROOT, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+def deploy(copy: Path, capsys: pytest.CaptureFixture[str]) -> Deploy:
+    def run(*arguments: str) -> Ended:
+        exit_code = PROGRAM.run([*arguments, "--root", str(copy)])
+        shown = capsys.readouterr()
+        return Ended(exit_code, shown.out, shown.err)
 
     return run

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 UV = shutil.which("uv") or "uv"
 DOCKERFILE = (ROOT / "docker/Dockerfile").read_text()
 

@@ -6,11 +6,11 @@ import fnmatch
 from collections.abc import Iterator
 from pathlib import Path
 
-from deploy.cerebrium_config import Cerebrium
-from deploy.dockerfile import Dockerfile, read_dockerfile
-from deploy.hardware import Plan
-from deploy.platform_limits import hardware_faults, scaling_faults
-from deploy.upload import files_to_upload, matches, unwanted
+from imgcls_deploy.cerebrium.config import CerebriumConfig
+from imgcls_deploy.cerebrium.hardware import Plan
+from imgcls_deploy.cerebrium.limits import hardware_faults, scaling_faults
+from imgcls_deploy.cerebrium.upload import files_to_upload, matches, unwanted
+from imgcls_deploy.dockerfile import Dockerfile, read_dockerfile
 
 MAX_FILE_BYTES = 1_000_000_000
 MAX_UPLOAD_BYTES = 2_000_000_000
@@ -21,7 +21,7 @@ DRAIN_MARGIN_S = 15
 """The platform kills when the grace period is over; below this nothing is left for the end of the process."""
 
 
-def find_faults(config: Cerebrium, root: Path, *, plan: Plan, complete: bool) -> list[str]:
+def find_faults(config: CerebriumConfig, root: Path, *, plan: Plan, complete: bool) -> list[str]:
     """Compares the configuration with the platform's limits, the Dockerfile and the files under `root`.
 
     Args:
@@ -45,7 +45,7 @@ def find_faults(config: Cerebrium, root: Path, *, plan: Plan, complete: bool) ->
     ]
 
 
-def _dockerfile_faults(config: Cerebrium, dockerfile: Dockerfile) -> Iterator[str]:
+def _dockerfile_faults(config: CerebriumConfig, dockerfile: Dockerfile) -> Iterator[str]:
     port = str(config.runtime.custom.port)
     if port not in dockerfile.exposed:
         yield f"runtime.custom.port is {port}; the Dockerfile exposes {', '.join(dockerfile.exposed) or 'nothing'}."
@@ -79,7 +79,7 @@ def _dockerfile_faults(config: Cerebrium, dockerfile: Dockerfile) -> Iterator[st
 
 
 def _upload_faults(
-    config: Cerebrium, dockerfile: Dockerfile, root: Path, dockerfile_path: str, *, complete: bool
+    config: CerebriumConfig, dockerfile: Dockerfile, root: Path, dockerfile_path: str, *, complete: bool
 ) -> Iterator[str]:
     include, exclude = config.deployment.include, config.deployment.exclude
 

@@ -1,4 +1,4 @@
-"""`python -m deploy wait URL` ends when the deployment that answers is the one that was made."""
+"""`imgcls-deploy wait URL` ends when the deployment that answers is the one that was made."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -29,12 +30,12 @@ class Deployment(http.server.ThreadingHTTPServer):
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):
-    server: Deployment
+    server: Deployment  # pyright: ignore[reportIncompatibleVariableOverride]
 
-    def do_GET(self):
+    def do_GET(self) -> None:
         server = self.server
         server.tokens.add(self.headers["Authorization"])
-        status, body = 200, {}
+        status, body = 200, dict[str, object]()
         if self.path == "/v4/ready" and server.not_ready_for > 0:
             server.not_ready_for -= 1
             status, body = 503, {"detail": "loading"}
@@ -47,7 +48,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(text)
 
-    def log_message(self, *arguments):
+    def log_message(self, format: str, *args: object) -> None:
         pass
 
 
@@ -61,23 +62,19 @@ def deployment() -> Iterator[Deployment]:
         thread.join()
 
 
-def wait(deployment, root, *arguments, **environment):
-    return wait_for_port(deployment.server_address[1], root, *arguments, **environment)
-
-
-def wait_for_port(port, root, *arguments, **environment):
-    url = f"http://127.0.0.1:{port}/v4/"
+def wait(port: int, *arguments: str, token: str = "") -> subprocess.CompletedProcess[str]:
+    """Runs the command as a workflow does: the address ends where the platform's path ends."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("IMGCLS_")}
     return subprocess.run(
-        [sys.executable, "-m", "deploy", "wait", url, *arguments],
-        cwd=root, env={**clean, **environment}, capture_output=True, text=True, check=False, timeout=60,
+        [sys.executable, "-m", "imgcls_deploy", "wait", f"http://127.0.0.1:{port}/v4/", *arguments],
+        env={**clean, "IMGCLS_PLATFORM_TOKEN": token}, capture_output=True, text=True, check=False, timeout=60,
     )  # fmt: skip
 
 
-def test_it_waits_for_the_new_artifact_and_not_only_for_ready(deployment, repository, tmp_path):
+def test_it_waits_for_the_new_artifact_and_not_only_for_ready(deployment: Deployment, tmp_path: Path) -> None:
     artifact = tmp_path / "resnet18.onnx"
     artifact.write_bytes(ARTIFACT)
-    result = wait(deployment, repository, "--artifact", str(artifact), IMGCLS_PLATFORM_TOKEN="a-token")  # noqa: S106 - not a real one
+    result = wait(deployment.server_address[1], "--artifact", str(artifact), token="a-token")  # noqa: S106 - not a real one
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
     assert lines[0] == 'not ready: 503 {"detail": "loading"}'
@@ -87,17 +84,17 @@ def test_it_waits_for_the_new_artifact_and_not_only_for_ready(deployment, reposi
     assert "a-token" not in result.stdout + result.stderr
 
 
-def test_a_deployment_that_does_not_get_ready_in_time_is_a_failure(deployment, repository):
+def test_a_deployment_that_does_not_get_ready_in_time_is_a_failure(deployment: Deployment) -> None:
     deployment.not_ready_for = 1000
-    result = wait(deployment, repository, "--timeout-s", "0")
+    result = wait(deployment.server_address[1], "--timeout-s", "0")
     assert result.returncode == 1
     assert "did not get ready within 0 s" in result.stderr
 
 
-def test_an_address_where_nobody_listens_is_named_so(repository):
+def test_an_address_where_nobody_listens_is_named_so() -> None:
     # Bound but not listening: nobody else can get the port meanwhile, not even the caller's own connection.
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        result = wait_for_port(held.getsockname()[1], repository, "--timeout-s", "0")
+        result = wait(held.getsockname()[1], "--timeout-s", "0")
     assert result.returncode == 1
     assert "cannot be reached: ConnectError" in result.stdout

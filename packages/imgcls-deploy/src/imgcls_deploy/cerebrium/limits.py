@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from deploy.cerebrium_config import Hardware, Scaling
-from deploy.hardware import ACCELERATORS, CPU_SIZES, PLANS, REGIONS, Plan
+from imgcls_deploy.cerebrium.config import HardwareTable, ScalingTable
+from imgcls_deploy.cerebrium.hardware import ACCELERATORS, CPU_SIZES, PLANS, REGIONS, Plan
 
 
-def hardware_faults(hardware: Hardware, scaling: Scaling, plan: Plan) -> Iterator[str]:
+def hardware_faults(hardware: HardwareTable, scaling: ScalingTable, plan: Plan) -> Iterator[str]:
     """Checks the machine: its kinds, its size, its region, and the number of replicas on the plan."""
     for kind in hardware.kinds:
         if kind not in ACCELERATORS:
@@ -25,7 +25,7 @@ def hardware_faults(hardware: Hardware, scaling: Scaling, plan: Plan) -> Iterato
                 yield f"hardware.region {hardware.region} has no {kind}; it has {', '.join(sorted(offered))}."
 
 
-def scaling_faults(scaling: Scaling) -> Iterator[str]:
+def scaling_faults(scaling: ScalingTable) -> Iterator[str]:
     """Checks the combinations that the platform refuses."""
     metric = scaling.scaling_metric
     if scaling.min_replicas > scaling.max_replicas:
@@ -39,7 +39,7 @@ def scaling_faults(scaling: Scaling) -> Iterator[str]:
         yield f"scaling.scaling_target is {scaling.scaling_target}; for {metric} it is a percentage, 1-100."
 
 
-def _machine_faults(hardware: Hardware, plan: Plan) -> Iterator[str]:
+def _machine_faults(hardware: HardwareTable, plan: Plan) -> Iterator[str]:
     if len(hardware.kinds) > 1 and "CPU" in hardware.kinds:
         yield "hardware.compute mixes CPU and GPU; a list must be of one family."
     count = max(1, hardware.gpu_count)
@@ -54,14 +54,14 @@ def _machine_faults(hardware: Hardware, plan: Plan) -> Iterator[str]:
             yield f"hardware.compute names {kind}, which the plan hobby lacks; give `--plan standard` if yours has it."
 
 
-def _gpu_faults(hardware: Hardware) -> Iterator[str]:
+def _gpu_faults(hardware: HardwareTable) -> Iterator[str]:
     if hardware.gpu_count < 1:
         yield f"hardware.gpu_count is {hardware.gpu_count} beside {hardware.kinds[0]}; it must be at least 1."
     if hardware.cpu != int(hardware.cpu):
         yield f"hardware.cpu is {hardware.cpu:g}; beside a GPU it must be a whole number."
 
 
-def _cpu_faults(hardware: Hardware) -> Iterator[str]:
+def _cpu_faults(hardware: HardwareTable) -> Iterator[str]:
     if hardware.gpu_count:
         yield f"hardware.gpu_count is {hardware.gpu_count} beside CPU; it must be 0."
     if hardware.cpu not in CPU_SIZES:
@@ -69,7 +69,7 @@ def _cpu_faults(hardware: Hardware) -> Iterator[str]:
         yield f"hardware.cpu is {hardware.cpu:g}; without a GPU it can be {sizes}."
 
 
-def _plan_faults(hardware: Hardware, scaling: Scaling, plan: Plan) -> Iterator[str]:
+def _plan_faults(hardware: HardwareTable, scaling: ScalingTable, plan: Plan) -> Iterator[str]:
     limits = PLANS[plan]
     if hardware.cpu > limits.max_cpu or hardware.memory > limits.max_memory_gb:
         yield (

@@ -1,7 +1,7 @@
 """The keys of `cerebrium.toml`, their types and ranges; unknown keys are errors: the platform ignores them silently.
 
 What matters in production is required here although the platform has defaults: a key that is left out goes back to its
-default with every deployment. Knows nothing of the Dockerfile or of files; `deploy.cross_checks` does.
+default with every deployment. Knows nothing of the Dockerfile or of files; `cross_checks` does.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from imgcls_deploy.errors import DeployError
+
 Endpoint = Annotated[str, Field(pattern=r"^/[A-Za-z0-9/_-]+$")]
 Globs = Annotated[list[str], Field(min_length=1)]
 
 
-class ConfigError(ValueError):
+class ConfigError(DeployError):
     """`cerebrium.toml` cannot be used; `faults` has one sentence for each reason."""
 
     def __init__(self, faults: list[str]) -> None:
@@ -25,11 +27,11 @@ class ConfigError(ValueError):
         self.faults = faults
 
 
-class _Table(BaseModel):
+class _StrictTable(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
-class Deployment(_Table):
+class DeploymentTable(_StrictTable):
     """`[cerebrium.deployment]`."""
 
     name: Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?$")]
@@ -39,7 +41,7 @@ class Deployment(_Table):
     deployment_initialization_timeout: Annotated[int, Field(ge=60, le=830)]
 
 
-class Custom(_Table):
+class CustomRuntimeTable(_StrictTable):
     """`[cerebrium.runtime.custom]`; no `entrypoint`: the Dockerfile has a CMD."""
 
     dockerfile_path: str
@@ -48,14 +50,14 @@ class Custom(_Table):
     readycheck_endpoint: Endpoint
 
 
-class Runtime(_Table):
+class RuntimeTable(_StrictTable):
     """`[cerebrium.runtime]`."""
 
-    custom: Custom
+    custom: CustomRuntimeTable
     container_runtime: Literal["v1", "v2"] | None = None
 
 
-class Hardware(_Table):
+class HardwareTable(_StrictTable):
     """`[cerebrium.hardware]`; memory in GB."""
 
     compute: Annotated[str, Field(min_length=1)] | Annotated[list[str], Field(min_length=1, max_length=5)]
@@ -76,7 +78,7 @@ class Hardware(_Table):
         return "CPU" not in self.kinds
 
 
-class Scaling(_Table):
+class ScalingTable(_StrictTable):
     """`[cerebrium.scaling]`; times in seconds."""
 
     min_replicas: Annotated[int, Field(ge=0, le=2000)]
@@ -94,20 +96,20 @@ class Scaling(_Table):
     roll_out_duration_seconds: Annotated[int, Field(ge=0, le=600)]
 
 
-class Cerebrium(_Table):
+class CerebriumConfig(_StrictTable):
     """`[cerebrium]`; no `dependencies`: ignored beside a Dockerfile, they can still overwrite files of their name."""
 
-    deployment: Deployment
-    runtime: Runtime
-    hardware: Hardware
-    scaling: Scaling
+    deployment: DeploymentTable
+    runtime: RuntimeTable
+    hardware: HardwareTable
+    scaling: ScalingTable
 
 
-class _File(_Table):
-    cerebrium: Cerebrium
+class _File(_StrictTable):
+    cerebrium: CerebriumConfig
 
 
-def read_config(path: Path) -> Cerebrium:
+def read_config(path: Path) -> CerebriumConfig:
     """Reads and checks the file.
 
     Raises:

@@ -1,0 +1,5 @@
+"""`python -m imgcls_deploy`."""
+
+from imgcls_deploy.cli import main
+
+main()

@@ -1,0 +1,31 @@
+"""`imgcls-deploy upload`."""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import click
+
+from imgcls_deploy.cerebrium.hardware import Plan
+from imgcls_deploy.cerebrium.upload import files_to_upload
+from imgcls_deploy.commands.repository import checked_config, plan_option, root_option
+
+
+@click.command("upload")
+@root_option
+@plan_option
+@click.option("--zip", "zip_path", type=click.Path(path_type=Path), help="Also write them to this file, as it is sent.")
+def command(root: Path, plan: Plan, zip_path: Path | None) -> None:
+    """List the files that `cerebrium deploy` would send, with their sizes; all that the build needs must be there."""
+    config = checked_config(root, plan, complete=True)
+    paths = files_to_upload(root, include=config.deployment.include, exclude=config.deployment.exclude)
+    for path in paths:
+        click.echo(f"{(root / path).stat().st_size:>11,}  {path}")
+    total = sum((root / path).stat().st_size for path in paths)
+    click.echo(f"{total:>11,}  bytes in {len(paths)} files", err=True)
+    if zip_path is not None:
+        with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in paths:
+                archive.write(root / path, path)
+        click.echo(f"{zip_path.stat().st_size:>11,}  bytes in {zip_path}", err=True)
