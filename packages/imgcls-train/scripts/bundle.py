@@ -15,8 +15,7 @@ from pathlib import Path
 
 import msgspec
 from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
-from imgcls_train.training.checkpoint import write_atomically
-from imgcls_train.training.run_folder import METRICS_NAME
+from imgcls_train.training.run_folder import METRICS_NAME, write_atomically
 from safetensors.torch import load_file, save
 
 TARGET = Path(__file__).parents[2] / "imgcls-networks/src/imgcls_networks/data/everyday100"

@@ -57,7 +57,6 @@ def command(*, dataset: Path, run: Path | None, name: str | None, recipe: str | 
     from imgcls_train.training.epoch_sinks import TensorBoardSink, WandbSink
     from imgcls_train.training.fit import EpochSink, FitRequest, fit
     from imgcls_train.training.fit_console import FitConsole
-    from imgcls_train.training.run_folder import RunFolder
 
     named = name or (run.name if run else Path(recipe).stem if recipe else dataset.resolve().name)
     request = FitRequest(
@@ -71,14 +70,14 @@ def command(*, dataset: Path, run: Path | None, name: str | None, recipe: str | 
         checkpoint_every_s=options["checkpoint_every_s"],
     )
 
-    def sinks(folder: RunFolder, step: int) -> list[EpochSink]:
-        places: list[EpochSink] = [TensorBoardSink(folder.path, step)] if options["tensorboard"] else []
+    def sinks(folder: Path, step: int) -> list[EpochSink]:
+        places: list[EpochSink] = [TensorBoardSink(folder, step)] if options["tensorboard"] else []
         if options["wandb"]:
-            places.append(WandbSink(folder.path, options["wandb"], chosen))
+            places.append(WandbSink(folder, options["wandb"], chosen))
         return places
 
     with FitConsole() as console:
-        card = fit(request, console, sinks=sinks, on_step=console.on_step, on_epoch=console.on_epoch)
+        card = fit(request, console, sinks)
     if options["as_json"]:
         click.echo(msgspec.json.encode(card))
         return

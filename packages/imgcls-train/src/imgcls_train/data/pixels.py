@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from imgcls_train.data.split import Split
+from imgcls_train.errors import DatasetError
 
 # Above this share of the memory that is free, pictures are decoded for every batch instead.
 _MEMORY_SHARE: Final = 0.5
@@ -33,8 +34,11 @@ class Pixels:
     Args:
         split: the images.
         preprocessing: the native size is what they are decoded to, exactly as a service does it.
-        progress: is told of the progress.
+        progress: is told how far it is and what is left out.
         in_memory: None decides by the memory that is free.
+
+    Raises:
+        DatasetError: none of them can be decoded.
     """
 
     def __init__(
@@ -57,6 +61,11 @@ class Pixels:
             if in_memory:
                 self._stored[len(good)] = pixels
             good.append(index)
+        if self.skipped:
+            first, reason = next(iter(self.skipped.items()))
+            progress.note(f"{len(self.skipped)} {split.name} images are left out; the first: {first}: {reason}")
+        if not good:
+            raise DatasetError(f"None of the {split.name!r} images can be decoded.")
         self._indices = good if not in_memory else list(range(len(good)))
         self._in_memory = in_memory
         self.targets = torch.tensor([split.samples[i].class_index for i in good])

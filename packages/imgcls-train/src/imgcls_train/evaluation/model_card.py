@@ -9,7 +9,7 @@ from imgcls_networks.models.trained_model import CARD_NAME, TrainedModel
 
 from imgcls_train.errors import RunError
 from imgcls_train.evaluation.measurement import Evaluated
-from imgcls_train.training.checkpoint import write_atomically
+from imgcls_train.training.run_folder import write_atomically
 
 
 def record_evaluation(folder: Path, evaluated: Evaluated) -> None:

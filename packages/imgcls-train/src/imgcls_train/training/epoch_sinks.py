@@ -11,8 +11,8 @@ from typing import Any
 import msgspec
 from imgcls_networks.errors import RequestError
 
-from imgcls_train.training.loop import EpochFigures
 from imgcls_train.training.recipe import Recipe
+from imgcls_train.training.run_folder import EpochFigures
 
 _FIGURES = (
     "learning_rate",

@@ -1,4 +1,4 @@
-"""Shows a fit to a person: a bar with the time left on a terminal, and a line an epoch; all on stderr."""
+"""Shows a fit to a user: a bar with the time left on a terminal, and a line an epoch; all on stderr."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from imgcls_networks.console import ConsoleProgress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from imgcls_train.training.loop import EpochFigures, StepFigures
+from imgcls_train.training.loop import StepFigures
+from imgcls_train.training.run_folder import EpochFigures
 
 _HEADER = f"{'epoch':>6}{'size':>6}{'train loss':>12}{'val loss':>10}{'top-1':>9}{'top-5':>9}{'images/s':>10}"
 
@@ -26,7 +27,7 @@ class FitConsole(ConsoleProgress):
             TextColumn("loss {task.fields[loss]:.3f}"),
             TimeElapsedColumn(),
             TextColumn("left"),
-            # Over a whole minute: epochs of larger pictures are slower, and a busy moment should not swing it.
+            # Over a whole minute: epochs of larger images are slower, and a busy moment should not swing it.
             TimeRemainingColumn(elapsed_when_finished=False),
             console=self._stderr,
             transient=True,
@@ -44,18 +45,18 @@ class FitConsole(ConsoleProgress):
     ) -> None:
         self._bar.stop()
 
-    def on_step(self, progress: StepFigures) -> None:
+    def on_step(self, figures: StepFigures) -> None:
         """Moves the bar."""
         if self._task is None:
             self._bar.start()
             self._task = self._bar.add_task(
-                "train", total=progress.total_steps, completed=progress.step, loss=progress.loss
+                "train", total=figures.total_steps, completed=figures.step, loss=figures.loss
             )
         self._bar.update(
             self._task,
-            completed=progress.step,
-            loss=progress.loss,
-            description=f"epoch {progress.epoch + 1}",
+            completed=figures.step,
+            loss=figures.loss,
+            description=f"epoch {figures.epoch + 1}",
         )
 
     def on_epoch(self, figures: EpochFigures) -> None:

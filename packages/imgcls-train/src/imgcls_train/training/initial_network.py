@@ -33,6 +33,11 @@ class InitialNetwork:
     head: str
     weights: str
 
+    @property
+    def parameters(self) -> int:
+        """How many trainable numbers it has."""
+        return sum(math.prod(parameter.shape) for parameter in self.network.parameters())
+
 
 def initial_network(recipe: Recipe, num_classes: int, folder: Path, progress: Progress) -> InitialNetwork:
     """Builds the network and loads the pretrained weights that the recipe names.
@@ -62,32 +67,6 @@ def initial_network(recipe: Recipe, num_classes: int, folder: Path, progress: Pr
     # A new head even for the same number of classes would lose what is known; only another number needs one.
     network = with_head(network, num_classes)
     return InitialNetwork(network, head_name(network), f"{checkpoint.path.name} (SHA-256 {checkpoint.sha256})")
-
-
-def parameter_groups(recipe: Recipe, start: InitialNetwork) -> list[dict[str, object]]:
-    """Sorts the parameters: head or not, with weight decay or not."""
-    groups: list[dict[str, object]] = []
-    for is_head in (False, True):
-        for decays in (True, False):
-            chosen = [
-                parameter
-                for name, parameter in start.network.named_parameters()
-                if name.startswith(f"{start.head}.") == is_head and (parameter.ndim > 1) == decays
-            ]
-            groups.append(
-                {
-                    "params": chosen,
-                    "weight_decay": recipe.weight_decay if decays else 0.0,
-                    "factor": recipe.head_learning_rate_factor if is_head else 1.0,
-                    "is_head": is_head,
-                }
-            )
-    return [group for group in groups if group["params"]]
-
-
-def parameter_count(network: nn.Module) -> int:
-    """Counts the trainable numbers of a network."""
-    return sum(math.prod(parameter.shape) for parameter in network.parameters())
 
 
 def _checkpoint(recipe: Recipe, progress: Progress) -> Checkpoint:

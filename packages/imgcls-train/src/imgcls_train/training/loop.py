@@ -5,42 +5,26 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from imgcls_train.data.pixels import Pixels
+from imgcls_train.errors import RunError
 from imgcls_train.training.augment import Augmenter
-from imgcls_train.training.checkpoint import load_checkpoint, save_checkpoint
 from imgcls_train.training.compute import Compute
-from imgcls_train.training.initial_network import InitialNetwork, parameter_groups
+from imgcls_train.training.initial_network import InitialNetwork
 from imgcls_train.training.recipe import Recipe
-from imgcls_train.training.schedule import image_order, learning_rate
+from imgcls_train.training.run_folder import EpochFigures, RunFolder
 from imgcls_train.training.validation import Validation
-from imgcls_train.training.weight_average import WeightAverage
 
 # A loss that is not a number for so many steps in a row does not come back.
 _MAX_BROKEN_STEPS: Final = 20
-
-
-@dataclass(frozen=True)
-class EpochFigures:
-    """What an epoch came to; `seconds` and `images_per_s` are this machine's, all else is repeatable."""
-
-    epoch: int
-    step: int
-    learning_rate: float
-    train_size: int
-    train_loss: float
-    val_loss: float
-    val_top1_pct: float
-    val_top5_pct: float
-    seconds: float
-    images_per_s: float
+_Tensors: TypeAlias = tuple[Tensor, ...] | list[Tensor]  # as `AveragedModel` passes them
 
 
 @dataclass
@@ -53,131 +37,104 @@ class StepFigures:
     loss: float
 
 
-@dataclass
-class _State:
-    step: int = 0
-    loss_sum: float = 0.0
-    history: list[EpochFigures] = field(default_factory=list[EpochFigures])
-
-
-class DivergedError(Exception):
-    """The loss is not a number any more."""
-
-
 class Training:
     """A training that can be stopped at any point and goes on from its last checkpoint with the same result.
 
     Everything random depends on the recipe's seed and the number of the step, so a checkpoint needs no generators.
 
     Args:
-        recipe: what is done.
+        folder: of the run; its recipe says what is done.
         start: the network to begin with.
         train: the training images.
         validation: measures the average of the weights after every epoch.
-        folder: the run's folder.
+        compute: device and precision.
         checkpoint_every_s: the most work that a kill may cost, in seconds.
+
+    Raises:
+        RunError: the folder's checkpoint is damaged.
     """
 
     def __init__(
         self,
-        recipe: Recipe,
+        folder: RunFolder,
         start: InitialNetwork,
         train: Pixels,
         validation: Validation,
-        folder: Path,
         *,
         compute: Compute,
         checkpoint_every_s: float,
     ) -> None:
-        self._recipe, self._train, self._validation, self._folder = recipe, train, validation, folder
+        self._folder, self._recipe, self._train, self._validation = folder, folder.recipe, train, validation
         self._compute, self._checkpoint_every_s = compute, checkpoint_every_s
         self._network = start.network.to(compute.device, memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-        groups = parameter_groups(recipe, start)
-        self._optimizer = _optimizer(recipe, groups)
         self._head = start.head
-        self._average = WeightAverage(self._network, recipe.ema_decay)
-        self._augment = Augmenter(recipe)
-        self._state = _State()
-        self._broken_steps = 0
+        self._optimizer = _optimizer(self._recipe, start)
+        self._average = AveragedModel(self._network, multi_avg_fn=_follow(self._recipe.ema_decay), use_buffers=True)
+        self._average.requires_grad_(requires_grad=False)
+        self._augment = Augmenter(self._recipe)
+        self._broken_steps, self._loss_sum = 0, 0.0
         self._saved_at_s = time.monotonic()
-        self._steps_per_epoch = len(train) // min(recipe.batch_size, len(train))
-        if saved := load_checkpoint(folder):
-            self._restore(saved)
+        self._batch = min(self._recipe.batch_size, len(train))
+        self._steps_per_epoch = len(train) // self._batch
+        self.total_steps = self._steps_per_epoch * self._recipe.epochs
+        self.step = 0
+        self.history: list[EpochFigures] = []
+        self._restore()
 
     @property
     def network(self) -> nn.Module:
-        """The average of the weights, in evaluation mode: the result."""
-        return self._average.network
-
-    @property
-    def history(self) -> list[EpochFigures]:
-        """Figures of the epochs so far."""
-        return self._state.history
-
-    @property
-    def step(self) -> int:
-        """Steps done."""
-        return self._state.step
-
-    @property
-    def total_steps(self) -> int:
-        """Steps of the whole training."""
-        return self._steps_per_epoch * self._recipe.epochs
+        """The average of the weights: what is evaluated and kept."""
+        return self._average.module
 
     def run(self, on_step: Callable[[StepFigures], None], on_epoch: Callable[[EpochFigures], None]) -> None:
         """Trains to the end.
 
         Raises:
-            DivergedError: the loss is not a number any more.
+            RunError: the loss is not a number any more.
         """
-        while self._state.step < self.total_steps:
-            self._epoch(self._state.step // self._steps_per_epoch, on_step, on_epoch)
+        while self.step < self.total_steps:
+            epoch = self.step // self._steps_per_epoch
+            begun_at_s, first = time.monotonic(), self.step
+            self._train_epoch(epoch, on_step)
+            seconds = time.monotonic() - begun_at_s
+            on_epoch(self._end_epoch(epoch, seconds, (self.step - first) * self._batch / seconds))
 
-    def _epoch(
-        self, epoch: int, on_step: Callable[[StepFigures], None], on_epoch: Callable[[EpochFigures], None]
-    ) -> None:
-        recipe, state = self._recipe, self._state
-        batch = min(recipe.batch_size, len(self._train))
-        order = image_order(recipe, epoch, len(self._train))
-        size = recipe.train_size(epoch)
-        self._thaw(epoch)
-        begun_at_s, first = time.monotonic(), state.step
-        while state.step < (epoch + 1) * self._steps_per_epoch:
-            position = state.step % self._steps_per_epoch
-            chosen = order[position * batch : (position + 1) * batch]
-            loss = self._one_step(chosen, size)
-            self._broken_steps = 0 if math.isfinite(loss) else self._broken_steps + 1
-            if self._broken_steps >= _MAX_BROKEN_STEPS:
-                raise DivergedError
-            state.loss_sum += loss if math.isfinite(loss) else 0.0
-            state.step += 1
-            on_step(StepFigures(epoch, state.step, self.total_steps, loss))
+    def _train_epoch(self, epoch: int, on_step: Callable[[StepFigures], None]) -> None:
+        order = _image_order(self._recipe, epoch, len(self._train))
+        size = self._recipe.train_size(epoch)
+        self._unfreeze(epoch)
+        while self.step < (epoch + 1) * self._steps_per_epoch:
+            position = self.step % self._steps_per_epoch
+            loss = self._train_batch(order[position * self._batch : (position + 1) * self._batch], size)
+            self._count(loss)
+            on_step(StepFigures(epoch, self.step, self.total_steps, loss))
             # The end of an epoch has its own checkpoint, after the figures.
             is_due = time.monotonic() - self._saved_at_s >= self._checkpoint_every_s
-            if is_due and state.step % self._steps_per_epoch:
+            if is_due and self.step % self._steps_per_epoch:
                 self._save()
-        seconds = time.monotonic() - begun_at_s
-        measured = self._validation.measure(self._average.network)
+
+    def _end_epoch(self, epoch: int, seconds: float, images_per_s: float) -> EpochFigures:
+        measured = self._validation.measure(self.network)
         figures = EpochFigures(
             epoch=epoch + 1,
-            step=state.step,
-            learning_rate=learning_rate(recipe, state.step - 1, self._steps_per_epoch),
-            train_size=size,
-            train_loss=state.loss_sum / self._steps_per_epoch,
+            step=self.step,
+            learning_rate=_learning_rate(self._recipe, self.step - 1, self._steps_per_epoch),
+            train_size=self._recipe.train_size(epoch),
+            train_loss=self._loss_sum / self._steps_per_epoch,
             val_loss=measured.loss,
             val_top1_pct=measured.top1_pct,
             val_top5_pct=measured.top5_pct,
             seconds=seconds,
-            images_per_s=(state.step - first) * batch / seconds,
+            images_per_s=images_per_s,
         )
-        state.loss_sum = 0.0
-        state.history.append(figures)
+        self._loss_sum = 0.0
+        self.history.append(figures)
         self._save()
-        on_epoch(figures)
+        return figures
 
-    def _one_step(self, chosen: Tensor, size: int) -> float:
-        recipe, step = self._recipe, self._state.step
-        rate = learning_rate(recipe, step, self._steps_per_epoch)
+    def _train_batch(self, chosen: Tensor, size: int) -> float:
+        recipe, step = self._recipe, self.step
+        rate = _learning_rate(recipe, step, self._steps_per_epoch)
         for group in self._optimizer.param_groups:
             group["lr"] = rate * group["factor"]
         # Dropout and stochastic depth draw from the global generator.
@@ -198,10 +155,21 @@ class Training:
         if recipe.clip_norm:
             nn.utils.clip_grad_norm_(self._network.parameters(), recipe.clip_norm)
         self._optimizer.step()
-        self._average.follow(self._network, step)
+        self._average.update_parameters(self._network)
         return float(loss.detach())
 
-    def _thaw(self, epoch: int) -> None:
+    def _count(self, loss: float) -> None:
+        is_finite = math.isfinite(loss)
+        self._broken_steps = 0 if is_finite else self._broken_steps + 1
+        if self._broken_steps >= _MAX_BROKEN_STEPS:
+            raise RunError(
+                f"The training diverged after {self.step:,} steps: the loss is not a number any more. "
+                "Take a lower `--learning-rate` and another folder."
+            )
+        self._loss_sum += loss if is_finite else 0.0
+        self.step += 1
+
+    def _unfreeze(self, epoch: int) -> None:
         """While the body is frozen only the head learns, and norms keep the statistics that they came with."""
         is_frozen = epoch < self._recipe.freeze_epochs
         self._network.train(not is_frozen)
@@ -209,28 +177,69 @@ class Training:
             parameter.requires_grad_(not is_frozen or name.startswith(f"{self._head}."))
 
     def _save(self) -> None:
-        save_checkpoint(
-            self._folder,
-            {
-                "step": self._state.step,
-                "loss_sum": self._state.loss_sum,
-                "history": [vars(figures) for figures in self._state.history],
-                "network": self._network.state_dict(),
-                "average": self._average.network.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-            },
-        )
+        state = {
+            "step": self.step,
+            "loss_sum": self._loss_sum,
+            "network": self._network.state_dict(),
+            "average": self.network.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+        }
+        self._folder.save_checkpoint(state, self.history)
         self._saved_at_s = time.monotonic()
 
-    def _restore(self, saved: dict[str, Any]) -> None:
-        self._network.load_state_dict(saved["network"])
-        self._average.network.load_state_dict(saved["average"])
-        self._optimizer.load_state_dict(saved["optimizer"])
-        history = [EpochFigures(**row) for row in saved["history"]]
-        self._state = _State(saved["step"], saved["loss_sum"], history)
+    def _restore(self) -> None:
+        if saved := self._folder.load_checkpoint():
+            self._network.load_state_dict(saved["network"])
+            self.network.load_state_dict(saved["average"])
+            self._optimizer.load_state_dict(saved["optimizer"])
+            self.step, self._loss_sum = saved["step"], saved["loss_sum"]
+            self.history = [EpochFigures(**row) for row in saved["history"]]
+        # The network before its first step is the first of those that are averaged.
+        self._average.n_averaged.fill_(self.step + 1)
 
 
-def _optimizer(recipe: Recipe, groups: list[dict[str, object]]) -> torch.optim.Optimizer:
+def _follow(decay: float) -> Callable[[_Tensors, _Tensors, Tensor | int], None]:
+    """Moves an average towards the trained network, faster at first: it is not made of random weights for long."""
+
+    def move(averages: _Tensors, weights: _Tensors, averaged: Tensor | int) -> None:
+        if averages[0].is_floating_point():
+            get_ema_multi_avg_fn(min(decay, int(averaged) / (9 + int(averaged))))(averages, weights, averaged)
+        else:  # counters
+            for mine, theirs in zip(averages, weights, strict=True):
+                mine.copy_(theirs)
+
+    return move
+
+
+def _optimizer(recipe: Recipe, start: InitialNetwork) -> torch.optim.Optimizer:
+    """Makes the optimizer; the head has its own learning rate, norms and biases have no weight decay."""
+    groups: list[dict[str, object]] = []
+    for is_head in (False, True):
+        for decays in (True, False):
+            chosen = [
+                parameter
+                for name, parameter in start.network.named_parameters()
+                if name.startswith(f"{start.head}.") == is_head and (parameter.ndim > 1) == decays
+            ]
+            if chosen:
+                weight_decay = recipe.weight_decay if decays else 0.0
+                factor = recipe.head_learning_rate_factor if is_head else 1.0
+                groups.append({"params": chosen, "weight_decay": weight_decay, "factor": factor})
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(groups, lr=recipe.learning_rate)  # pyright: ignore[reportArgumentType]
     return torch.optim.SGD(groups, lr=recipe.learning_rate, momentum=0.9, nesterov=True)  # pyright: ignore[reportArgumentType]
+
+
+def _learning_rate(recipe: Recipe, step: int, steps_per_epoch: int) -> float:
+    """Gives the learning rate of a step (from 0): a linear warm-up, then half a cosine down to zero."""
+    warmup = recipe.warmup_epochs * steps_per_epoch
+    total = recipe.epochs * steps_per_epoch
+    if step < warmup:
+        return recipe.learning_rate * (step + 1) / warmup
+    progress = (step - warmup) / max(1.0, total - warmup)
+    return recipe.learning_rate * 0.5 * (1 + math.cos(math.pi * progress))
+
+
+def _image_order(recipe: Recipe, epoch: int, images: int) -> Tensor:
+    """Gives the order of the training images in an epoch (from 0): int64 [images]."""
+    return torch.randperm(images, generator=torch.Generator().manual_seed(recipe.seed * 7919 + epoch))

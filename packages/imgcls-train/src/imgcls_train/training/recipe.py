@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
+from imgcls_core.artifact import Preprocessing
 from msgspec import Meta, Struct
+from PIL import __version__ as pillow_version
 
 _Share = Annotated[float, Meta(ge=0, le=1)]
 _Positive = Annotated[float, Meta(gt=0)]
@@ -83,3 +85,19 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
         """Gives the side in pixels at which an epoch (from 0) is trained."""
         sizes = self.train_sizes or (self.image_size,)
         return sizes[min(len(sizes) - 1, epoch * len(sizes) // self.epochs)]
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What the network is trained for, as its artifact will do it."""
+        is_squash = self.resize_mode == "squash"
+        return Preprocessing(
+            size=(self.image_size, self.image_size),
+            resize_mode=self.resize_mode,
+            # torchvision's usual ratio, 256 for 224.
+            resize_size=None if is_squash else self.resize_size or round(self.image_size * 256 / 224),
+            crop=None if is_squash else "center",
+            interpolation="bilinear",
+            mean=self.mean,
+            std=self.std,
+            pillow=pillow_version,
+        )

@@ -1,28 +1,47 @@
-"""A run's folder: its recipe, its state, its figures, and in the end the trained model."""
+"""A run's folder: its recipe, its checkpoint, its figures, and in the end the trained model."""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
+import pickle
 import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, fields
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
+import torch
 from imgcls_networks.errors import RequestError
 from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
 from safetensors.torch import save
 from torch import nn
 
 from imgcls_train.errors import RunError
-from imgcls_train.training.checkpoint import write_atomically
-from imgcls_train.training.loop import EpochFigures
 from imgcls_train.training.recipe import Recipe
 
 RECIPE_NAME: Final = "recipe.json"
 METRICS_NAME: Final = "metrics.csv"
+CHECKPOINT_NAME: Final = "checkpoint.pt"
+
+
+@dataclass(frozen=True)
+class EpochFigures:
+    """What an epoch came to; `seconds` and `images_per_s` are this machine's, all else is repeatable."""
+
+    epoch: int
+    step: int
+    learning_rate: float
+    train_size: int
+    train_loss: float
+    val_loss: float
+    val_top1_pct: float
+    val_top5_pct: float
+    seconds: float
+    images_per_s: float
 
 
 class _Begun(msgspec.Struct, frozen=True):
@@ -33,49 +52,59 @@ class _Begun(msgspec.Struct, frozen=True):
 
 
 class RunFolder:
-    """The folder of one fit.
+    """The folder of one fit, begun with a recipe, or gone on with where it was begun with the same one.
 
     Args:
         path: is made when it is not there.
+        recipe: what is done; a factory's file is copied into the folder, and `self.recipe` names it there.
+        dataset: name of the data.
+
+    Raises:
+        RunError: the folder holds another recipe or other data, or cannot be written.
+        RequestError: a factory's file is not there.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, recipe: Recipe, dataset: str) -> None:
         self.path = path
+        factory, self.recipe = self._own_factory(recipe)
+        now = _Begun(self.recipe, dataset)
+        if (path / RECIPE_NAME).is_file():
+            self._compare(now)
+            return
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            if factory:
+                shutil.copyfile(factory, path / factory.name)
+            write_atomically(path / RECIPE_NAME, msgspec.json.format(msgspec.json.encode(now), indent=2) + b"\n")
+        except OSError as error:
+            raise RunError(f"The run's folder {str(path)!r} cannot be written: {error.strerror or error}.") from error
 
     @property
-    def is_finished(self) -> bool:
-        """Whether the trained model is there."""
-        return (self.path / CARD_NAME).is_file()
+    def trained_model(self) -> TrainedModel | None:
+        """The card of the trained model; None while the fit has not ended."""
+        return TrainedModel.read(self.path) if (self.path / CARD_NAME).is_file() else None
 
-    def begin(self, recipe: Recipe, dataset: str) -> Recipe:
-        """Writes the recipe, or checks that it is the one that the folder was begun with.
-
-        Returns:
-            The recipe, with a factory's file copied into the folder and named there.
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """Loads the state of the training; None when there is none yet.
 
         Raises:
-            RunError: the folder holds another recipe or other data, or cannot be written.
-            RequestError: a factory's file is not there.
+            RunError: it is damaged.
         """
-        recipe = self._with_own_factory(recipe)
-        wanted = _Begun(recipe, dataset)
-        path = self.path / RECIPE_NAME
-        if path.is_file():
-            self._compare(path, wanted)
-            return recipe
+        path = self.path / CHECKPOINT_NAME
+        if not path.is_file():
+            return None
         try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            if factory := self._factory_source:
-                shutil.copyfile(factory, self.path / factory.name)
-            write_atomically(path, msgspec.json.format(msgspec.json.encode(wanted), indent=2) + b"\n")
-        except OSError as error:
+            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, OSError, ValueError, KeyError, pickle.UnpicklingError) as error:
             raise RunError(
-                f"The run's folder {str(self.path)!r} cannot be written: {error.strerror or error}."
+                f"The checkpoint {str(path)!r} is damaged ({type(error).__name__}); remove the folder to start anew."
             ) from error
-        return recipe
+        return state
 
-    def write_metrics(self, history: Sequence[EpochFigures]) -> None:
-        """Writes the figures of the epochs as CSV."""
+    def save_checkpoint(self, state: dict[str, Any], history: Sequence[EpochFigures]) -> None:
+        """Saves the state of the training and, as CSV, the figures of its epochs."""
+        with replacing(self.path / CHECKPOINT_NAME) as file:
+            torch.save({**state, "history": [asdict(figures) for figures in history]}, file)
         text = io.StringIO()
         rows = csv.DictWriter(text, [field.name for field in fields(EpochFigures)], lineterminator="\n")
         rows.writeheader()
@@ -88,28 +117,46 @@ class RunFolder:
         write_atomically(self.path / WEIGHTS_NAME, save(tensors))
         write_atomically(self.path / CARD_NAME, card.to_json())
 
-    def _with_own_factory(self, recipe: Recipe) -> Recipe:
-        self._factory_source: Path | None = None
+    def _own_factory(self, recipe: Recipe) -> tuple[Path | None, Recipe]:
         if ".py:" not in recipe.architecture:
-            return recipe
+            return None, recipe
         file, _, factory = recipe.architecture.rpartition(":")
         source = Path(file)
         if not source.is_file() and not (self.path / source.name).is_file():
             raise RequestError(f"There is no file {file!r}; FILE.py:FACTORY names a Python file and a function in it.")
-        if source.is_file():
-            self._factory_source = source
-        return msgspec.structs.replace(recipe, architecture=f"{source.name}:{factory}")
+        own = msgspec.structs.replace(recipe, architecture=f"{source.name}:{factory}")
+        return source if source.is_file() else None, own
 
-    def _compare(self, path: Path, wanted: _Begun) -> None:
+    def _compare(self, now: _Begun) -> None:
+        path = self.path / RECIPE_NAME
         try:
             # Fields that came with a later version get their defaults.
-            found = msgspec.json.decode(path.read_bytes(), type=_Begun)
+            begun = msgspec.json.decode(path.read_bytes(), type=_Begun)
         except (OSError, msgspec.DecodeError) as error:
             raise RunError(f"{str(path)!r} cannot be read: {error}. Name another folder with `--run`.") from error
-        before, now = ({"dataset": begun.dataset, **msgspec.to_builtins(begun.recipe)} for begun in (found, wanted))
-        differing = [f"{key} was {before[key]!r}, now {value!r}" for key, value in now.items() if before[key] != value]
+        before, after = ({"dataset": one.dataset, **msgspec.to_builtins(one.recipe)} for one in (begun, now))
+        differing = [
+            f"{key} was {before[key]!r}, now {value!r}" for key, value in after.items() if before[key] != value
+        ]
         if differing:
             raise RunError(
                 f"{str(self.path)!r} was begun differently: {'; '.join(differing[:4])}. "
                 "Say the same again to go on with it, or name another folder with `--run`."
             )
+
+
+@contextmanager
+def replacing(path: Path) -> Generator[BinaryIO]:
+    """Gives a file to write, put in place when it is whole: after a crash there is the old one or the new one."""
+    part = path.with_name(f".{path.name}.part")
+    with part.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Puts a file in place whole."""
+    with replacing(path) as file:
+        file.write(content)
