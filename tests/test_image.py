@@ -52,6 +52,18 @@ def test_no_image_has_what_trains_or_calls(extra):
     assert not {"torch", "torchvision", "onnx", "httpx", "rich", "pytest"} & set(installed(*extra))
 
 
+def test_the_image_has_every_member_that_the_service_needs():
+    command = [UV, "export", "--frozen", "--no-dev", "--package", "imgcls-serve", "--no-hashes"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    members = set(re.findall(r"^-e \./(\S+)", done.stdout, re.MULTILINE))
+    assert set(re.findall(r"^COPY ((?:packages|apps)/\S+)", DOCKERFILE, re.MULTILINE)) == members
+    install = re.search(r"uv pip install --no-deps --target imgcls (.*)", DOCKERFILE)
+    assert install is not None
+    assert {path.removeprefix("./") for path in install[1].split()} == members
+    allowed = (ROOT / ".dockerignore").read_text().splitlines()
+    assert {f"!{path}" for path in members} <= set(allowed)
+
+
 def test_the_two_cudas_exclude_each_other():
     with pytest.raises(subprocess.CalledProcessError) as refusal:
         installed("--extra", "cuda12", "--extra", "cuda13")

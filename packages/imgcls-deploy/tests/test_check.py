@@ -29,6 +29,7 @@ CONFIG_MISTAKES = {
     "Dockerfile not sent": ('    "docker/Dockerfile",\n', "", "no Dockerfile"),
     "lock not sent": ('    "uv.lock",\n', "", "copies 'uv.lock'"),
     "sources not sent": ('    "packages/imgcls-core/src/**",\n', "", "imgcls_core/artifact.py' in it"),
+    "licence not sent": ('    "apps/serve/LICENSE",\n', "", "'apps/serve/LICENSE' in it"),
     "artifact not sent": ('    "models/resnet18.onnx",\n', "", "copies 'models/resnet18.onnx'"),
     "artifact excluded": ('exclude = [".*"', 'exclude = ["**/*.onnx"', "copies 'models/resnet18.onnx'"),
     "everything sent": ('    "cerebrium.toml",\n', '    "./*",\n', ".git/config"),

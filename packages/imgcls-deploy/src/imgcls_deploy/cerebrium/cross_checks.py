@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -116,7 +117,8 @@ def _package_files(root: Path, folder: str) -> list[str]:
     """What a Python package in a folder is built from; nothing where there is none."""
     if not (root / folder / "pyproject.toml").is_file():
         return []
+    project = tomllib.loads((root / folder / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     files = (root / folder / "src").rglob("*")
-    sources = (path for path in files if path.is_file() and path.parent.name != "__pycache__")
-    wanted = [root / folder / "pyproject.toml", root / folder / "README.md", *sources]
-    return [path.relative_to(root).as_posix() for path in wanted]
+    sources = [path for path in files if path.is_file() and path.parent.name != "__pycache__"]
+    beside = ["pyproject.toml", project["readme"], *project.get("license-files", [])]
+    return [path.relative_to(root).as_posix() for path in [*(root / folder / name for name in beside), *sources]]
