@@ -273,8 +273,9 @@ def test_the_page_shows_the_surest_mistake_and_needs_nothing_else(
     text = page.read_text(encoding="utf-8")
     assert "labelled red<br>answer blue" in text
     assert "data:image/webp;base64," in text
-    assert text.count("<svg") == 2
-    assert "http" not in text
+    assert text.count('<svg class="plot" role="img"') == 2
+    assert "red → blue: 1" in text
+    assert "://" not in text
     assert "<script" not in text
 
 

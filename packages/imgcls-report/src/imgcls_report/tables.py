@@ -21,11 +21,12 @@ class Column:
 
     Args:
         name: plain text.
-        kind: how its cells are set: text, numbers to the right, or code.
+        kind: how its cells are set: text; a number to the right, in one line; values to the right, in several lines
+            where there is no room; code; bars.
     """
 
     name: str
-    kind: Literal["text", "number", "code", "bars"] = "text"
+    kind: Literal["text", "number", "values", "code", "bars"] = "text"
 
 
 @dataclass(frozen=True, slots=True)

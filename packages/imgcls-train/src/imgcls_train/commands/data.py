@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Final
@@ -20,7 +19,7 @@ _COLOURS: Final = {"error": "red", "warning": "yellow", "note": "blue"}
     "--html",
     "page",
     type=click.Path(dir_okay=False, writable=True, path_type=Path),
-    help="Write a page with pictures to this file.",
+    help="Write a page with images to this file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
 @click.option("--strict", is_flag=True, help="Exit with 1 on leaks, label conflicts or images that do not decode.")
@@ -36,9 +35,10 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
         raise click.BadParameter("it names no split; write train,val", param_hint="--splits")
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(page.absolute().parent)!r}", param_hint="--html")
+    from imgcls_cli.files import FileWriteError, replace_file
     from imgcls_networks.console import ConsoleProgress
 
-    from imgcls_train.survey.page import data_page, pictures_per_class
+    from imgcls_train.survey.page import data_page, images_per_class
     from imgcls_train.survey.survey import open_splits, survey
     from imgcls_train.survey.table import report_text
     from imgcls_train.survey.thumbnails import Thumbnails, spread_choice
@@ -46,8 +46,11 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
     opened = open_splits(root, names)
     report = survey(root, opened, ConsoleProgress())
     if page is not None:
-        sheet = spread_choice(opened[0], pictures_per_class(len(report.classes)))
-        _write(page, data_page(report, Thumbnails(opened), sheet))
+        sheet = spread_choice(opened[0], images_per_class(len(report.classes)))
+        try:
+            replace_file(page, data_page(report, Thumbnails(opened), sheet))
+        except FileWriteError as error:
+            raise click.UsageError(f"`--html`: {error}") from error
     sys.stdout.write(report.to_json().decode() if as_json else report_text(report))
     for finding in report.findings:
         severity = click.style(finding.severity, fg=_COLOURS[finding.severity])
@@ -61,18 +64,3 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
 def _printable(text: str) -> str:
     """Shows signs that would move the cursor or colour the terminal as what they are: file names may hold any."""
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
-
-
-def _write(path: Path, text: str) -> None:
-    """Writes a file whole or not at all.
-
-    Raises:
-        click.UsageError: it cannot be written there.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        beside.write_text(text, encoding="utf-8")
-        beside.replace(path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise click.UsageError(f"`--html {path}` cannot be written: {error.strerror or error}.") from error

@@ -17,7 +17,7 @@ import click
     "--html",
     type=click.Path(path_type=Path, dir_okay=False, writable=True),
     metavar="FILE",
-    help="Write a page with pictures.",
+    help="Write a page with images.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole evaluation as one JSON document.")
 @click.option(
@@ -38,6 +38,7 @@ def command(
     artifact, which is only read. DATASET's folders are matched to the model's classes by WordNet id, then by name;
     a model with more classes than the dataset may answer with any of them.
     """
+    from imgcls_cli.files import FileWriteError, replace_file
     from imgcls_networks.console import ConsoleProgress
 
     from imgcls_train.data.dataset import open_split
@@ -47,7 +48,7 @@ def command(
     from imgcls_train.evaluation.evaluated_model import TrainedFolder, open_model
     from imgcls_train.evaluation.measurement import evaluate
     from imgcls_train.evaluation.model_card import record_evaluation
-    from imgcls_train.evaluation.page import WORST, check_page_place, evaluation_page, write_page
+    from imgcls_train.evaluation.page import WORST, check_page_place, evaluation_page
     from imgcls_train.evaluation.text import evaluation_text
 
     progress = ConsoleProgress()
@@ -62,9 +63,12 @@ def command(
     evaluated = evaluate(opened, split, dataset, progress, fit_temperature=fit_temperature)
     found = evaluated.evaluation
     if html is not None:
-        pictures = {place: split.read(place) for place in worst_errors(found, WORST)}
-        page = evaluation_page(found, [entry.label for entry in opened.classes], pictures)
-        write_page(html, page)
+        images = {place: split.read(place) for place in worst_errors(found, WORST)}
+        page = evaluation_page(found, [entry.label for entry in opened.classes], images)
+        try:
+            replace_file(html, page)
+        except FileWriteError as error:
+            raise RunError(f"`--html`: {error}") from error
     if isinstance(opened, TrainedFolder):
         record_evaluation(model, evaluated)
         if fit_temperature and found.temperature == opened.temperature:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from typing import Final
 
 from imgcls_core.errors import ImageError
-from imgcls_core.image_decode import DecodeLimits, decode_image
+from imgcls_core.thumbnail import thumbnail
 
 from imgcls_train.data.split import Split
 
@@ -22,20 +20,15 @@ class Thumbnails:
         self._splits = {split.name: split for split in splits}
         self._places: dict[str, dict[str, int]] = {}
 
-    def __call__(self, split: str, name: str) -> str | None:
-        """Gives a data: address of a WebP picture of at most 96 px a side; None when the image cannot be read."""
+    def __call__(self, split: str, name: str) -> bytes | None:
+        """Gives a WebP image of at most 96 px a side; None when the image cannot be read."""
         if split not in self._places:
             samples = self._splits[split].samples
             self._places[split] = {sample.name: place for place, sample in enumerate(samples)}
         try:
-            content = self._splits[split].read(self._places[split][name])
-            image = decode_image(content, DecodeLimits())
+            return thumbnail(self._splits[split].read(self._places[split][name]), THUMBNAIL_PX)
         except (ImageError, OSError):
             return None
-        image.thumbnail((THUMBNAIL_PX, THUMBNAIL_PX))
-        buffer = io.BytesIO()
-        image.save(buffer, "WEBP", quality=75)
-        return f"data:image/webp;base64,{base64.b64encode(buffer.getvalue()).decode('ascii')}"
 
 
 def spread_choice(split: Split, most_per_class: int) -> dict[str, list[str]]:
