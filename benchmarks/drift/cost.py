@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-from imgcls_core.answer_bins import reference_distribution
+from imgcls_core.artifact.answer_bins import reference_distribution
 from imgcls_serve.answer_tally import AnswerTally
 from imgcls_serve.drift import drift_figures
 

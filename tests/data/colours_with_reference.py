@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 from imgcls_core import OnnxClassifier
-from imgcls_core.answer_bins import reference_distribution
+from imgcls_core.artifact.answer_bins import reference_distribution
 from msgspec import structs
 
 FOLDER = Path(__file__).parent

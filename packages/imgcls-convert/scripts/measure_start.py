@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import numpy as np
-from imgcls_core.session import import_runtime
+from imgcls_core.inference.onnx_runtime import import_runtime
 
 ROUNDS = 15
 

@@ -11,7 +11,7 @@ import torch
 import torchvision
 from imgcls_convert.cli import main
 from imgcls_core import ClassInfo, OnnxClassifier, Preprocessing
-from imgcls_core.answer_bins import reference_distribution
+from imgcls_core.artifact.answer_bins import reference_distribution
 from imgcls_networks.architectures.by_name import build_architecture
 from imgcls_networks.models.trained_model import EvaluationSummary, TrainedModel
 from imgcls_testing.commands import Outcome, RunCli, runner_of

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from imgcls_core import GoldenMismatchError, ImagePreprocessor
-from imgcls_core.preprocess import shortest_edge_size
+from imgcls_core.images.preprocess import shortest_edge_size
 from PIL import Image
 
 FILTER = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
@@ -71,7 +71,7 @@ def check_with(mistake, classifier, monkeypatch):
             image = Image.fromarray(self.decode(source))
             return super().__call__(mistake(image, self.preprocessing))
 
-    monkeypatch.setattr("imgcls_core.golden.ImagePreprocessor", Broken)
+    monkeypatch.setattr("imgcls_core.inference.golden.ImagePreprocessor", Broken)
     classifier.check_golden()
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from imgcls_convert.export import IR_VERSION, OPSET
 from imgcls_convert.preprocess_graph import NETWORK_INPUT, preprocess_nodes
 from imgcls_core import ImagePreprocessor, Preprocessing
-from imgcls_core.session import import_runtime
+from imgcls_core.inference.onnx_runtime import import_runtime
 from onnx import TensorProto, helper
 from PIL import Image
 from torchvision import transforms

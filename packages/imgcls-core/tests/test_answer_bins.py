@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from imgcls_core.answer_bins import answer_bins, reference_distribution
 from imgcls_core.artifact import REFERENCE_BINS
+from imgcls_core.artifact.answer_bins import answer_bins, reference_distribution
 
 
 def rows(*values):

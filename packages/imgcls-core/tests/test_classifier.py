@@ -4,12 +4,14 @@ import numpy as np
 import onnx
 import pytest
 from imgcls_core import GoldenMismatchError, ImagePreprocessor, OnnxClassifier, ProviderUnavailableError
+from imgcls_core.artifact import ClassInfo
 from imgcls_core.errors import (
     ArtifactMetadataError,
     ArtifactNotFoundError,
     ArtifactSignatureError,
     ArtifactUnreadableError,
 )
+from imgcls_core.inference.top_k import top_k
 from onnx import TensorProto, helper
 
 RGB = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0), "white": (255, 255, 255)}
@@ -74,6 +76,43 @@ def test_top_k_outside_the_classes_is_refused(colours, k):
 def test_anything_but_rgb_uint8_is_refused(colours, images):
     with pytest.raises(ValueError, match="RGB images are uint8"):
         colours.predict(images)
+
+
+@pytest.mark.parametrize("classes", [12, 1000])
+def test_top_k_is_the_start_of_all_classes_in_order_however_many_are_named(classes):
+    source = np.random.default_rng(7)
+    names = [ClassInfo(i, f"thing {i}") for i in range(classes)]
+    vectors = [source.dirichlet(np.full(classes, 0.1)).astype(np.float32), np.full(classes, 1 / classes, np.float32)]
+    vectors.append(np.repeat(vectors[0][: classes // 4], 4))
+    for vector in vectors:
+        order = sorted(range(classes), key=lambda i: (-vector[i], i))
+        for k in (1, 10, 11, classes):
+            answer = top_k(vector, names, k)
+            assert [(one.class_id, one.label, one.probability) for one in answer] == [
+                (i, f"thing {i}", float(vector[i])) for i in order[:k]
+            ]
+
+
+class _Uniform:
+    """A runtime that needs no graph."""
+
+    provider, provider_reason, classes = "cpu", "asked for", 8
+
+    def __init__(self, props):
+        self.props, self.sizes = props, []
+
+    def run(self, images):
+        self.sizes.append(len(images))
+        return np.full((len(images), 8), 0.125, np.float32)
+
+
+def test_another_runtime_answers_in_place_of_onnx_runtime(colours, colours_path):
+    runtime = _Uniform(colours.metadata.to_props())
+    classifier = OnnxClassifier(colours_path, runtime=runtime)
+    assert classifier.predict(np.zeros((3, 4, 4, 3), np.uint8)).tolist() == [[0.125] * 8] * 3
+    assert (classifier.metadata, classifier.sha256, runtime.sizes) == (colours.metadata, colours.sha256, [1, 3])
+    with pytest.raises(GoldenMismatchError, match="tolerance"):
+        classifier.check_golden()
 
 
 def test_the_file_is_identified_by_its_sha256(colours, colours_path):

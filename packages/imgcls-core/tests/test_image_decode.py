@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imgcls_core import DecodeLimits, ImageError, ImageTooLargeError, ImageUndecodableError
-from imgcls_core.image_decode import decode_image
+from imgcls_core.images.decode import decode_image
 from PIL import Image
 
 LIMITS = DecodeLimits()
@@ -93,7 +93,7 @@ def test_exif_orientation_is_undone(encode, orientation):
     """The eight orientations of the EXIF standard, tag 0x0112: the dark corner belongs at the top left."""
     upright = np.full((4, 6, 3), 200, np.uint8)
     upright[0, 0] = 0
-    # how a camera stores the upright picture for each value
+    # how a camera stores the upright image for each value
     stored = {
         1: upright,
         2: upright[:, ::-1],
@@ -174,7 +174,7 @@ def test_a_png_bomb_is_refused_by_its_header_alone(side):
     bomb = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b"")
     with pytest.raises(ImageTooLargeError) as refused:
         decode(bomb)
-    assert (refused.value.unit, refused.value.found) == ("pixels", side * side)
+    assert (refused.value.unit, refused.value.actual) == ("pixels", side * side)
 
 
 def test_limits_that_make_no_sense_are_refused():

@@ -1,4 +1,4 @@
-"""What a person who only imports the package can rely on."""
+"""What a user who only imports the package can rely on."""
 
 import importlib
 import os
@@ -39,8 +39,8 @@ def test_errors_form_one_tree_with_a_code_of_their_own():
 
 
 def test_every_module_says_what_it_is_for():
-    for module in pkgutil.iter_modules(imgcls_core.__path__):
-        assert importlib.import_module(f"imgcls_core.{module.name}").__doc__
+    for module in pkgutil.walk_packages(imgcls_core.__path__, "imgcls_core."):
+        assert importlib.import_module(module.name).__doc__
 
 
 def test_onnx_runtime_sends_and_stores_no_telemetry(colours_path, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from imgcls_core import DecodeLimits, ImagePreprocessor, ImageTooLargeError, Preprocessing
-from imgcls_core.preprocess import crop_start, shortest_edge_size
+from imgcls_core.images.preprocess import crop_start, shortest_edge_size
 from PIL import Image
 
 

@@ -1,6 +1,6 @@
 import pytest
 from imgcls_core import ProviderUnavailableError
-from imgcls_core.providers import GpuPresence, choose_provider
+from imgcls_core.inference.providers import GpuPresence, choose_provider
 
 GPU = GpuPresence(True, "the NVIDIA driver shows 1 GPU")
 NO_GPU = GpuPresence(False, "no NVIDIA driver (libcuda.so.1 cannot be loaded)")

@@ -33,7 +33,7 @@ def copy(tmp_path: Path) -> Path:
     """The repository as a clone has it, less what no check looks at, plus an artifact."""
     for name in ("cerebrium.toml", "pyproject.toml", "uv.lock"):
         shutil.copy(ROOT / name, tmp_path / name)
-    for name in ("docker", "packages/imgcls-core", "apps/serve"):
+    for name in ("docker", "packages/imgcls-contract", "packages/imgcls-core", "apps/serve"):
         shutil.copytree(ROOT / name, tmp_path / name)
     (tmp_path / "models").mkdir()
     (tmp_path / "models/resnet18.onnx").write_bytes(b"an artifact")

@@ -28,8 +28,8 @@ CONFIG_MISTAKES = {
     "Dockerfile elsewhere": ("./docker/Dockerfile", "./Dockerfile", "no such file"),
     "Dockerfile not sent": ('    "docker/Dockerfile",\n', "", "no Dockerfile"),
     "lock not sent": ('    "uv.lock",\n', "", "copies 'uv.lock'"),
-    "sources not sent": ('    "packages/imgcls-core/src/**",\n', "", "imgcls_core/artifact.py' in it"),
     "licence not sent": ('    "apps/serve/LICENSE",\n', "", "'apps/serve/LICENSE' in it"),
+    "sources not sent": ('    "packages/imgcls-core/src/**",\n', "", "imgcls_core/artifact/metadata.py' in it"),
     "artifact not sent": ('    "models/resnet18.onnx",\n', "", "copies 'models/resnet18.onnx'"),
     "artifact excluded": ('exclude = [".*"', 'exclude = ["**/*.onnx"', "copies 'models/resnet18.onnx'"),
     "everything sent": ('    "cerebrium.toml",\n', '    "./*",\n', ".git/config"),
@@ -122,7 +122,11 @@ def test_the_upload_has_what_the_build_copies_and_nothing_else(deploy: Deploy, c
     sent = [line.split()[1] for line in result.stdout.splitlines()]
     assert {"cerebrium.toml", "docker/Dockerfile", "uv.lock", "models/resnet18.onnx"} <= set(sent)
     assert "apps/serve/src/imgcls_serve/cli.py" in sent
-    outside = [name for name in sent if not name.startswith(("packages/imgcls-core/", "apps/serve/", "models/"))]
+    outside = [
+        name
+        for name in sent
+        if not name.startswith(("packages/imgcls-contract/", "packages/imgcls-core/", "apps/serve/", "models/"))
+    ]
     assert sorted(outside) == ["cerebrium.toml", "docker/Dockerfile", "pyproject.toml", "uv.lock"]
     assert not [name for name in sent if "/." in name or "__pycache__" in name or "/tests/" in name]
 

@@ -36,7 +36,7 @@ def test_a_tag_that_agrees_names_the_member_its_folder_and_its_notes(deploy: Dep
     [
         ("v0.2.0", "one like 'imgcls-core-v0.2.0'"),
         ("imgcls-core-v0.2", "one like"),
-        ("imgcls-train-v0.2.0", "there are imgcls-core, imgcls-serve"),
+        ("imgcls-train-v0.2.0", "there are imgcls-contract, imgcls-core, imgcls-serve"),
         ("imgcls-core-v0.3.0", "packages/imgcls-core/pyproject.toml says 0.2.0"),
     ],
 )

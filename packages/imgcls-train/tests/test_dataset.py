@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from imgcls_core.image_decode import DecodeLimits, decode_image
+from imgcls_core.images.decode import DecodeLimits, decode_image
 from imgcls_train.data.dataset import available_splits, open_split, read_classes
 from imgcls_train.data.split import Split, split_sha256
 from imgcls_train.errors import DatasetError

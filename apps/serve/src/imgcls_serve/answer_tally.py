@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
-from imgcls_core.answer_bins import answer_bins
 from imgcls_core.artifact import REFERENCE_BINS
+from imgcls_core.artifact.answer_bins import answer_bins
 from numpy.typing import NDArray
 
 # The window moves in steps of a twelfth: an hour in steps of five minutes.

@@ -6,8 +6,9 @@ import copy
 from pathlib import Path
 
 import numpy as np
-from imgcls_core import ArtifactMetadata, DecodeLimits, ImagePreprocessor, OnnxClassifier, Prediction
-from imgcls_core.image_decode import ImageSource, decode_image
+from imgcls_contract import ClassProbability
+from imgcls_core import ArtifactMetadata, DecodeLimits, ImagePreprocessor, OnnxClassifier
+from imgcls_core.images.decode import ImageSource, decode_image
 from numpy.typing import NDArray
 
 from imgcls_serve.answer_tally import AnswerTally
@@ -83,6 +84,6 @@ class ServedModel:
             self.tally.add(probabilities)
         return probabilities
 
-    def top_k(self, probabilities: NDArray[np.float32], k: int) -> list[Prediction]:
+    def top_k(self, probabilities: NDArray[np.float32], k: int) -> list[ClassProbability]:
         """Names the k most probable classes of one row, most probable first."""
         return self._classifier.top_k(probabilities, k)

@@ -11,8 +11,8 @@ from pathlib import Path
 from imgcls_core import DecodeLimits
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ArtifactError
-from imgcls_core.image_decode import ImageSource
-from imgcls_core.providers import GpuPresence, find_gpu
+from imgcls_core.images.decode import ImageSource
+from imgcls_core.inference.providers import GpuPresence, find_gpu
 
 from imgcls_serve.engine.engine import Engine
 from imgcls_serve.engine.job import Answer, Stage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from imgcls_core.image_decode import PILLOW_MAX_PIXELS
+from imgcls_core.images.decode import PILLOW_MAX_PIXELS
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Annotated, Any, Final, Literal
 
 import numpy as np
-from imgcls_core import Prediction
+from imgcls_contract import ClassProbability
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -184,7 +184,7 @@ def _from_base64(data: Sequence[Any]) -> list[bytes]:
 
 
 def encode_output(
-    probabilities: NDArray[np.float32], output: RequestedOutput, top: Sequence[Sequence[Prediction]]
+    probabilities: NDArray[np.float32], output: RequestedOutput, top: Sequence[Sequence[ClassProbability]]
 ) -> tuple[dict[str, Any], bytes]:
     """Gives an output as its JSON entry and its binary part, which is empty for JSON.
 

@@ -6,7 +6,7 @@ from html import escape
 from pathlib import Path
 
 from imgcls_core.artifact import ArtifactMetadata, GoldenCase
-from imgcls_core.golden import golden_image
+from imgcls_core.inference.golden import golden_image
 from imgcls_networks.errors import RequestError
 
 from imgcls_convert.html_page import card, facts, page, table

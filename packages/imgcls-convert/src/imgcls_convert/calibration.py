@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
-from imgcls_core.session import import_runtime
+from imgcls_core.inference.onnx_runtime import import_runtime
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 

@@ -12,7 +12,7 @@ import onnx
 import torch
 import torchvision
 from imgcls_core.artifact import ArtifactMetadata, ClassInfo, Source
-from imgcls_core.session import import_runtime
+from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_networks.architectures.named_network import NamedNetwork
 from imgcls_networks.architectures.trained_network import fitting_reference
 from imgcls_networks.errors import DownloadError, RequestError

@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-from imgcls_core.classifier import OnnxClassifier
 from imgcls_core.errors import ImageError
-from imgcls_core.golden import golden_image
-from imgcls_core.preprocess import ImagePreprocessor
+from imgcls_core.images.preprocess import ImagePreprocessor
+from imgcls_core.inference.classifier import OnnxClassifier
+from imgcls_core.inference.golden import golden_image
 from imgcls_networks.errors import RequestError
 
 from imgcls_convert.labelled_images import read_images

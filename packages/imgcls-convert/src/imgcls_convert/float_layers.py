@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from imgcls_core.artifact import OUTPUT_NAME
 from imgcls_core.cpus import allotted_cpus
-from imgcls_core.session import import_runtime
+from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 from onnx import ModelProto

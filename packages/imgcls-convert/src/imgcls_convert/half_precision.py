@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Collection
 from typing import Any, Final
 
-from imgcls_core.session import import_runtime
+from imgcls_core.inference.onnx_runtime import import_runtime
 from onnx import ModelProto, NodeProto
 
 # Sums over many values and exponentials lose too much at 11 bits.

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Final
 
-from imgcls_core.image_decode import DecodeLimits, decode_image
+from imgcls_core.images.decode import DecodeLimits, decode_image
 
 _THUMBNAIL_PX: Final = 160
 _STYLE: Final = """

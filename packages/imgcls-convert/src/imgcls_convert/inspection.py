@@ -8,7 +8,7 @@ from typing import Any
 
 import msgspec
 from imgcls_core.artifact import ArtifactMetadata, Preprocessing
-from imgcls_core.classifier import OnnxClassifier
+from imgcls_core.inference.classifier import OnnxClassifier
 
 from imgcls_convert.reference_words import reference_words
 

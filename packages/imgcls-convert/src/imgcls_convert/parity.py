@@ -8,9 +8,9 @@ from typing import Final
 
 import numpy as np
 from imgcls_core.artifact import GOLDEN_TOLERANCE, Parity, Precision
-from imgcls_core.classifier import OnnxClassifier
 from imgcls_core.errors import ImageError
-from imgcls_core.preprocess import ImagePreprocessor
+from imgcls_core.images.preprocess import ImagePreprocessor
+from imgcls_core.inference.classifier import OnnxClassifier
 from imgcls_networks.errors import RequestError
 from imgcls_networks.progress import Progress
 from imgcls_networks.pytorch_classifier import PyTorchClassifier

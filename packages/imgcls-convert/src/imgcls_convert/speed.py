@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from imgcls_core.classifier import OnnxClassifier
+from imgcls_core.inference.classifier import OnnxClassifier
 
 _ROUNDS: Final = 25
 

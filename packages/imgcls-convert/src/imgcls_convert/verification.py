@@ -10,8 +10,8 @@ from typing import Any
 
 import msgspec
 from imgcls_core.artifact import ArtifactMetadata
-from imgcls_core.classifier import OnnxClassifier
-from imgcls_core.golden import golden_image
+from imgcls_core.inference.classifier import OnnxClassifier
+from imgcls_core.inference.golden import golden_image
 from imgcls_networks.errors import RequestError
 
 from imgcls_convert.comparison import ParityImage
@@ -91,7 +91,7 @@ def verify_golden(path: Path) -> Verification:
     results = classifier.replay_golden()
     if not results:
         raise RequestError(f"{str(path)!r} carries no golden cases; verify it with `--model` against PyTorch.")
-    rows = [VerifiedImage(r.name, r.expected_class_id, r.found_class_id, r.max_abs_diff) for r in results]
+    rows = [VerifiedImage(r.name, r.expected_class_id, r.actual_class_id, r.max_abs_diff) for r in results]
     return Verification(path, "the recorded answers of PyTorch", classifier.metadata.golden_tolerance, 1.0, rows)
 
 

@@ -9,6 +9,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from imgcls_contract import ClassProbability
+
     from imgcls_core.artifact import (
         ArtifactMetadata,
         ClassInfo,
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
         ReferenceDistribution,
         Source,
     )
-    from imgcls_core.classifier import OnnxClassifier, Prediction
     from imgcls_core.errors import (
         ArtifactError,
         GoldenMismatchError,
@@ -28,13 +29,16 @@ if TYPE_CHECKING:
         ImgclsError,
         ProviderUnavailableError,
     )
-    from imgcls_core.image_decode import DecodeLimits
-    from imgcls_core.preprocess import ImagePreprocessor
+    from imgcls_core.images.decode import DecodeLimits
+    from imgcls_core.images.preprocess import ImagePreprocessor
+    from imgcls_core.inference.classifier import OnnxClassifier
+    from imgcls_core.inference.runtime import Runtime
 
 __all__ = [
     "ArtifactError",
     "ArtifactMetadata",
     "ClassInfo",
+    "ClassProbability",
     "DecodeLimits",
     "GoldenCase",
     "GoldenMismatchError",
@@ -45,29 +49,30 @@ __all__ = [
     "ImgclsError",
     "OnnxClassifier",
     "Parity",
-    "Prediction",
     "Preprocessing",
     "ProviderUnavailableError",
     "ReferenceDistribution",
+    "Runtime",
     "Source",
 ]
 
 _HOME = {
-    "ArtifactMetadata": "artifact",
-    "ClassInfo": "artifact",
-    "DecodeLimits": "image_decode",
-    "GoldenCase": "artifact",
-    "ImagePreprocessor": "preprocess",
-    "OnnxClassifier": "classifier",
-    "Parity": "artifact",
-    "Prediction": "classifier",
-    "Preprocessing": "artifact",
-    "ReferenceDistribution": "artifact",
-    "Source": "artifact",
+    "ArtifactMetadata": "imgcls_core.artifact",
+    "ClassInfo": "imgcls_core.artifact",
+    "ClassProbability": "imgcls_contract",
+    "DecodeLimits": "imgcls_core.images.decode",
+    "GoldenCase": "imgcls_core.artifact",
+    "ImagePreprocessor": "imgcls_core.images.preprocess",
+    "OnnxClassifier": "imgcls_core.inference.classifier",
+    "Parity": "imgcls_core.artifact",
+    "Preprocessing": "imgcls_core.artifact",
+    "ReferenceDistribution": "imgcls_core.artifact",
+    "Runtime": "imgcls_core.inference.runtime",
+    "Source": "imgcls_core.artifact",
 }
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - module __getattr__ returns whatever the name stands for
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOME.get(name, 'errors')}"), name)
+    return getattr(import_module(_HOME.get(name, "imgcls_core.errors")), name)

@@ -48,16 +48,16 @@ class ImageTooLargeError(ImageError):
     """The image has more bytes or pixels than the limits allow.
 
     Args:
-        found: what the image has.
+        actual: what the image has.
         limit: what is allowed, in the same unit.
         unit: "bytes" or "pixels".
     """
 
     code = "image_too_large"
 
-    def __init__(self, *, found: int, limit: int, unit: str) -> None:
-        self.found, self.limit, self.unit = found, limit, unit
-        super().__init__(f"The image has {found:,} {unit}; at most {limit:,} are allowed. Send a smaller image.")
+    def __init__(self, *, actual: int, limit: int, unit: str) -> None:
+        self.actual, self.limit, self.unit = actual, limit, unit
+        super().__init__(f"The image has {actual:,} {unit}; at most {limit:,} are allowed. Send a smaller image.")
 
 
 class ArtifactError(ImgclsError):
@@ -95,9 +95,9 @@ class ArtifactMetadataError(ArtifactError):
 
     code = "artifact_metadata"
 
-    def __init__(self, path: str, found: str) -> None:
+    def __init__(self, path: str, reason: str) -> None:
         self.path = path
-        super().__init__(f"{path!r} is not an imgcls artifact: {found}. Write one with `imgcls-convert`.")
+        super().__init__(f"{path!r} is not an imgcls artifact: {reason}. Write one with `imgcls-convert`.")
 
 
 class ArtifactSchemaError(ArtifactError):
@@ -105,10 +105,10 @@ class ArtifactSchemaError(ArtifactError):
 
     code = "artifact_schema"
 
-    def __init__(self, path: str, *, found: int, supported: int) -> None:
-        self.path, self.found, self.supported = path, found, supported
+    def __init__(self, path: str, *, actual: int, supported: int) -> None:
+        self.path, self.actual, self.supported = path, actual, supported
         super().__init__(
-            f"{path!r} has artifact schema {found}; this imgcls-core reads schema {supported}. "
+            f"{path!r} has artifact schema {actual}; this imgcls-core reads schema {supported}. "
             "Upgrade imgcls-core, or convert the model again with the installed `imgcls-convert`."
         )
 
@@ -118,9 +118,9 @@ class ArtifactSignatureError(ArtifactError):
 
     code = "artifact_signature"
 
-    def __init__(self, path: str, *, found: str, needed: str) -> None:
+    def __init__(self, path: str, *, actual: str, expected: str) -> None:
         self.path = path
-        super().__init__(f"{path!r} has {found}; an artifact has {needed}. Convert it again with `imgcls-convert`.")
+        super().__init__(f"{path!r} has {actual}; an artifact has {expected}. Convert it again with `imgcls-convert`.")
 
 
 class GoldenMismatchError(ImgclsError):
@@ -131,7 +131,7 @@ class GoldenMismatchError(ImgclsError):
         max_abs_diff: its largest |Δp| against PyTorch.
         tolerance: what is allowed.
         expected_class_id: PyTorch's top-1.
-        found_class_id: top-1 found here.
+        actual_class_id: top-1 here.
         provider: the execution provider that answered.
     """
 
@@ -144,14 +144,14 @@ class GoldenMismatchError(ImgclsError):
         max_abs_diff: float,
         tolerance: float,
         expected_class_id: int,
-        found_class_id: int,
+        actual_class_id: int,
         provider: str,
     ) -> None:
         self.case, self.max_abs_diff, self.tolerance = case, max_abs_diff, tolerance
-        self.expected_class_id, self.found_class_id = expected_class_id, found_class_id
+        self.expected_class_id, self.actual_class_id = expected_class_id, actual_class_id
         super().__init__(
             f"Golden case {case!r} differs from PyTorch on provider {provider!r}: max |Δp| = {max_abs_diff:.1e}, "
-            f"tolerance {tolerance:.1e}; top-1 is class {found_class_id}, PyTorch says {expected_class_id}. "
+            f"tolerance {tolerance:.1e}; top-1 is class {actual_class_id}, PyTorch says {expected_class_id}. "
             "Serve the artifact on another provider or convert it again."
         )
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import torchvision
 from imgcls_core.artifact import Preprocessing
+from imgcls_core.checksum import file_sha256
 from PIL import __version__ as pillow_version
 from torch import nn
 from torchvision.transforms import InterpolationMode
@@ -86,9 +86,7 @@ def obtain_network(
         CheckpointError: they do not fit, or cannot be loaded safely.
     """
     if named.whole_file:
-        with named.whole_file.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        return named.build(), WeightsFile(named.whole_file, sha256)
+        return named.build(), WeightsFile(named.whole_file, file_sha256(named.whole_file))
     checkpoint = read_checkpoint(named.checkpoint) if named.checkpoint else _checkpoint(named, weights, progress)
     network = named.build()
     if checkpoint is None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 from imgcls_core.errors import InferenceError
-from imgcls_core.image_decode import ImageSource
+from imgcls_core.images.decode import ImageSource
 
 from imgcls_serve.engine.job import Answer, BatchModel, Job, Picture, Stage
 from imgcls_serve.engine.layout import ThreadLayout

@@ -7,7 +7,7 @@ from enum import Enum
 from typing import NamedTuple, Protocol
 
 import numpy as np
-from imgcls_core.image_decode import ImageSource
+from imgcls_core.images.decode import ImageSource
 from numpy.typing import NDArray
 
 

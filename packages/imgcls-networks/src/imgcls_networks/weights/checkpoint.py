@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import struct
 import warnings
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import torch
+from imgcls_core.checksum import file_sha256
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
@@ -44,8 +44,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         CheckpointError: it cannot be read, is not a state dict, is damaged, or would run code.
     """
     try:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = file_sha256(path)
     except OSError as error:
         raise CheckpointError(f"The checkpoint {str(path)!r} cannot be read: {error.strerror or error}.") from error
     content = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickle(path)

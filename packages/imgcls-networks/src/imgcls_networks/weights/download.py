@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from imgcls_core.checksum import file_sha256
 
 from imgcls_networks.errors import DownloadError
 from imgcls_networks.exception_text import one_line
@@ -100,7 +101,7 @@ def _download(source: WeightsSource, target: Path, what: str, progress: Progress
             if _matches(part, source):
                 part.replace(target)
                 return None
-            found = _sha256(part)
+            found = file_sha256(part)
             part.unlink()
             return f"it served another file: SHA-256 {found[:16]}…, expected {(source.sha256 or '')[:16]}…"
     return failure
@@ -119,9 +120,4 @@ def _file_name(source: WeightsSource) -> str:
 
 
 def _matches(path: Path, source: WeightsSource) -> bool:
-    return source.sha256 is None or _sha256(path).startswith(source.sha256)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return source.sha256 is None or file_sha256(path).startswith(source.sha256)

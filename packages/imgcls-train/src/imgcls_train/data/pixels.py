@@ -13,7 +13,7 @@ import torch
 from imgcls_core.artifact import Preprocessing
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageError
-from imgcls_core.preprocess import ImagePreprocessor
+from imgcls_core.images.preprocess import ImagePreprocessor
 from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 from torch import Tensor

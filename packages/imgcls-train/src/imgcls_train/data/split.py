@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from imgcls_core.image_decode import ImageSource
+from imgcls_core.images.decode import ImageSource
 
 from imgcls_train.errors import DatasetError
 

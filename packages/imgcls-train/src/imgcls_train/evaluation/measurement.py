@@ -7,8 +7,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from imgcls_core.answer_bins import reference_distribution
 from imgcls_core.artifact import ReferenceDistribution
+from imgcls_core.artifact.answer_bins import reference_distribution
 from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from imgcls_core.image_decode import ImageSource
-from imgcls_core.thumbnail import thumbnail
+from imgcls_core.images.decode import ImageSource
+from imgcls_core.images.thumbnail import thumbnail
 from imgcls_report import (
     Card,
     Cell,

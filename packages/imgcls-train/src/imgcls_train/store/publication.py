@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
-from imgcls_core.classifier import OnnxClassifier
+from imgcls_core.inference.classifier import OnnxClassifier
 from imgcls_networks.errors import RequestError
 from imgcls_networks.progress import Progress
 

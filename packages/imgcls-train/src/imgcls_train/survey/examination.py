@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
-from imgcls_core.image_decode import FORMATS, DecodeLimits, ImageSource, decode_image
+from imgcls_core.images.decode import FORMATS, DecodeLimits, ImageSource, decode_image
 from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 from PIL import Image
@@ -127,7 +127,7 @@ def _examine_one(split: Split, index: int, colours: ColourSum) -> ExaminedImage:
         found.problem = error.reason
         return found
     except ImageTooLargeError as error:
-        found.problem = f"it has {error.found:,} {error.unit}, and {error.limit:,} are the most that is decoded"
+        found.problem = f"it has {error.actual:,} {error.unit}, and {error.limit:,} are the most that is decoded"
         return found
     found.width, found.height = image.size
     found.format, found.mode = _format_and_mode(content)

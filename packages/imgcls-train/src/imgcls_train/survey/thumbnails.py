@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from imgcls_core.errors import ImageError
-from imgcls_core.thumbnail import thumbnail
+from imgcls_core.images.thumbnail import thumbnail
 
 from imgcls_train.data.split import Split
 

@@ -8,7 +8,7 @@ from typing import Final
 import torch
 import torch.nn.functional as F
 from imgcls_core.artifact import Preprocessing
-from imgcls_core.preprocess import crop_start
+from imgcls_core.images.preprocess import crop_start
 from torch import Tensor, nn
 
 from imgcls_train.data.pixels import Pixels

@@ -220,7 +220,7 @@ class ArtifactMetadata(Struct, frozen=True):
             raise ArtifactMetadataError(path, "it carries no imgcls.* metadata")
         schema = _value(raw, "schema", int, path)
         if schema != SCHEMA:
-            raise ArtifactSchemaError(path, found=schema, supported=SCHEMA)
+            raise ArtifactSchemaError(path, actual=schema, supported=SCHEMA)
         present = [name for name in _FIELDS if name in raw or name not in _OPTIONAL]
         fields = {name: _value(raw, name, object, path) for name in present}
         try:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 
-class InferenceEngine(Protocol):
+class Runtime(Protocol):
     """Runs one loaded artifact. Thread-safe: `run` may be called from several threads at once."""
 
     @property

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcls_core.artifact import REFERENCE_BINS, ReferenceDistribution
+from imgcls_core.artifact.metadata import REFERENCE_BINS, ReferenceDistribution
 
 # log(0) is -inf, and 0 · -inf no number; no probability of float32 but 0 is smaller.
 _TINY = np.float32(1e-45)

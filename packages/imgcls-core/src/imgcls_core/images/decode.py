@@ -116,7 +116,7 @@ def _read(
     if size == 0:
         raise ImageUndecodableError("it is empty")
     if size > limits.max_bytes:
-        raise ImageTooLargeError(found=size, limit=limits.max_bytes, unit="bytes")
+        raise ImageTooLargeError(actual=size, limit=limits.max_bytes, unit="bytes")
     return encoded
 
 
@@ -140,7 +140,7 @@ def _guarded(decode: Callable[[], Image.Image], limits: DecodeLimits) -> Image.I
         # Pillow checks before the size can be asked for; its sentence starts with the number of pixels.
         found = re.search(r"\d+", str(bomb))
         raise ImageTooLargeError(
-            found=int(found.group()) if found else PILLOW_MAX_PIXELS, limit=limits.max_pixels, unit="pixels"
+            actual=int(found.group()) if found else PILLOW_MAX_PIXELS, limit=limits.max_pixels, unit="pixels"
         ) from None
     except _DAMAGED as damage:
         reason = " ".join(str(damage).split()).rstrip(".")[:120] or type(damage).__name__
@@ -152,7 +152,7 @@ def _check_pixels(size: tuple[int, int], limits: DecodeLimits) -> None:
     if pixels == 0:
         raise ImageUndecodableError(f"it has {size[0]} × {size[1]} pixels")
     if pixels > limits.max_pixels:
-        raise ImageTooLargeError(found=pixels, limit=limits.max_pixels, unit="pixels")
+        raise ImageTooLargeError(actual=pixels, limit=limits.max_pixels, unit="pixels")
 
 
 def _orientation(image: Image.Image) -> int:

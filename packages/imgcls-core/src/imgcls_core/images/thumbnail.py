@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 
-from imgcls_core.image_decode import DecodeLimits, ImageSource, decode_image
+from imgcls_core.images.decode import DecodeLimits, ImageSource, decode_image
 
 
 def thumbnail(source: ImageSource, side_px: int) -> bytes:

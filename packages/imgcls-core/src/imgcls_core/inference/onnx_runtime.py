@@ -11,7 +11,7 @@ from typing import Any, Final, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from imgcls_core.artifact import INPUT_NAME, OUTPUT_NAME
+from imgcls_core.artifact.metadata import INPUT_NAME, OUTPUT_NAME
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import (
     ArtifactNotFoundError,
@@ -20,7 +20,7 @@ from imgcls_core.errors import (
     InferenceError,
     ProviderUnavailableError,
 )
-from imgcls_core.providers import RUNTIME_NAME, ProviderChoice, choose_provider, find_gpu
+from imgcls_core.inference.providers import RUNTIME_NAME, ProviderChoice, choose_provider, find_gpu
 
 _INPUT_SHAPE: Final = "uint8 [N, H, W, 3]"
 
@@ -37,7 +37,7 @@ def import_runtime() -> ModuleType:
     return onnxruntime
 
 
-class OnnxRuntimeEngine:
+class OnnxRuntimeSession:
     """One ONNX Runtime session over one artifact.
 
     Args:
@@ -106,15 +106,15 @@ def _create_session(runtime: ModuleType, path: Path, choice: ProviderChoice, thr
 def _check_signature(session: Any, path: Path) -> int:  # noqa: ANN401 - onnxruntime is untyped
     inputs = [(i.name, i.type, len(i.shape), i.shape[-1:]) for i in session.get_inputs()]
     if inputs != [(INPUT_NAME, "tensor(uint8)", 4, [3])]:
-        found = ", ".join(f"{i.name!r} {i.type} {i.shape}" for i in session.get_inputs())
+        actual = ", ".join(f"{i.name!r} {i.type} {i.shape}" for i in session.get_inputs())
         raise ArtifactSignatureError(
-            str(path), found=f"inputs {found}", needed=f"one input {INPUT_NAME!r}, {_INPUT_SHAPE}"
+            str(path), actual=f"inputs {actual}", expected=f"one input {INPUT_NAME!r}, {_INPUT_SHAPE}"
         )
     outputs = session.get_outputs()
     shape = outputs[0].shape
     if len(outputs) != 1 or outputs[0].name != OUTPUT_NAME or len(shape) != 2 or not isinstance(shape[1], int):
-        found = ", ".join(f"{o.name!r} {o.type} {o.shape}" for o in outputs)
+        actual = ", ".join(f"{o.name!r} {o.type} {o.shape}" for o in outputs)
         raise ArtifactSignatureError(
-            str(path), found=f"outputs {found}", needed=f"one output {OUTPUT_NAME!r}, float32 [N, classes]"
+            str(path), actual=f"outputs {actual}", expected=f"one output {OUTPUT_NAME!r}, float32 [N, classes]"
         )
     return shape[1]

@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from imgcls_contract import ClassProbability
 from numpy.typing import NDArray
 
-from imgcls_core.artifact import ArtifactMetadata
+from imgcls_core.artifact.metadata import ArtifactMetadata
+from imgcls_core.checksum import file_sha256
 from imgcls_core.errors import ArtifactMetadataError
-from imgcls_core.golden import GoldenResult, check_golden, replay_golden
-from imgcls_core.session import OnnxRuntimeEngine
+from imgcls_core.inference.golden import GoldenResult, check_golden, replay_golden
+from imgcls_core.inference.onnx_runtime import OnnxRuntimeSession
+from imgcls_core.inference.runtime import Runtime
+from imgcls_core.inference.top_k import top_k
 
 _TOP: Final = 5
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """One class of an answer; `probability` is 0 to 1."""
-
-    class_id: int
-    label: str
-    probability: float
 
 
 class OnnxClassifier:
@@ -37,6 +30,7 @@ class OnnxClassifier:
         provider: "auto", "cuda" or "cpu"; a provider asked for by name never falls back to another.
         threads: processors for one call on the CPU; None takes all that this process may use.
         warm_up: answer one blank image now, so that the first caller does not pay for lazy initialisation.
+        runtime: runs this artifact in place of ONNX Runtime, already loaded; `provider` and `threads` are its own then.
 
     Attributes:
         metadata: name, classes, preprocessing, provenance, golden cases.
@@ -52,26 +46,31 @@ class OnnxClassifier:
         >>> preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
         >>> probabilities = classifier.predict(preprocess("tench.jpg"))
         >>> classifier.top_k(probabilities[0], 1)
-        [Prediction(class_id=0, label='tench', probability=0.97)]
+        [ClassProbability(class_id=0, label='tench', probability=0.97)]
     """
 
     def __init__(
-        self, path: str | Path, *, provider: str = "auto", threads: int | None = None, warm_up: bool = True
+        self,
+        path: str | Path,
+        *,
+        provider: str = "auto",
+        threads: int | None = None,
+        warm_up: bool = True,
+        runtime: Runtime | None = None,
     ) -> None:
         self.path = Path(path)
-        self._engine = OnnxRuntimeEngine(self.path, provider=provider, threads=threads)
-        self.metadata = ArtifactMetadata.from_props(self._engine.props, path=str(path))
-        if len(self.metadata.classes) != self._engine.classes:
+        self._runtime = runtime or OnnxRuntimeSession(self.path, provider=provider, threads=threads)
+        self.metadata = ArtifactMetadata.from_props(self._runtime.props, path=str(path))
+        if len(self.metadata.classes) != self._runtime.classes:
             raise ArtifactMetadataError(
-                str(path), f"it names {len(self.metadata.classes)} classes and answers {self._engine.classes}"
+                str(path), f"it names {len(self.metadata.classes)} classes and answers {self._runtime.classes}"
             )
-        with self.path.open("rb") as file:
-            self.sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        self.provider = self._engine.provider
-        self.provider_reason = self._engine.provider_reason
+        self.sha256 = file_sha256(self.path)
+        self.provider = self._runtime.provider
+        self.provider_reason = self._runtime.provider_reason
         if warm_up:
             height, width = self.metadata.preprocessing.native_size
-            self._engine.run(np.zeros((1, height, width, 3), np.uint8))
+            self._runtime.run(np.zeros((1, height, width, 3), np.uint8))
 
     def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Answers one image or a batch.
@@ -91,9 +90,9 @@ class OnnxClassifier:
             raise ValueError(
                 f"images are {images.dtype} {list(images.shape)}; RGB images are uint8 [N, height, width, 3], none zero"
             )
-        return self._engine.run(np.ascontiguousarray(batch))
+        return self._runtime.run(np.ascontiguousarray(batch))
 
-    def top_k(self, probabilities: NDArray[np.float32], k: int | None = None) -> list[Prediction]:
+    def top_k(self, probabilities: NDArray[np.float32], k: int | None = None) -> list[ClassProbability]:
         """Names the k most probable classes, most probable first; equal ones in order of their ids.
 
         Args:
@@ -104,23 +103,14 @@ class OnnxClassifier:
             ValueError: k out of range or a vector of another length.
         """
         classes = self.metadata.classes
-        k = min(_TOP, len(classes)) if k is None else k
-        if not 1 <= k <= len(classes):
-            raise ValueError(f"k is {k}; the artifact has {len(classes)} classes, so 1 to {len(classes)} can be named")
-        if probabilities.shape != (len(classes),):
-            raise ValueError(f"probabilities have shape {list(probabilities.shape)}; one row has [{len(classes)}]")
-        best = np.argpartition(-probabilities, k - 1)[:k] if k < len(classes) else np.arange(k)
-        # Ties at the border: argpartition may keep any of them, so all that reach the k-th value compete.
-        candidates = np.flatnonzero(probabilities >= probabilities[best].min())
-        order: NDArray[np.intp] = candidates[np.argsort(-probabilities[candidates], kind="stable")][:k]
-        return [Prediction(i, classes[i].label, float(probabilities[i])) for i in map(int, order)]
+        return top_k(probabilities, classes, min(_TOP, len(classes)) if k is None else k)
 
     def replay_golden(self) -> list[GoldenResult]:
         """Answers the artifact's golden cases on this provider; empty when it carries none."""
-        return replay_golden(self._engine, self.metadata)
+        return replay_golden(self._runtime, self.metadata)
 
     def check_golden(self) -> None:
-        """Passes when the golden cases are reproduced within the tolerance of the artifact's precision.
+        """Raises if the golden cases are not reproduced within the tolerance of the artifact's precision.
 
         Raises:
             GoldenMismatchError: names the worst case and by how much it differs.

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgcls_core.artifact import Preprocessing
+from imgcls_core.artifact.metadata import Preprocessing
 from imgcls_core.errors import ImageTooLargeError
-from imgcls_core.image_decode import DecodeLimits, ImageSource, decode_image
+from imgcls_core.images.decode import DecodeLimits, ImageSource, decode_image
 
 _FILTERS: Final = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
@@ -63,7 +63,9 @@ class ImagePreprocessor:
         width, height = shortest_edge_size(image.size, spec.resize_size)
         if width * height > self.limits.max_pixels:
             # A thin strip grows without bound when its shorter edge is enlarged.
-            raise ImageTooLargeError(found=width * height, limit=self.limits.max_pixels, unit="pixels after the resize")
+            raise ImageTooLargeError(
+                actual=width * height, limit=self.limits.max_pixels, unit="pixels after the resize"
+            )
         resized = image.resize((width, height), filter_)
         # The graph crops the native square to the network's size. This crop leaves it the same pixels that
         # torchvision's CenterCrop takes from the whole resized image, odd remainders included.

@@ -1,0 +1,41 @@
+"""What an artifact is and says of itself; opens no model and imports nothing of core but its errors."""
+
+from __future__ import annotations
+
+from imgcls_core.artifact.metadata import (
+    GOLDEN_TOLERANCE,
+    INPUT_NAME,
+    MAX_GOLDEN_BYTES,
+    MAX_GOLDEN_CASES,
+    OUTPUT_NAME,
+    REFERENCE_BINS,
+    SCHEMA,
+    ArtifactMetadata,
+    ClassInfo,
+    GoldenAnswer,
+    GoldenCase,
+    Parity,
+    Precision,
+    Preprocessing,
+    ReferenceDistribution,
+    Source,
+)
+
+__all__ = [
+    "GOLDEN_TOLERANCE",
+    "INPUT_NAME",
+    "MAX_GOLDEN_BYTES",
+    "MAX_GOLDEN_CASES",
+    "OUTPUT_NAME",
+    "REFERENCE_BINS",
+    "SCHEMA",
+    "ArtifactMetadata",
+    "ClassInfo",
+    "GoldenAnswer",
+    "GoldenCase",
+    "Parity",
+    "Precision",
+    "Preprocessing",
+    "ReferenceDistribution",
+    "Source",
+]
