@@ -14,8 +14,9 @@ import csv
 from pathlib import Path
 
 import msgspec
+from imgcls_cli.files import replace_file
 from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
-from imgcls_train.training.run_folder import METRICS_NAME, write_atomically
+from imgcls_train.training.run_folder import METRICS_NAME
 from safetensors.torch import load_file, save
 
 TARGET = Path(__file__).parents[2] / "imgcls-networks/src/imgcls_networks/data/everyday100"
@@ -33,10 +34,10 @@ def main() -> None:
     tensors = load_file(given.run / WEIGHTS_NAME)
     halves = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()}
     given.target.mkdir(parents=True, exist_ok=True)
-    write_atomically(given.target / WEIGHTS_NAME, save(halves))
+    replace_file(given.target / WEIGHTS_NAME, save(halves))
     terms = " ".join(given.terms.read_text(encoding="utf-8").split())
     fresh = msgspec.structs.replace(card, terms=terms, temperature=1.0, evaluation=None, reference=None)
-    write_atomically(given.target / CARD_NAME, fresh.to_json())
+    replace_file(given.target / CARD_NAME, fresh.to_json())
     with (given.run / METRICS_NAME).open(encoding="utf-8") as file:
         given.curves.write_text(curves(list(csv.DictReader(file))), encoding="utf-8")
     for path in sorted(given.target.iterdir()):

@@ -35,8 +35,8 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
         raise click.BadParameter("it names no split; write train,val", param_hint="--splits")
     if page is not None and not page.absolute().parent.is_dir():
         raise click.BadParameter(f"there is no folder {str(page.absolute().parent)!r}", param_hint="--html")
-    from imgcls_cli.files import FileWriteError, replace_file
-    from imgcls_networks.console import ConsoleProgress
+    from imgcls_cli.files import replace_file
+    from imgcls_cli.terminal import TerminalProgress
 
     from imgcls_train.survey.page import data_page, images_per_class
     from imgcls_train.survey.survey import open_splits, survey
@@ -44,13 +44,10 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
     from imgcls_train.survey.thumbnails import Thumbnails, spread_choice
 
     opened = open_splits(root, names)
-    report = survey(root, opened, ConsoleProgress())
+    report = survey(root, opened, TerminalProgress())
     if page is not None:
         sheet = spread_choice(opened[0], images_per_class(len(report.classes)))
-        try:
-            replace_file(page, data_page(report, Thumbnails(opened), sheet))
-        except FileWriteError as error:
-            raise click.UsageError(f"`--html`: {error}") from error
+        replace_file(page, data_page(report, Thumbnails(opened), sheet))
     sys.stdout.write(report.to_json().decode() if as_json else report_text(report))
     for finding in report.findings:
         severity = click.style(finding.severity, fg=_COLOURS[finding.severity])

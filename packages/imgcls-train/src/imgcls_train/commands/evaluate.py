@@ -38,8 +38,8 @@ def command(
     artifact, which is only read. DATASET's folders are matched to the model's classes by WordNet id, then by name;
     a model with more classes than the dataset may answer with any of them.
     """
-    from imgcls_cli.files import FileWriteError, replace_file
-    from imgcls_networks.console import ConsoleProgress
+    from imgcls_cli.files import replace_file
+    from imgcls_cli.terminal import TerminalProgress
 
     from imgcls_train.data.dataset import open_split
     from imgcls_train.data.split import evenly_spread
@@ -51,7 +51,7 @@ def command(
     from imgcls_train.evaluation.page import WORST, check_page_place, evaluation_page
     from imgcls_train.evaluation.text import evaluation_text
 
-    progress = ConsoleProgress()
+    progress = TerminalProgress()
     if html is not None:
         check_page_place(html)  # before minutes of work
     split = open_split(dataset, split_name)
@@ -65,10 +65,7 @@ def command(
     if html is not None:
         images = {place: split.read(place) for place in worst_errors(found, WORST)}
         page = evaluation_page(found, [entry.label for entry in opened.classes], images)
-        try:
-            replace_file(html, page)
-        except FileWriteError as error:
-            raise RunError(f"`--html`: {error}") from error
+        replace_file(html, page)
     if isinstance(opened, TrainedFolder):
         record_evaluation(model, evaluated)
         if fit_temperature and found.temperature == opened.temperature:

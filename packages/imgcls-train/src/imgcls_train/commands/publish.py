@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from imgcls_cli.progress import Progress
+
+    from imgcls_train.store.model_store import ModelStore
     from imgcls_train.store.publication import Evaluate, Published
 
 
@@ -61,54 +64,55 @@ def command(
     is replaced only by one that is not worse on the same images. Readers see the old version or the new one, whole,
     whatever happens meanwhile.
     """
-    wanted = 1 if shows or rollback is not None else 2
-    if len(places) != wanted or (shows and rollback is not None):
+    expected = 1 if shows or rollback is not None else 2
+    if len(places) != expected or (shows and rollback is not None):
         raise click.UsageError(
             "Say `publish ARTIFACT STORE`, `publish --list STORE` or `publish --rollback VERSION STORE`."
         )
     if evaluation is not None and dataset is not None:
         raise click.UsageError("`--evaluation` and `--dataset` both say how good the model is; give one of them.")
 
-    from imgcls_networks.console import ConsoleProgress
-    from imgcls_networks.errors import RequestError
+    from imgcls_cli.terminal import TerminalProgress
 
-    from imgcls_train.evaluation.document import Evaluation
     from imgcls_train.store.comparison import TOLERANCE_PCT
     from imgcls_train.store.files import open_files
-    from imgcls_train.store.listing import list_store
     from imgcls_train.store.model_store import ModelStore
     from imgcls_train.store.publication import PublishRequest, publish, roll_back
-    from imgcls_train.store.transfer_progress import show_transfer
 
-    store = ModelStore(open_files(places[-1]), show_transfer)
-    progress = ConsoleProgress()
+    progress = TerminalProgress()
+    store = ModelStore(open_files(places[-1]), progress)
     if shows:
-        listing = list_store(store, name)
-        if listing.unfinished:
-            progress.note(f"uploads that have not ended: {listing.unfinished}; publish those artifacts again")
-        sys.stdout.write(listing.to_json() if as_json else listing.to_text())
-        return
-    if rollback is not None:
-        names = store.names() if name is None else [name]
-        if len(names) != 1:
-            raise RequestError(
-                f"Which model? `--name` must be one of {', '.join(names) or 'none: the store is empty'}."
-            )
-        _print(roll_back(store, names[0], rollback), store.url, as_json=as_json)
-        return
-    artifact = Path(places[0])
-    judge: Evaluate = lambda _: None  # noqa: E731
-    if evaluation is not None:
-        given = Evaluation.read(evaluation)
-        judge = lambda _: given  # noqa: E731
-    elif dataset is not None:
+        _show(store, name, as_json=as_json)
+    elif rollback is not None:
+        _print(roll_back(store, name, rollback), store.url, as_json=as_json)
+    else:
+        tolerance = TOLERANCE_PCT if tolerance_pct is None else tolerance_pct
+        request = PublishRequest(Path(places[0]), name, reports, allow_worse, tolerance)
+        evaluate = _evaluate(request.artifact, evaluation, dataset, split_name, progress)
+        _print(publish(request, store, progress, evaluate), store.url, as_json=as_json)
+
+
+def _show(store: ModelStore, name: str | None, *, as_json: bool) -> None:
+    from imgcls_train.store.listing import list_store
+
+    listing = list_store(store, name)
+    if listing.unfinished:
+        store.progress.note(f"uploads that have not ended: {listing.unfinished}; publish those artifacts again")
+    sys.stdout.write(listing.to_json() if as_json else listing.to_text())
+
+
+def _evaluate(
+    artifact: Path, evaluation: Path | None, dataset: Path | None, split_name: str, progress: Progress
+) -> Evaluate:
+    """Gives how the artifact is evaluated: as a file says, now, or not at all."""
+    from imgcls_train.evaluation.document import Evaluation
+
+    if dataset is not None:
         from imgcls_train.store.artifact_evaluation import evaluate_artifact  # brings torch with it
 
-        judge = evaluate_artifact(artifact, dataset, split_name, progress)
-    request = PublishRequest(
-        artifact, name, reports, allow_worse, TOLERANCE_PCT if tolerance_pct is None else tolerance_pct
-    )
-    _print(publish(request, store, progress, judge), store.url, as_json=as_json)
+        return evaluate_artifact(artifact, dataset, split_name, progress)
+    given = None if evaluation is None else Evaluation.read(evaluation)
+    return lambda _: given
 
 
 def _print(done: Published, url: str, *, as_json: bool) -> None:

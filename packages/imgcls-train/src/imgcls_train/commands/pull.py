@@ -20,13 +20,14 @@ def command(url: str, folder: Path, names: tuple[str, ...], as_json: bool) -> No
     Every file is checked against its hash; a model's pointer moves when all of its version is there, so a service may
     read the folder at any moment.
     """
+    from imgcls_cli.terminal import TerminalProgress
+
     from imgcls_train.errors import StoreError
     from imgcls_train.store.files import open_files
     from imgcls_train.store.model_store import ModelStore, checked_name, short
     from imgcls_train.store.pull import open_copy, pull_latest
-    from imgcls_train.store.transfer_progress import show_transfer
 
-    store = ModelStore(open_files(url), show_transfer)
+    store = ModelStore(open_files(url), TerminalProgress())
     copy, target = open_copy(folder, store)
     wanted = [checked_name(name) for name in names] or store.names()
     if not wanted:

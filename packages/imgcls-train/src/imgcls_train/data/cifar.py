@@ -19,7 +19,7 @@ _BYTES: Final = 3 * SIDE_PX * SIDE_PX
 
 
 @dataclass(frozen=True)
-class CifarLayout:
+class _CifarLayout:
     """The files of one of the two datasets.
 
     Source:
@@ -33,25 +33,43 @@ class CifarLayout:
     files: dict[str, tuple[str, ...]]
 
 
-_TEN: Final = CifarLayout(
+_TEN: Final = _CifarLayout(
     "cifar-10-batches-py",
     "batches.meta",
     "label_names",
     "labels",
     {"train": tuple(f"data_batch_{i}" for i in range(1, 6)), "test": ("test_batch",)},
 )
-_HUNDRED: Final = CifarLayout(
+_HUNDRED: Final = _CifarLayout(
     "cifar-100-python", "meta", "fine_label_names", "fine_labels", {"train": ("train",), "test": ("test",)}
 )
 CIFAR_FOLDERS: Final = (_TEN.folder, _HUNDRED.folder)
 
 
-def find_cifar(root: Path) -> tuple[Path, CifarLayout] | None:
-    """Finds CIFAR's files in a folder or in the folder that torchvision makes below it.
+def cifar_splits(root: Path) -> list[str]:
+    """Names the splits of the CIFAR that is in a folder; none where there is none.
 
     Raises:
         DatasetError: both datasets are there.
     """
+    found = _find(root)
+    return _complete(*found) if found else []
+
+
+def open_cifar(root: Path, name: str) -> CifarSplit | None:
+    """Opens a split of CIFAR-10 or CIFAR-100; None where it is not there.
+
+    Raises:
+        DatasetError: both datasets are there, or a file is damaged.
+    """
+    found = _find(root)
+    if found is None or ("test" if name == "val" else name) not in _complete(*found):
+        return None
+    return CifarSplit(name, *found)
+
+
+def _find(root: Path) -> tuple[Path, _CifarLayout] | None:
+    """Finds CIFAR's files in a folder or in the folder that torchvision makes below it."""
     found = [
         (folder, layout)
         for layout in (_TEN, _HUNDRED)
@@ -66,13 +84,12 @@ def find_cifar(root: Path) -> tuple[Path, CifarLayout] | None:
     return found[0] if found else None
 
 
-def _all_files(layout: CifarLayout) -> list[str]:
+def _all_files(layout: _CifarLayout) -> list[str]:
     return [file for files in layout.files.values() for file in files]
 
 
-def cifar_splits(found: tuple[Path, CifarLayout]) -> list[str]:
+def _complete(folder: Path, layout: _CifarLayout) -> list[str]:
     """Names the splits whose files are all there."""
-    folder, layout = found
     return [name for name, files in layout.files.items() if all((folder / file).is_file() for file in files)]
 
 
@@ -81,15 +98,15 @@ class CifarSplit:
 
     Args:
         name: train, or test; val is another name for test, as CIFAR has no third split.
-        found: from `find_cifar`.
+        folder: of the files.
+        layout: which of the two it is.
 
     Raises:
         DatasetError: a file is missing, damaged, or not in CIFAR's format.
     """
 
-    def __init__(self, name: str, found: tuple[Path, CifarLayout]) -> None:
+    def __init__(self, name: str, folder: Path, layout: _CifarLayout) -> None:
         self.name = name
-        folder, layout = found
         files = layout.files["test" if name == "val" else name]
         self.class_names: Sequence[str] = _class_names(folder / layout.meta, layout.names_key)
         batches = [_batch(folder / file, layout.labels_key, len(self.class_names)) for file in files]

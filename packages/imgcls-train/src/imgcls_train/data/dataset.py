@@ -9,15 +9,14 @@ from typing import Final
 from imgcls_core.artifact import ClassInfo
 from imgcls_networks.labels import read_labels
 
-from imgcls_train.data.cifar import CIFAR_FOLDERS, CifarSplit, cifar_splits, find_cifar
-from imgcls_train.data.image_folder import ImageFolderSplit, class_folders
+from imgcls_train.data.cifar import CIFAR_FOLDERS, cifar_splits, open_cifar
+from imgcls_train.data.image_folder import class_folders, image_folder_splits, open_image_folder
 from imgcls_train.data.split import Split
-from imgcls_train.data.tar_shards import COMPRESSED_SUFFIXES, TarSplit, tar_shards
+from imgcls_train.data.tar_shards import COMPRESSED_SUFFIXES, open_tar_shards, tar_shard_splits
 from imgcls_train.errors import DatasetError
 
 _USUAL: Final = ("train", "val", "valid", "validation", "test")
 _NAME: Final = re.compile(r"\w[\w .-]*")
-_SHARD: Final = re.compile(r"(-\d+)?\.tar$")
 
 
 def open_split(root: Path, name: str) -> Split:
@@ -39,18 +38,10 @@ def open_split(root: Path, name: str) -> Split:
         raise DatasetError(f"The dataset {str(root)!r} {found}; name a folder that holds train and val.")
     if not _NAME.fullmatch(name):
         raise DatasetError(f"{name!r} is no name of a split; it is the name of a folder, such as train, val or test.")
-    shards = tar_shards(root, name)
-    folder = root / name
-    if class_folders(folder) or (folder.is_dir() and not shards and not find_cifar(root)):
-        if not class_folders(folder):
-            raise DatasetError(f"{str(folder)!r} holds no folders; one for each class is expected: {name}/CLASS/FILE.")
-        return ImageFolderSplit(name, folder)
-    if shards:
-        return TarSplit(name, shards)
-    cifar = find_cifar(root)
-    if cifar and ("test" if name == "val" else name) in cifar_splits(cifar):
-        return CifarSplit(name, cifar)
-    raise DatasetError(_missing(root, name))
+    split = open_image_folder(root, name) or open_tar_shards(root, name) or open_cifar(root, name)
+    if split is None:
+        raise DatasetError(_missing(root, name))
+    return split
 
 
 def available_splits(root: Path) -> list[str]:
@@ -60,16 +51,14 @@ def available_splits(root: Path) -> list[str]:
     """
     if not root.is_dir():
         return []
-    names = {folder for folder in class_folders(root) if class_folders(root / folder)}
-    names |= {_SHARD.sub("", path.name) for path in root.glob("*.tar") if path.is_file()}
-    if cifar := find_cifar(root):
-        names |= set(cifar_splits(cifar))
-    names -= set(CIFAR_FOLDERS)
+    names = {*image_folder_splits(root), *tar_shard_splits(root), *cifar_splits(root)} - set(CIFAR_FOLDERS)
     return sorted(names, key=lambda name: (_USUAL.index(name) if name in _USUAL else len(_USUAL), name))
 
 
 def _missing(root: Path, name: str) -> str:
     """Says what is there instead of a split."""
+    if (root / name).is_dir():
+        return f"{str(root / name)!r} holds no folders; one for each class is expected: {name}/CLASS/FILE."
     compressed = [path.name for path in sorted(root.iterdir()) if path.name.lower().endswith(COMPRESSED_SUFFIXES)]
     packed = [file for file in compressed if file.startswith((name, "cifar"))]
     there = available_splits(root)

@@ -17,6 +17,20 @@ def class_folders(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
 
 
+def image_folder_splits(root: Path) -> list[str]:
+    """Names the splits that are folders of class folders."""
+    return [folder for folder in class_folders(root) if class_folders(root / folder)]
+
+
+def open_image_folder(root: Path, name: str) -> ImageFolderSplit | None:
+    """Opens a split in folders; None where there are no class folders.
+
+    Raises:
+        DatasetError: no images in class folders, or a folder that cannot be read.
+    """
+    return ImageFolderSplit(name, root / name) if class_folders(root / name) else None
+
+
 class ImageFolderSplit:
     """A split in folders, one for each class; links are followed, hidden files are not images.
 

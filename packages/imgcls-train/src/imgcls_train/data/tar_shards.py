@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,12 +14,23 @@ from imgcls_train.data.split import IMAGE_SUFFIXES, DatasetImage
 from imgcls_train.errors import DatasetError
 
 COMPRESSED_SUFFIXES: Final = (".tar.gz", ".tgz", ".tar.bz2", ".tar.xz", ".tar.zst")
+_SHARD: Final = re.compile(r"(-\d+)?\.tar$")
 _MOST_LINKS: Final = 8  # that lead from one to the next
 
 
-def tar_shards(root: Path, name: str) -> list[Path]:
-    """Gives the tar files of a split: `train.tar`, or `train-000.tar` and so on."""
-    return sorted(path for path in [*root.glob(f"{name}.tar"), *root.glob(f"{name}-*.tar")] if path.is_file())
+def tar_shard_splits(root: Path) -> set[str]:
+    """Names the splits in tar files."""
+    return {_SHARD.sub("", path.name) for path in root.glob("*.tar") if path.is_file()}
+
+
+def open_tar_shards(root: Path, name: str) -> TarSplit | None:
+    """Opens a split in tar files, `train.tar`, or `train-000.tar` and so on; None where there are none.
+
+    Raises:
+        DatasetError: a file is not a plain tar file or is damaged, or none holds images in class folders.
+    """
+    found = [path for path in [*root.glob(f"{name}.tar"), *root.glob(f"{name}-*.tar")] if path.is_file()]
+    return TarSplit(name, sorted(found)) if found else None
 
 
 @dataclass(frozen=True, slots=True, order=True)

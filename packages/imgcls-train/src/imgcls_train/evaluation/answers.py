@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from imgcls_cli.progress import Progress
 from imgcls_core.artifact import ClassInfo
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageError
-from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 
 from imgcls_train.data.split import Split

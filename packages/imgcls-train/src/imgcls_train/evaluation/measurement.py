@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from imgcls_cli.progress import Progress
 from imgcls_core.artifact import ReferenceDistribution
 from imgcls_core.artifact.answer_bins import reference_distribution
-from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 
 from imgcls_train.data.dataset import read_classes

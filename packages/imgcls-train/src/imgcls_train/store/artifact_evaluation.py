@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from imgcls_networks.progress import Progress
+from imgcls_cli.progress import Progress
 
 from imgcls_train.data.dataset import open_split
 from imgcls_train.data.split import split_sha256
@@ -22,10 +22,10 @@ def evaluate_artifact(artifact: Path, root: Path, split_name: str, progress: Pro
     """
     split = open_split(root, split_name)
 
-    def judge(known: frozenset[str]) -> Evaluation | None:
+    def evaluate_now(known: frozenset[str]) -> Evaluation | None:
         if known and split_sha256(split) in known:
             progress.step("The store has its evaluation on this split")
             return None
         return evaluate(Artifact(artifact), split, root, progress).evaluation
 
-    return judge
+    return evaluate_now

@@ -7,8 +7,6 @@ of it has arrived. Knows nothing of models.
 from __future__ import annotations
 
 import hashlib
-import os
-import secrets
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
@@ -18,6 +16,7 @@ from typing import Any, BinaryIO, Final, Protocol, cast
 
 import fsspec
 from fsspec.callbacks import Callback
+from imgcls_cli.files import replacing
 from imgcls_networks.errors import RequestError
 
 from imgcls_train.errors import StoreError
@@ -171,17 +170,10 @@ class LocalFiles:
             StoreError: it cannot be written.
         """
         target = self.root / path
-        part = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
         with _as_store_errors(self.url, (OSError,)):
             target.parent.mkdir(parents=True, exist_ok=True)
-            try:
-                with part.open("xb") as file:
-                    yield file
-                    file.flush()
-                    os.fsync(file.fileno())
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
+            with replacing(target, durable=True) as file:
+                yield file
 
 
 class ObjectFiles:

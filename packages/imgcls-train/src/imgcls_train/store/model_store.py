@@ -13,17 +13,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Final, Literal, TypeAlias, TypeVar
+from typing import Final, Literal, TypeVar
 
 import msgspec
+from imgcls_cli.progress import Progress
 from imgcls_networks.errors import RequestError
 
 from imgcls_train.errors import StoreError
 from imgcls_train.evaluation.document import Evaluation
-from imgcls_train.store.files import OnBytes, StoreFiles
+from imgcls_train.store.files import StoreFiles
 
 LATEST: Final = "latest.json"
 MANIFEST: Final = "version.json"
@@ -31,9 +30,6 @@ PREFIX: Final = "sha256-"
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _VERSION: Final = re.compile(r"sha256-[0-9a-f]{64}")
 _T = TypeVar("_T")
-
-# Opens a progress bar for a transfer: what is moved, and how many bytes it has.
-Transfer: TypeAlias = Callable[[str, int], AbstractContextManager[OnBytes]]
 
 
 class StoredFile(msgspec.Struct, frozen=True):
@@ -100,12 +96,12 @@ class ModelStore:
 
     Args:
         files: where it keeps its files.
-        transfer: shows the progress of large files.
+        progress: is told of large files on their way.
     """
 
-    def __init__(self, files: StoreFiles, transfer: Transfer) -> None:
+    def __init__(self, files: StoreFiles, progress: Progress) -> None:
         self.files = files
-        self.transfer = transfer
+        self.progress = progress
 
     @property
     def url(self) -> str:
@@ -180,8 +176,8 @@ class ModelStore:
         path = f"{name}/{version}/{file.path}"
         if self.files.copy_to(path, _Nowhere(), lambda _: None) == file.sha256:
             return
-        with self.transfer(f"Uploading {file.name}", file.bytes) as on_bytes:
-            self.files.upload(source, path, on_bytes)
+        with self.progress.transfer(f"Uploading {file.name}", file.bytes) as transfer:
+            self.files.upload(source, path, transfer.advance)
         if not self.holds(path, file):
             raise StoreError(
                 f"{self.url}/{path} came back with another content than was sent, so the version is not complete; "
@@ -190,8 +186,8 @@ class ModelStore:
 
     def holds(self, path: str, file: StoredFile) -> bool:
         """Reads a file back: whether it is there and has the right content."""
-        with self.transfer(f"Checking {file.name}", file.bytes) as on_bytes:
-            return self.files.copy_to(path, _Nowhere(), on_bytes) == file.sha256
+        with self.progress.transfer(f"Checking {file.name}", file.bytes) as transfer:
+            return self.files.copy_to(path, _Nowhere(), transfer.advance) == file.sha256
 
     def complete(self, version: Version) -> None:
         """Declares a version complete; its files must be there."""

@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import msgspec
+from imgcls_cli.progress import Progress
 from imgcls_core.inference.classifier import OnnxClassifier
 from imgcls_networks.errors import RequestError
-from imgcls_networks.progress import Progress
 
 from imgcls_train.errors import RunError, WorseModelError
 from imgcls_train.evaluation.document import Evaluation
@@ -124,17 +124,25 @@ def _checked(request: PublishRequest, progress: Progress) -> tuple[str, StoredFi
     return name, StoredFile(f"{name}.onnx", f"{name}.onnx", classifier.sha256, request.artifact.stat().st_size)
 
 
-def roll_back(store: ModelStore, name: str, text: str) -> Published:
+def roll_back(store: ModelStore, name: str | None, text: str) -> Published:
     """Lets an earlier (or later) version be the latest.
 
+    Args:
+        store: where it is.
+        name: of the model; None where the store has only one.
+        text: the version, or the beginning of its hash.
+
     Raises:
-        RequestError: there is no such version.
+        RequestError: there is no such version, or more than one model.
     """
-    version = store.find(name, text)
-    before = store.pointer(name)
+    names = store.names() if name is None else [name]
+    if len(names) != 1:
+        raise RequestError(f"Which model? `--name` must be one of {', '.join(names) or 'none: the store is empty'}.")
+    version = store.find(names[0], text)
+    before = store.pointer(version.name)
     changed = before is None or before.version != version.id
     if changed:
-        store.point(name, Pointer(version.id, _now(), before.version if before else None))
+        store.point(version.name, Pointer(version.id, _now(), before.version if before else None))
     return Published(version, changed, before.version if before else None, None)
 
 

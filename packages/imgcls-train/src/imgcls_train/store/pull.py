@@ -47,17 +47,18 @@ def pull_latest(store: ModelStore, copy: ModelStore, target: LocalFiles, name: s
     return Pulled(version, changed=True)
 
 
-def open_copy(folder: Path, transfer_of: ModelStore) -> tuple[ModelStore, LocalFiles]:
-    """Opens the folder that is copied into."""
+def open_copy(folder: Path, store: ModelStore) -> tuple[ModelStore, LocalFiles]:
+    """Opens the folder that a store is copied into."""
     files = LocalFiles(folder)
-    return ModelStore(files, transfer_of.transfer), files
+    return ModelStore(files, store.progress), files
 
 
 def _fetch(store: ModelStore, copy: ModelStore, target: LocalFiles, path: str, file: StoredFile) -> None:
     if copy.holds(path, file):
         return
-    with target.arriving(path) as arriving, store.transfer(f"Downloading {file.name}", file.bytes) as on_bytes:
-        found = store.files.copy_to(path, arriving, on_bytes)
+    downloading = store.progress.transfer(f"Downloading {file.name}", file.bytes)
+    with target.arriving(path) as arriving, downloading as transfer:
+        found = store.files.copy_to(path, arriving, transfer.advance)
         if found != file.sha256:
             raise StoreError(
                 f"{store.url}/{path} is {'not there' if found is None else 'damaged: its content has another hash'}; "

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from imgcls_cli.progress import Progress
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
 from imgcls_core.images.decode import FORMATS, DecodeLimits, ImageSource, decode_image
-from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 from PIL import Image
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
-from imgcls_networks.progress import Progress
+from imgcls_cli.progress import Progress
 
 from imgcls_train.data.dataset import available_splits, open_split, read_classes
 from imgcls_train.data.split import Split

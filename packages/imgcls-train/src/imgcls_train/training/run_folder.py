@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 import pickle
 import shutil
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import msgspec
 import torch
+from imgcls_cli.files import replacing
 from imgcls_networks.errors import RequestError
 from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
 from safetensors.torch import save
@@ -75,7 +75,7 @@ class RunFolder:
             path.mkdir(parents=True, exist_ok=True)
             if factory:
                 shutil.copyfile(factory, path / factory.name)
-            write_atomically(path / RECIPE_NAME, msgspec.json.format(msgspec.json.encode(now), indent=2) + b"\n")
+            _write(path / RECIPE_NAME, msgspec.json.format(msgspec.json.encode(now), indent=2) + b"\n")
         except OSError as error:
             raise RunError(f"The run's folder {str(path)!r} cannot be written: {error.strerror or error}.") from error
 
@@ -103,19 +103,20 @@ class RunFolder:
 
     def save_checkpoint(self, state: dict[str, Any], history: Sequence[EpochFigures]) -> None:
         """Saves the state of the training and, as CSV, the figures of its epochs."""
-        with replacing(self.path / CHECKPOINT_NAME) as file:
-            torch.save({**state, "history": [asdict(figures) for figures in history]}, file)
         text = io.StringIO()
         rows = csv.DictWriter(text, [field.name for field in fields(EpochFigures)], lineterminator="\n")
         rows.writeheader()
         rows.writerows({name: f"{value:.6g}" for name, value in asdict(row).items()} for row in history)
-        write_atomically(self.path / METRICS_NAME, text.getvalue().encode())
+        _write(self.path / METRICS_NAME, text.getvalue().encode())
+        # The checkpoint comes last: figures that a kill left without one are measured again, and are the same.
+        with _replace(self.path / CHECKPOINT_NAME) as file:
+            torch.save({**state, "history": [asdict(figures) for figures in history]}, file)
 
     def finish(self, card: TrainedModel, network: nn.Module) -> None:
         """Writes the trained model: the weights first, so that a card always has its weights."""
         tensors = {name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()}
-        write_atomically(self.path / WEIGHTS_NAME, save(tensors))
-        write_atomically(self.path / CARD_NAME, card.to_json())
+        _write(self.path / WEIGHTS_NAME, save(tensors))
+        _write(self.path / CARD_NAME, card.to_json())
 
     def _own_factory(self, recipe: Recipe) -> tuple[Path | None, Recipe]:
         if ".py:" not in recipe.architecture:
@@ -145,18 +146,11 @@ class RunFolder:
             )
 
 
-@contextmanager
-def replacing(path: Path) -> Generator[BinaryIO]:
-    """Gives a file to write, put in place when it is whole: after a crash there is the old one or the new one."""
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as file:
-        yield file
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
+def _replace(path: Path) -> AbstractContextManager[BinaryIO]:
+    # One fit writes in a folder: what a kill leaves behind is overwritten, not added to.
+    return replacing(path, durable=True, sole_writer=True)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Puts a file in place whole."""
-    with replacing(path) as file:
+def _write(path: Path, content: bytes) -> None:
+    with _replace(path) as file:
         file.write(content)
