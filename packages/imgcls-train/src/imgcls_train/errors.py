@@ -1,7 +1,7 @@
 """What can go wrong, as one tree; each error carries the exit code of the command.
 
 ImgclsError
-├── RequestError          2  what was asked for cannot be done as asked (from imgcls_convert)
+├── RequestError          2  what was asked for cannot be done as asked (from imgcls_networks)
 └── TrainError
     ├── DatasetError      2  the dataset is not there, or is not one of the known layouts
     ├── RunError          2  the run's folder holds something that does not fit what was asked
