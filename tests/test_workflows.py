@@ -42,6 +42,32 @@ def test_every_action_is_pinned_and_keeps_no_credentials(path):
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
+def test_a_job_that_uses_uv_has_the_pinned_one(path):
+    for name, job in jobs(path):
+        commands = [step.get("run", "") for step in job.get("steps", [])]
+        first = next(
+            (at for at, shell in enumerate(commands) if re.search(r"^ *uv |\.ci/run", shell, re.MULTILINE)), None
+        )
+        assert first is None or ".ci/install-uv" in commands[:first], name
+        assert not any("install uv" in shell for shell in commands), name
+
+
+def test_every_uv_is_the_same_and_every_file_of_it_is_known():
+    pinned = (ROOT / ".ci/uv.txt").read_text()
+    version = re.search(r"^uv==(\S+)", pinned, re.MULTILINE)
+    assert version is not None
+    assert re.search(r"^ +--hash=sha256:[0-9a-f]{64}", pinned, re.MULTILINE)
+    assert f" uv=={version[1]}\n" in (ROOT / "docker/Dockerfile").read_text()
+
+
+def test_all_green_waits_for_every_job_that_tests():
+    found = dict(jobs(ROOT / ".github/workflows/ci.yml"))
+    tests = [name for name in found if name not in {"all-green", "deploy"}]
+    assert found["all-green"]["needs"] == tests
+    assert found["all-green"]["steps"][0]["run"].count("success") == len(tests)
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
 def test_the_shell_of_every_step_is_clean_and_takes_values_from_the_environment_alone(path):
     for _, job in jobs(path):
         for step in job.get("steps", []):
