@@ -1,4 +1,4 @@
-"""Make the small pictures that the suite sends; run it from the workspace, which has Pillow.
+"""Make the small images that the suite sends; run it from the workspace, which has Pillow.
 
 ```console
 $ uv run python packages/imgcls-client/scripts/make_suite_images.py
@@ -20,44 +20,44 @@ SIZE_PX = (160, 128)  # multiples of 16, so that a turned JPEG has the same bloc
 BOMB_SIDE_PX = 20_000
 
 
-def draw_picture() -> Image.Image:
+def draw_image() -> Image.Image:
     """Draw a colourful scene without any symmetry: sky, sun, hill, a striped thing and fine texture."""
     width, height = SIZE_PX
     noise = random.Random(20)  # noqa: S311 - the same grain every time
-    picture = Image.new("RGB", SIZE_PX)
+    image = Image.new("RGB", SIZE_PX)
     for y in range(height):
         for x in range(width):
             grain = noise.randrange(-12, 13)
             red = int(40 + 60 * y / height + 30 * math.sin(x / 9)) + grain
             green = int(110 + 50 * math.sin((x + 2 * y) / 17)) + grain
             blue = int(225 - 120 * y / height) + grain
-            picture.putpixel((x, y), tuple(max(0, min(255, value)) for value in (red, green, blue)))
-    draw = ImageDraw.Draw(picture)
+            image.putpixel((x, y), tuple(max(0, min(255, value)) for value in (red, green, blue)))
+    draw = ImageDraw.Draw(image)
     draw.ellipse((108, 8, 146, 46), fill=(250, 190, 30))
     draw.polygon([(0, 128), (0, 84), (52, 62), (96, 100), (160, 92), (160, 128)], fill=(30, 110, 40))
     for stripe in range(7):
         draw.rectangle((22 + 6 * stripe, 40, 24 + 6 * stripe, 104), fill=(200, 30 + 20 * stripe, 40))
-    return picture
+    return image
 
 
-def encoded(picture: Image.Image, image_format: str, **options: object) -> bytes:
-    """Encode a picture."""
+def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
+    """Encode an image."""
     buffer = io.BytesIO()
-    picture.save(buffer, image_format, **options)
+    image.save(buffer, image_format, **options)
     return buffer.getvalue()
 
 
-def with_hole(picture: Image.Image) -> Image.Image:
-    """Make a disc of the picture fully transparent."""
-    mask = Image.new("L", picture.size, 255)
+def with_hole(image: Image.Image) -> Image.Image:
+    """Make a disc of the image fully transparent."""
+    mask = Image.new("L", image.size, 255)
     ImageDraw.Draw(mask).ellipse((40, 20, 120, 100), fill=0)
-    return Image.merge("RGBA", (*picture.split(), mask))
+    return Image.merge("RGBA", (*image.split(), mask))
 
 
-def over_white(picture: Image.Image) -> Image.Image:
+def over_white(image: Image.Image) -> Image.Image:
     """Flatten transparency over white."""
-    flat = Image.new("RGBA", picture.size, (255, 255, 255, 255))
-    flat.alpha_composite(picture)
+    flat = Image.new("RGBA", image.size, (255, 255, 255, 255))
+    flat.alpha_composite(image)
     return flat.convert("RGB")
 
 
@@ -68,22 +68,22 @@ def deep_gray(gray: Image.Image) -> Image.Image:
 
 
 def main() -> None:
-    """Write every picture of the suite."""
-    picture = draw_picture()
-    gray = picture.convert("L")
-    hole = with_hole(picture)
-    few_colours = picture.quantize(64)
+    """Write every image of the suite."""
+    image = draw_image()
+    gray = image.convert("L")
+    hole = with_hole(image)
+    few_colours = image.quantize(64)
     exif = Image.Exif()
     exif[0x0112] = 6  # orientation: turn by 90° clockwise to see it upright
-    turned = picture.transpose(Image.Transpose.ROTATE_90)
-    cmyk = encoded(picture.convert("CMYK"), "JPEG", quality=95)
+    turned = image.transpose(Image.Transpose.ROTATE_90)
+    cmyk = encoded(image.convert("CMYK"), "JPEG", quality=95)
     files = {
-        "picture.png": encoded(picture, "PNG", optimize=True),
-        "picture.webp": encoded(picture, "WEBP", lossless=True),
-        "picture.bmp": encoded(picture, "BMP"),
-        "picture.tiff": encoded(picture, "TIFF", compression="tiff_adobe_deflate"),
-        "picture.jpg": encoded(picture, "JPEG", quality=95, subsampling=0),
-        "upright.jpg": encoded(picture, "JPEG", quality=100, subsampling=0),
+        "image.png": encoded(image, "PNG", optimize=True),
+        "image.webp": encoded(image, "WEBP", lossless=True),
+        "image.bmp": encoded(image, "BMP"),
+        "image.tiff": encoded(image, "TIFF", compression="tiff_adobe_deflate"),
+        "image.jpg": encoded(image, "JPEG", quality=95, subsampling=0),
+        "upright.jpg": encoded(image, "JPEG", quality=100, subsampling=0),
         "turned.jpg": encoded(turned, "JPEG", quality=100, subsampling=0, exif=exif),
         "turned_untagged.jpg": encoded(turned, "JPEG", quality=100, subsampling=0),
         "gray.png": encoded(gray, "PNG", optimize=True),

@@ -8,7 +8,6 @@ import os
 import random
 import socket
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from email.parser import BytesParser
@@ -18,7 +17,23 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+import msgspec
 import pytest
+from imgcls_contract import (
+    PROBLEMS,
+    ClassProbability,
+    GoldenCaseReply,
+    GoldenReply,
+    Gpu,
+    HealthModel,
+    HealthReply,
+    ModelId,
+    ModelReply,
+    ModelsReply,
+    Problem,
+    ProblemDocument,
+    ReadyReply,
+)
 from PIL import Image, ImageDraw, ImageOps, UnidentifiedImageError
 
 LABELS = ["tench", "goldfish", "axolotl", "mud turtle", "zebra", "teapot", "yurt", "daisy", "hook", "barn"]
@@ -35,14 +50,8 @@ class Refusal(Exception):  # noqa: N818 - an answer, not an error of the stand-i
         self.status, self.code, self.detail, self.headers = status, code, detail, headers or {}
 
     def problem(self, request_id: str) -> dict[str, object]:
-        return {
-            "type": f"urn:imgcls:{self.code}",
-            "title": self.code,
-            "status": self.status,
-            "detail": self.detail,
-            "code": self.code,
-            "request_id": request_id,
-        }
+        known = PROBLEMS.get(self.code) or Problem(self.code, self.status, self.code, "Planted.")
+        return msgspec.to_builtins(ProblemDocument.of(known, self.detail, request_id))
 
 
 @dataclass
@@ -96,7 +105,7 @@ def upright_rgb(encoded: bytes, *, turns: bool = True) -> Image.Image:
     except (UnidentifiedImageError, OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         if isinstance(error, Image.DecompressionBombError):
             raise Refusal(413, "image_too_large", "too many pixels") from error
-        raise Refusal(400, "image_undecodable", "The body is no picture that can be decoded.") from error
+        raise Refusal(400, "image_undecodable", "The body is no image that can be decoded.") from error
     if image.mode == "I;16":
         image = Image.frombytes("L", image.size, image.tobytes()[1::2])
     if image.mode in {"RGBA", "LA", "PA"} or "transparency" in image.info:
@@ -121,9 +130,9 @@ def scores(vector: list[float], labels: list[str], top_k: int) -> list[dict[str,
     return [{"class_id": index, "label": labels[index], "probability": vector[index]} for index in order]
 
 
-def golden_picture(seed: int) -> bytes:
+def golden_image(seed: int) -> bytes:
     """Blocks, a gradient and fine stripes in every colour, different for each seed."""
-    noise = random.Random(seed)  # noqa: S311 - the same picture every time
+    noise = random.Random(seed)  # noqa: S311 - the same image every time
     image = Image.linear_gradient("L").resize((96, 72)).convert("RGB")
     draw = ImageDraw.Draw(image)
     for _ in range(6):
@@ -137,11 +146,13 @@ def golden_picture(seed: int) -> bytes:
     return buffer.getvalue()
 
 
-GOLDEN = {f"golden-{seed}.png": golden_picture(seed) for seed in range(4)}
+GOLDEN = {f"golden-{seed}.png": golden_image(seed) for seed in range(4)}
 MODEL = {"name": "stand-in", "sha256": "5" * 64}
+MODEL_ID = ModelId(**MODEL)
 
 
-OPENAPI = json.loads((Path(__file__).parent / "data" / "openapi.json").read_text(encoding="utf-8"))
+# What the service says of itself; a test of the service holds that it is up to date.
+OPENAPI = json.loads((Path(__file__).parents[3] / "apps/serve/openapi.json").read_text(encoding="utf-8"))
 
 
 class Server(ThreadingHTTPServer):
@@ -160,7 +171,6 @@ class StandIn:
         self.lock = threading.Lock()
         self.predicting = 0
         self.last_vector: list[float] = []
-        self.answered: Counter[int] = Counter()
         self.server = Server(("127.0.0.1", 0), self.handler())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
@@ -250,9 +260,8 @@ class StandIn:
             ("GET", "/health"): self.health,
             ("GET", "/ready"): self.ready,
             ("GET", "/golden"): self.golden,
-            ("GET", "/models"): lambda: {"models": [{**MODEL, "default": True}]},
+            ("GET", "/models"): self.models,
             ("GET", "/openapi.json"): lambda: OPENAPI,
-            ("GET", "/metrics"): self.metrics,
             ("HEAD", "/health"): self.health,
             ("GET", "/v2/health/live"): lambda: {"live": True},
             ("GET", f"/v2/models/{MODEL['name']}"): lambda: {"inputs": [{"name": "images", "datatype": "UINT8"}]},
@@ -272,38 +281,34 @@ class StandIn:
         return route()
 
     def health(self) -> dict[str, object]:
-        return {
-            "status": "ok",
-            "model": {**MODEL, "classes": len(LABELS)},
-            "provider": "cpu",
-            "gpu": {"present": False},
-            "memory": {},
-            "disk": {},
-            "uptime_s": 12.5,
-            "versions": {"imgcls-serve": "0.1.0"},
-        }
+        return msgspec.to_builtins(
+            HealthReply(
+                status="ok",
+                model=HealthModel(**MODEL, classes=len(LABELS)),
+                provider="cpu",
+                gpu=Gpu(present=False, reason="no driver"),
+                memory={},
+                disk={},
+                uptime_s=12.5,
+                versions={"imgcls-serve": "0.1.0"},
+            )
+        )
+
+    def models(self) -> dict[str, object]:
+        only = ModelReply(name=MODEL_ID.name, loaded=True, default=True, sha256=MODEL_ID.sha256)
+        return msgspec.to_builtins(ModelsReply(default=only.name, models=[only]))
 
     def ready(self) -> dict[str, object]:
         if not self.faults.is_ready:
             raise Refusal(503, "not_ready", "The model is still loading.")
-        return {"ready": True}
+        return msgspec.to_builtins(ReadyReply(ready=True, model=MODEL_ID, provider="cpu"))
 
     def golden(self) -> dict[str, object]:
-        cases: list[dict[str, object]] = []
+        cases: list[GoldenCaseReply] = []
         for name, image in GOLDEN.items():
-            top = scores(classify(image, Faults()), LABELS, 5)
-            encoded = base64.b64encode(image).decode()
-            cases.append({"name": name, "image_base64": encoded, "top": top, "expected_class_id": None})
-        return {"model": MODEL, "precision": "fp32", "tolerance": 1e-4, "cases": cases}
-
-    def metrics(self) -> str:
-        """Count answers by class, as the real service does, with everything that a label may hold."""
-        head = '# TYPE imgcls_predictions_total counter\nother_total{class_id="1"} 5\n'
-        samples = (
-            f'imgcls_predictions_total{{class_id="{each}",label="a \\"{LABELS[each]}\\"",model="m"}} {count}.0\n'
-            for each, count in self.answered.items()
-        )
-        return head + "".join(samples)
+            top = msgspec.convert(scores(classify(image, Faults()), LABELS, 5), list[ClassProbability])
+            cases.append(GoldenCaseReply(name, base64.b64encode(image).decode(), top, expected_class_id=None))
+        return msgspec.to_builtins(GoldenReply(MODEL_ID, "fp32", 1e-4, cases))
 
     def predict(self, request: Request, request_id: str) -> dict[str, object]:
         if len(request.body) > MAX_BYTES:
@@ -315,15 +320,13 @@ class StandIn:
         if request.query.get("model", MODEL["name"]) != MODEL["name"]:
             raise Refusal(404, "unknown_model", "There is no such model.")
         try:
-            vector = classify(self.picture_of(request), self.faults)
+            vector = classify(self.image_of(request), self.faults)
             vector = self.faults.vector(self, vector) if self.faults.vector else vector
         except Refusal:
             if not self.faults.accepts_garbage:
                 raise
             vector = [1 / len(LABELS)] * len(LABELS)
         top = scores(vector, self.faults.labels, top_k)
-        with self.lock:
-            self.answered[vector.index(max(vector))] += 1
         document: dict[str, object] = {**top[0], "top": top, "model": MODEL, "batch_size": 1, "request_id": request_id}
         document["timing_ms"] = {"decode": 0.5, "queue": 0.1, "inference": 0.2, "total": 0.8}
         if request.query.get("probabilities") == "true":
@@ -341,7 +344,7 @@ class StandIn:
                 results.append({"error": refusal.problem(request_id)})
         return {"results": results, "model": MODEL, "total_ms": 3.5, "request_id": request_id}
 
-    def picture_of(self, request: Request) -> bytes:
+    def image_of(self, request: Request) -> bytes:
         media = request.headers.get("content-type", "")
         if media.startswith("multipart/form-data"):
             files = files_of(request)
@@ -356,12 +359,12 @@ class StandIn:
             except (ValueError, KeyError) as error:
                 raise Refusal(422, "invalid_base64", "image_base64 is not base64.") from error
         if not media.startswith(("image/", "application/octet-stream")):
-            raise Refusal(415, "unsupported_media_type", f"{media} is no picture.")
+            raise Refusal(415, "unsupported_media_type", f"{media} is no image.")
         return request.body
 
 
 class WebServer:
-    """A web server that has one picture at every path."""
+    """A web server that has one image at every path."""
 
     def __init__(self, content: bytes) -> None:
         self.requests: list[Request] = []
@@ -416,7 +419,7 @@ def service(serve: Serve) -> StandIn:
 
 @pytest.fixture
 def web() -> Iterator[Callable[[bytes], WebServer]]:
-    """Serve one picture at an address of its own."""
+    """Serve one image at an address of its own."""
     running: list[WebServer] = []
 
     def start(content: bytes) -> WebServer:
@@ -435,14 +438,14 @@ def refusal() -> type[Refusal]:
 
 
 @pytest.fixture
-def picture() -> bytes:
-    """Give one encoded picture."""
+def image() -> bytes:
+    """Give one encoded image."""
     return GOLDEN["golden-0.png"]
 
 
 @pytest.fixture
-def golden_pictures() -> dict[str, bytes]:
-    """Give every golden picture of the stand-in by name."""
+def golden_images() -> dict[str, bytes]:
+    """Give every golden image of the stand-in by name."""
     return GOLDEN
 
 
@@ -463,14 +466,14 @@ def run(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
 ) -> Run:
     """Run a command as a user would, in this process, with no settings but those given."""
-    from imgcls_client.cli import run as run_command
+    from imgcls_client.cli import program
 
     for name in [name for name in os.environ if name.startswith(("IMGCLS_", "CEREBRIUM_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("IMGCLS_CONFIG", str(tmp_path_factory.mktemp("config") / "none.toml"))
 
     def start(*arguments: object) -> Ended:
-        exit_code = run_command([str(argument) for argument in arguments])
+        exit_code = program.run([str(argument) for argument in arguments])
         captured = capsys.readouterr()
         return Ended(exit_code, captured.out, captured.err)
 

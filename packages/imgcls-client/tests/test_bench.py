@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imgcls_client.load.samples import Load, Sample, percentile
+from imgcls_client.load.samples import CallSample, Load, percentile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,11 +69,11 @@ def test_failures_are_counted_by_kind(run: Run, serve: Serve, refusal: type[Refu
     assert document["answered"] + document["errors"]["queue_full"] == document["calls"]
 
 
-def test_own_pictures_are_sent(run: Run, service: StandIn, tmp_path: Path, golden_pictures: dict[str, bytes]) -> None:
-    (tmp_path / "own.png").write_bytes(golden_pictures["golden-3.png"])
+def test_own_images_are_sent(run: Run, service: StandIn, tmp_path: Path, golden_images: dict[str, bytes]) -> None:
+    (tmp_path / "own.png").write_bytes(golden_images["golden-3.png"])
     run("bench", "--url", service.url, *SHORT, "--calls", 5, tmp_path / "own.png")
     sent = {request.body for request in service.requests if request.path == "/predict"}
-    assert sent == {golden_pictures["golden-3.png"]}
+    assert sent == {golden_images["golden-3.png"]}
 
 
 def test_a_run_is_compared_with_an_earlier_one_and_drawn(run: Run, service: StandIn, tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_file_that_is_no_earlier_run_is_a_usage_error(run: Run, service: Stand
 
 @pytest.mark.parametrize(("share", "late_ms", "is_limit"), [(0.2, 1, False), (0.95, 1, True), (0.2, 50, True)])
 def test_the_client_says_when_it_is_the_limit_itself(share: float, late_ms: float, is_limit: bool) -> None:
-    load = Load((Sample(0, 5, 5, "answered"),), elapsed_s=1, client_share=share, late_ms=late_ms)
+    load = Load((CallSample(0, 5, 5, "answered"),), elapsed_s=1, client_share=share, late_ms=late_ms)
     assert load.is_limited_by_client is is_limit
 
 

@@ -101,38 +101,38 @@ def failed_tests(run: Run, *arguments: object) -> set[str]:
 
 
 def test_project_and_app_make_the_address_and_the_token_opens_it(
-    run: Run, deploy: Deploy, picture: bytes, tmp_path: Path
+    run: Run, deploy: Deploy, image: bytes, tmp_path: Path
 ) -> None:
     deployed = deploy()
-    (tmp_path / "a.png").write_bytes(picture)
+    (tmp_path / "a.png").write_bytes(image)
     ended = run("predict", *APP, "--platform-token", TOKEN, "--quiet", tmp_path / "a.png")
     assert ended.exit_code == 0
     assert deployed.service.requests[0].path == "/v4/p-12345678/classifier/predict"
 
 
 def test_the_token_of_the_platforms_own_client_is_taken_from_the_environment(
-    run: Run, deploy: Deploy, picture: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, deploy: Deploy, image: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     deploy()
     monkeypatch.setenv("CEREBRIUM_SERVICE_ACCOUNT_TOKEN", TOKEN)
-    (tmp_path / "a.png").write_bytes(picture)
+    (tmp_path / "a.png").write_bytes(image)
     assert run("predict", *APP, tmp_path / "a.png").exit_code == 0
 
 
 def test_the_token_goes_to_no_other_host(
-    run: Run, service: StandIn, picture: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, service: StandIn, image: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CEREBRIUM_SERVICE_ACCOUNT_TOKEN", TOKEN)
-    (tmp_path / "a.png").write_bytes(picture)
+    (tmp_path / "a.png").write_bytes(image)
     run("predict", "--url", service.url, tmp_path / "a.png")
     assert "authorization" not in service.requests[0].headers
 
 
 def test_the_services_own_key_goes_beside_the_platforms_token(
-    run: Run, deploy: Deploy, picture: bytes, tmp_path: Path
+    run: Run, deploy: Deploy, image: bytes, tmp_path: Path
 ) -> None:
     deploy(api_key="own-key")
-    (tmp_path / "a.png").write_bytes(picture)
+    (tmp_path / "a.png").write_bytes(image)
     arguments = ("predict", *APP, "--platform-token", TOKEN, tmp_path / "a.png")
     assert run(*arguments, "--api-key", "own-key").exit_code == 0
     assert run(*arguments, "--api-key", "other").exit_code == 4
@@ -170,7 +170,7 @@ def test_parallel_calls_name_the_replicas_that_ran_them(run: Run, deploy: Deploy
 def test_a_cold_start_waits_for_scale_down_and_measures_the_start(
     run: Run, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgcls_client.suite.platform.POLL_S", 0.01)
+    monkeypatch.setattr("imgcls_client.suite.checks.platform.POLL_S", 0.01)
     deployed = deploy(polls_until_cold=3)
     arguments = ("suite", *APP, "--platform-token", TOKEN, "--only", "cold_start", "--json")
     assert json.loads(run(*arguments).stdout)["tests"][0]["outcome"] == "skipped"
@@ -183,7 +183,7 @@ def test_a_cold_start_waits_for_scale_down_and_measures_the_start(
 def test_an_app_that_is_never_cold_fails_the_cold_start_in_time(
     run: Run, deploy: Deploy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgcls_client.suite.platform.POLL_S", 0.01)
+    monkeypatch.setattr("imgcls_client.suite.checks.platform.POLL_S", 0.01)
     deploy()
     arguments = ("--platform-token", TOKEN, "--only", "cold_start", "--cold-start", "--cold-start-wait", "0.1s")
     assert failed_tests(run, *arguments) == {"cold_start"}

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 def test_help_loads_neither_httpx_nor_rich() -> None:
     code = (
-        "import sys; from imgcls_client.cli import run; run(['--help']); "
-        "heavy = {'httpx', 'rich', 'asyncio', 'ssl', 'tomllib', 'sqlite3'} & set(sys.modules); "
+        "import sys; from imgcls_client.cli import program; program.run(['--help']); "
+        "heavy = {'httpx', 'rich', 'asyncio', 'ssl', 'msgspec', 'sqlite3'} & set(sys.modules); "
         "sys.exit(str(heavy) if heavy else 0)"
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

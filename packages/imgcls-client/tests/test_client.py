@@ -64,19 +64,19 @@ def ask(request: pytest.FixtureRequest) -> Ask:
 
 
 def test_bytes_paths_and_open_files_get_the_same_answer(
-    ask: Ask, service: StandIn, picture: bytes, tmp_path: Path
+    ask: Ask, service: StandIn, image: bytes, tmp_path: Path
 ) -> None:
     path = tmp_path / "a.png"
-    path.write_bytes(picture)
-    answers = [ask(service.url, "predict", image) for image in (picture, path, str(path), io.BytesIO(picture))]
+    path.write_bytes(image)
+    answers = [ask(service.url, "predict", image) for image in (image, path, str(path), io.BytesIO(image))]
     assert len({(answer.class_id, answer.probability) for answer in answers}) == 1
     assert answers[0].label == answers[0].top[0].label
-    assert answers[0].timing_ms["inference"] == 0.2
+    assert answers[0].timing_ms.inference == 0.2
     assert answers[0].call_ms > 0
 
 
-def test_a_batch_answers_in_order_with_errors_in_their_own_place(ask: Ask, service: StandIn, picture: bytes) -> None:
-    first, bad, last = ask(service.url, "predict_batch", [picture, b"no picture", picture])
+def test_a_batch_answers_in_order_with_errors_in_their_own_place(ask: Ask, service: StandIn, image: bytes) -> None:
+    first, bad, last = ask(service.url, "predict_batch", [image, b"no image", image])
     assert isinstance(bad, ImageRefusedError)
     assert (bad.code, bad.request_id) == ("image_undecodable", "id-0001")
     assert first.model.name == "stand-in"
@@ -85,11 +85,11 @@ def test_a_batch_answers_in_order_with_errors_in_their_own_place(ask: Ask, servi
 
 
 def test_health_golden_and_models_are_typed(ask: Ask, service: StandIn) -> None:
-    assert ask(service.url, "health").classes == 10
+    assert ask(service.url, "health").model.classes == 10
     golden = ask(service.url, "golden")
     assert golden.tolerance == 1e-4
     assert golden.cases[0].image.startswith(b"\x89PNG")
-    assert ask(service.url, "models")[0].is_default
+    assert ask(service.url, "models")[0].default
 
 
 def test_not_being_ready_is_an_answer_with_the_reason(ask: Ask, serve: Serve) -> None:
@@ -114,58 +114,58 @@ def test_not_being_ready_is_an_answer_with_the_reason(ask: Ask, serve: Serve) ->
     ],
 )
 def test_each_refusal_is_its_own_exception_with_status_code_and_request_id(
-    ask: Ask, always: Callable[[int], StandIn], picture: bytes, status: int, kind: type[imgcls_client.RefusedError]
+    ask: Ask, always: Callable[[int], StandIn], image: bytes, status: int, kind: type[imgcls_client.RefusedError]
 ) -> None:
     with pytest.raises(kind) as caught:
-        ask(always(status).url, "predict", picture)
+        ask(always(status).url, "predict", image)
     assert (caught.value.status, caught.value.code) == (status, "planted")
     assert caught.value.request_id == "id-0001"
 
 
 @pytest.mark.parametrize("status", [502, 503, 504])
 def test_passing_failures_are_tried_again(
-    ask: Ask, serve: Serve, refusal: type[Refusal], picture: bytes, status: int
+    ask: Ask, serve: Serve, refusal: type[Refusal], image: bytes, status: int
 ) -> None:
     service = serve(answer_before=failing(2, lambda: refusal(status, "planted", "passing")))
-    assert ask(service.url, "predict", picture, retry=QUICK).top
+    assert ask(service.url, "predict", image, retry=QUICK).top
     assert len(service.requests) == 3
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 413, 422, 500])
 def test_what_would_fail_again_is_asked_once(
-    ask: Ask, always: Callable[[int], StandIn], picture: bytes, status: int
+    ask: Ask, always: Callable[[int], StandIn], image: bytes, status: int
 ) -> None:
     service = always(status)
     with pytest.raises(imgcls_client.RefusedError):
-        ask(service.url, "predict", picture, retry=QUICK)
+        ask(service.url, "predict", image, retry=QUICK)
     assert len(service.requests) == 1
 
 
 def test_retry_after_is_waited_for_and_a_long_one_is_reported(
-    ask: Ask, serve: Serve, refusal: type[Refusal], picture: bytes, waits: list[float]
+    ask: Ask, serve: Serve, refusal: type[Refusal], image: bytes, waits: list[float]
 ) -> None:
     service = serve(answer_before=failing(1, lambda: refusal(503, "queue_full", "full", {"retry-after": "7"})))
-    ask(service.url, "predict", picture, retry=QUICK)
+    ask(service.url, "predict", image, retry=QUICK)
     assert 7 <= waits[0] < 7.01
 
     service = serve(answer_before=failing(1, lambda: refusal(503, "queue_full", "full", {"retry-after": "3600"})))
     with pytest.raises(UnavailableError) as caught:
-        ask(service.url, "predict", picture, retry=QUICK)
+        ask(service.url, "predict", image, retry=QUICK)
     assert caught.value.retry_after_s == 3600
 
 
-def test_a_connection_that_breaks_is_tried_again(ask: Ask, breaking_server: BreakingServer, picture: bytes) -> None:
+def test_a_connection_that_breaks_is_tried_again(ask: Ask, breaking_server: BreakingServer, image: bytes) -> None:
     with pytest.raises(UnreachableError, match="the connection broke"):
-        ask(breaking_server.url, "predict", picture, retry=QUICK)
+        ask(breaking_server.url, "predict", image, retry=QUICK)
     assert breaking_server.connections == 3
 
 
-def test_no_service_is_unreachable_and_a_connection_error(ask: Ask, free_port: int, picture: bytes) -> None:
+def test_no_service_is_unreachable_and_a_connection_error(ask: Ask, free_port: int, image: bytes) -> None:
     with pytest.raises(ConnectionError, match="connection refused"):
-        ask(f"http://127.0.0.1:{free_port}", "predict", picture)
+        ask(f"http://127.0.0.1:{free_port}", "predict", image)
 
 
-def test_the_first_answer_may_take_long_and_later_ones_may_not(serve: Serve, picture: bytes) -> None:
+def test_the_first_answer_may_take_long_and_later_ones_may_not(serve: Serve, image: bytes) -> None:
     """The service holds back until told, which is within the limit for a cold start and beyond the other."""
     release = threading.Event()
 
@@ -175,14 +175,14 @@ def test_the_first_answer_may_take_long_and_later_ones_may_not(serve: Serve, pic
     service = serve(answer_before=hold_back)
     with ImgclsClient(service.url, timeouts=Timeouts(cold_start_s=5, warm_s=0.05), retry=NO_RETRY) as client:
         threading.Timer(0.2, release.set).start()
-        assert client.predict(picture).top
+        assert client.predict(image).top
         release.clear()
         with pytest.raises(AnswerTimeoutError, match=r"within 0\.05 s"):
-            client.predict(picture)
+            client.predict(image)
         release.set()
 
 
-def test_a_timeout_names_the_limit_that_was_in_force(serve: Serve, picture: bytes) -> None:
+def test_a_timeout_names_the_limit_that_was_in_force(serve: Serve, image: bytes) -> None:
     """The limit for a cold start is back in force when the warm one has passed, but it is not what was waited."""
     release = threading.Event()
 
@@ -192,13 +192,13 @@ def test_a_timeout_names_the_limit_that_was_in_force(serve: Serve, picture: byte
 
     service = serve(answer_before=hold_back)
     with ImgclsClient(service.url, timeouts=Timeouts(warm_s=0.2, warm_for_s=0.1), retry=NO_RETRY) as client:
-        client.predict(picture)
+        client.predict(image)
         with pytest.raises(AnswerTimeoutError, match=r"within 0\.2 s"):
-            client.predict(picture)
+            client.predict(image)
         release.set()
 
 
-def test_something_else_at_the_address_is_named(ask: Ask, web: Callable[[bytes], WebServer], picture: bytes) -> None:
+def test_something_else_at_the_address_is_named(ask: Ask, web: Callable[[bytes], WebServer], image: bytes) -> None:
     address = web(b"<html>hello</html>").url.removesuffix("/a.png")
     with pytest.raises(UnexpectedAnswerError, match="Is this the address of an imgcls service"):
         ask(address, "health")
@@ -209,19 +209,19 @@ def test_a_file_that_is_not_there_is_named(ask: Ask, service: StandIn, tmp_path:
         ask(service.url, "predict", tmp_path / "missing.png")
 
 
-def test_the_key_goes_with_every_call_and_never_into_representations(serve: Serve, picture: bytes) -> None:
+def test_the_key_goes_with_every_call_and_never_into_representations(serve: Serve, image: bytes) -> None:
     service = serve(api_key="hunter2")
     with ImgclsClient(service.url, api_key="hunter2") as client:
-        client.predict(picture)
+        client.predict(image)
         client.health()
         assert "hunter2" not in repr(client.connection)
     assert {request.headers["authorization"] for request in service.requests} == {"Bearer hunter2"}
 
 
-def test_connections_are_reused(service: StandIn, picture: bytes) -> None:
+def test_connections_are_reused(service: StandIn, image: bytes) -> None:
     with ImgclsClient(service.url) as client:
         for _ in range(5):
-            client.predict(picture)
+            client.predict(image)
     assert len({request.peer for request in service.requests}) == 1
 
 
@@ -237,7 +237,9 @@ def test_a_path_in_the_address_is_kept(ask: Ask, serve: Serve, refusal: type[Ref
 def test_the_public_names_are_those_that_exist() -> None:
     assert imgcls_client.__all__ == sorted(imgcls_client.__all__, key=lambda name: (not name.isupper(), name))
     for name in imgcls_client.__all__:
-        assert getattr(imgcls_client, name).__module__.startswith("imgcls_client") or name.isupper()
+        assert (
+            getattr(imgcls_client, name).__module__.startswith(("imgcls_client", "imgcls_contract")) or name.isupper()
+        )
 
 
 def test_waits_double_with_jitter_up_to_a_limit() -> None:
@@ -279,8 +281,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def note(delay_s: float) -> None:
         waited.append(delay_s)
 
-    monkeypatch.setattr("imgcls_client.client.time.sleep", waited.append)
-    monkeypatch.setattr("imgcls_client.async_client.asyncio.sleep", note)
+    monkeypatch.setattr("imgcls_client.http.client.time.sleep", waited.append)
+    monkeypatch.setattr("imgcls_client.http.async_client.asyncio.sleep", note)
     return waited
 
 

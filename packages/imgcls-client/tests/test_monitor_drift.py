@@ -4,43 +4,70 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+import msgspec
 import pytest
-from imgcls_client.monitor.drift import answers_needed
+from imgcls_contract import (
+    AnswerHistograms,
+    DriftFiguresReply,
+    DriftReply,
+    DriftStatus,
+    ModelDriftReply,
+    ModelId,
+    ReferenceReply,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
     from conftest import Run, Serve, StandIn
 
     Watch = Callable[..., Any]
 
 CLASSES = 10
+NEEDED = {"classes": 113, "confidence": 113, "entropy": 113}
 
 
-def said(
-    *, answers: int = 1000, images: int = 5000, classes: int = 0, confidence: int = 0, entropy: int = 0
-) -> dict[str, object]:
-    """The service's document: answers like the reference, less those moved to the last class or bin."""
+def said(*, answers: int = 1000, images: int = 5000, moved: dict[str, float] | None = None) -> dict[str, object]:
+    """The service's document: answers like the reference, but for the indices of the distributions that moved.
 
-    def moved(shares: list[float], away: int) -> list[int]:
-        counts = [round(share * (answers - away)) for share in shares]
-        counts[-1] += answers - sum(counts)
-        return counts
-
+    Args:
+        answers: in the window; below 113 nothing is judged.
+        images: of the reference; below 100 nothing is ever judged.
+        moved: distribution → its index.
+    """
     flat, lower_bins = [1 / CLASSES] * CLASSES, [0.1] * 10 + [0.0] * 10
-    counts = {
-        "answers": answers,
-        "classes": moved(flat, classes),
-        "confidence": moved(lower_bins, confidence),
-        "entropy": moved(lower_bins, entropy),
-    }
-    reference = {"images": images, "class_shares": flat}
-    reference |= {"confidence_shares": lower_bins, "entropy_shares": lower_bins}
-    return {"model": {"name": "m", "sha256": "5" * 64}, "window_s": 3600, "window": counts, "reference": reference}
+    counts = AnswerHistograms(
+        answers=answers,
+        classes=[round(share * answers) for share in flat],
+        confidence=[round(share * answers) for share in lower_bins],
+        entropy=[round(share * answers) for share in lower_bins],
+    )
+
+    def figures(of: str) -> DriftReply:
+        psi = (moved or {}).get(of, 0.0)
+        needed = NEEDED[of] if images >= 100 else None
+        status: DriftStatus = "drifted" if psi > 0.25 else "stable"
+        if needed is None:
+            status = "reference_too_small"
+        elif answers < needed:
+            status = "too_few_answers"
+        return DriftReply(status=status, psi=psi, jensen_shannon=psi / 3, answers_needed=needed)
+
+    return msgspec.to_builtins(
+        ModelDriftReply(
+            model=ModelId("stand-in", "5" * 64),
+            limit_psi=0.25,
+            window_s=3600,
+            window=counts,
+            since_load=counts,
+            reference=ReferenceReply(images, flat, lower_bins, lower_bins),
+            drift=DriftFiguresReply(figures("classes"), figures("confidence"), figures("entropy")),
+        )
+    )
 
 
 @pytest.fixture
@@ -61,67 +88,50 @@ def test_answers_like_the_reference_keep_the_rule_and_show_their_figures(
     assert (seen["exit_code"], seen["broken"]) == (0, {})
     figures = seen["figures"]
     assert figures["drift_answers"] == 1000
-    for of, length in (("classes", 10), ("confidence", 10), ("entropy", 10)):
-        assert figures[f"drift_{of}_psi"] == pytest.approx(0, abs=1e-9)
-        assert figures[f"drift_{of}_answers_needed"] == answers_needed(length, 5000, 0.25)
+    for of, needed in NEEDED.items():
+        assert figures[f"drift_{of}_psi"] == 0
+        assert figures[f"drift_{of}_answers_needed"] == needed
     text = (tmp_path / "imgcls.prom").read_text(encoding="utf-8")
     assert 'of="entropy"} 0' in text
     assert text.count("# TYPE imgcls_monitor_drift_psi gauge") == 1
 
 
 @pytest.mark.parametrize("of", ["classes", "confidence", "entropy"])
-def test_a_third_of_the_answers_elsewhere_is_drift_of_that_distribution(watch: Watch, serve: Serve, of: str) -> None:
-    seen = watch(serve(drift=said(**{of: 400})))
+def test_what_the_service_calls_drift_is_drift_of_that_distribution(watch: Watch, serve: Serve, of: str) -> None:
+    seen = watch(serve(drift=said(moved={of: 0.4})))
     assert seen["exit_code"] == 1
     assert seen["broken"]["drift"].startswith(f"{of}: PSI ")
     assert "over 1000 answers to all callers" in seen["broken"]["drift"]
     assert ";" not in seen["broken"]["drift"]
 
 
-def test_a_wider_limit_takes_more_and_needs_fewer_answers(watch: Watch, serve: Serve) -> None:
-    service = serve(drift=said(classes=400))
-    seen = watch(service, "--max-drift", 2)
-    assert seen["ok"]
-    assert seen["figures"]["drift_classes_answers_needed"] < 20
-    assert not watch(service, "--max-drift", 0.1)["ok"]
+def test_the_service_judges_by_the_limit_that_was_asked_for(watch: Watch, serve: Serve) -> None:
+    service = serve(drift=said())
+    watch(service, "--max-drift", 2)
+    assert [request.query for request in service.requests if request.path.endswith("/drift")] == [{"limit_psi": "2"}]
 
 
 def test_below_the_number_needed_nothing_is_judged_and_the_number_is_said(
     run: Run, serve: Serve, tmp_path: Path
 ) -> None:
-    service = serve(drift=said(answers=60, classes=60))
+    service = serve(drift=said(answers=60, moved={"classes": 3}))
     ended = run("monitor", "--url", service.url, "--database", tmp_path / "m.sqlite")
     assert ended.exit_code == 0
-    assert f"drift: 60 of {answers_needed(10, 5000, 0.25)} answers needed" in ended.stdout
+    assert "drift: 60 of 113 answers needed" in ended.stdout
 
 
 def test_a_reference_of_too_few_images_is_never_judged_and_the_line_says_why(
     run: Run, serve: Serve, tmp_path: Path
 ) -> None:
-    service = serve(drift=said(images=50, classes=900))
+    service = serve(drift=said(images=50, moved={"classes": 3}))
     ended = run("monitor", "--url", service.url, "--database", tmp_path / "m.sqlite")
     assert ended.exit_code == 0
     assert "reference was measured on too few images" in ended.stdout
 
 
-def test_a_reference_that_was_named_wins_over_the_services_own_classes(
-    watch: Watch, serve: Serve, tmp_path: Path
-) -> None:
-    document = said(classes=400)
-    reference = tmp_path / "reference.json"
-    found = document["window"]["classes"]  # pyright: ignore[reportIndexIssue]
-    reference.write_text(json.dumps({str(each): count for each, count in enumerate(found)}), encoding="utf-8")
-    assert watch(serve(drift=document), "--reference", reference)["ok"]
-    reference.write_text('{"3": 1.0}', encoding="utf-8")
-    seen = watch(serve(drift=said(confidence=400)), "--reference", reference)
-    by_file, by_artifact = seen["broken"]["drift"].split("; ")
-    assert by_file.startswith("PSI ")
-    assert "over 1000 answers to all callers" in by_file
-    assert by_artifact.startswith("confidence: ")
-
-
 @pytest.mark.parametrize(
-    ("drift", "why"), [(None, "says nothing of its answers"), ({**said(), "reference": None}, "without a reference")]
+    ("drift", "why"),
+    [(None, "says nothing of its answers"), ({**said(), "reference": None, "drift": None}, "without a reference")],
 )
 def test_who_asks_for_a_limit_is_told_where_there_is_no_reference(
     watch: Watch, serve: Serve, drift: dict[str, object] | None, why: str
@@ -130,7 +140,7 @@ def test_who_asks_for_a_limit_is_told_where_there_is_no_reference(
     seen = watch(service, "--max-drift", 0.3)
     assert seen["ok"]
     assert why in seen["stderr"]
-    assert "--reference" in seen["stderr"]
+    assert "--max-drift judges nothing" in seen["stderr"]
     assert watch(service)["stderr"] == ""
 
 
@@ -142,19 +152,19 @@ def test_a_document_that_cannot_be_understood_breaks_nothing(
 
 
 def test_drift_is_told_once_and_its_end_once(watch: Watch, serve: Serve) -> None:
-    service = serve(drift=said(entropy=400))
+    service = serve(drift=said(moved={"entropy": 0.4}))
     turns: list[str] = []
-    for document in (said(entropy=400), said(entropy=500), said(), said()):
+    for document in (said(moved={"entropy": 0.4}), said(moved={"entropy": 0.5}), said(), said()):
         service.faults.drift = document
         turns += [f"{turn['rule']} {turn['state']}" for turn in watch(service)["alerts"]]
     assert turns == ["drift broken", "drift recovered"]
 
 
-def test_the_report_draws_expected_and_found_and_every_picture_is_well_formed(
+def test_the_report_draws_expected_and_found_and_every_chart_is_well_formed(
     run: Run, watch: Watch, serve: Serve, tmp_path: Path
 ) -> None:
     service = serve(drift=said())
-    for document in (said(), said(classes=400), said(confidence=400)):
+    for document in (said(), said(moved={"classes": 0.4}), said(moved={"confidence": 2.0})):
         service.faults.drift = document
         watch(service)
     ended = run(
@@ -163,37 +173,61 @@ def test_the_report_draws_expected_and_found_and_every_picture_is_well_formed(
     assert ended.exit_code == 0, ended.stderr
     assert "| drift of the last pass | PSI classes 0.00 confidence 2." in ended.stdout
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    pictures = {
+    charts = {
         ElementTree.fromstring(f"<svg{part.split('</svg>')[0]}</svg>").get("aria-label")  # noqa: S314 - our own page
         for part in page.split("<svg")[1:]
     }
-    assert {f"{of}, expected and found" for of in ("classes", "confidence", "entropy")} < pictures
-    assert "PSI over time" in pictures
+    assert {f"{of}, expected and found" for of in ("classes", "confidence", "entropy")} < charts
+    assert "PSI over time" in charts
     assert "judged on 1000 answers" in page
+    assert "Classes answered to all callers" in page
+    assert "axolotl" in page.split("Classes answered to all callers")[1].split("</svg>")[0]
 
 
-def test_a_database_of_the_first_version_is_taken_over(watch: Watch, serve: Serve, tmp_path: Path) -> None:
-    watch(serve())
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_history_of_an_earlier_version_is_taken_over(
+    run: Run, watch: Watch, serve: Serve, tmp_path: Path, version: int
+) -> None:
+    service = serve(drift=said())
+    script = (Path(__file__).parent / "data" / "history-version-2.sql").read_text(encoding="utf-8")
     with sqlite3.connect(tmp_path / "m.sqlite") as database:
-        database.executescript("DROP TABLE drift; DROP TABLE live; PRAGMA user_version = 1;")
+        database.executescript(script.replace("http://earlier", service.url))
+        if version == 1:
+            database.executescript("DROP TABLE drift; DROP TABLE live; PRAGMA user_version = 1;")
     database.close()
-    assert watch(serve(drift=said()))["ok"]
+    report = (
+        "monitor",
+        "report",
+        "--database",
+        tmp_path / "m.sqlite",
+        "--html",
+        tmp_path / "r.html",
+        "--since",
+        "9999d",
+    )
+    ended = run(*report)
+    assert ended.exit_code == 0, ended.stderr
+    assert "| passes | 2," in ended.stdout
+    assert watch(service)["ok"]
+    assert "| passes | 3," in run(*report).stdout
     with sqlite3.connect(tmp_path / "m.sqlite") as database:
-        assert database.execute("SELECT count(*) FROM passes").fetchone() == (2,)
-        assert database.execute("SELECT count(*) FROM drift").fetchone() == (3,)
+        assert database.execute("SELECT image FROM calls ORDER BY rowid").fetchone() == ("old.png",)
+        states = [status for (status,) in database.execute("SELECT status FROM drift ORDER BY rowid")]
     database.close()
+    assert states[-3:] == ["stable"] * 3
+    assert states[:-3] == ([] if version == 1 else ["drifted", "too_few_answers", "reference_too_small"])
 
 
 def test_checks_say_that_they_are_no_traffic_and_predictions_do_not(
-    run: Run, service: StandIn, picture: bytes, tmp_path: Path
+    run: Run, service: StandIn, image: bytes, tmp_path: Path
 ) -> None:
     def asked(*arguments: object) -> set[str | None]:
         service.requests.clear()
         run(*arguments, "--url", service.url)
-        pictures = [request for request in service.requests if request.path == "/predict"]
-        return {request.headers.get("x-imgcls-check") for request in pictures}
+        images = [request for request in service.requests if request.path == "/predict"]
+        return {request.headers.get("x-imgcls-check") for request in images}
 
-    (tmp_path / "a.png").write_bytes(picture)
+    (tmp_path / "a.png").write_bytes(image)
     assert asked("monitor", "--database", tmp_path / "m.sqlite") == {"true"}
     assert asked("suite", "--only", "correctness") == {"true"}
     assert asked("bench", "--calls", 4, "--warm-up", "0s") == {"true"}

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import random
-from collections import Counter
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
-import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from imgcls_client.monitor.drift import drift_index, expected_noise, jensen_shannon, population_stability
 from imgcls_client.monitor.history import History
 from imgcls_client.monitor.observation import CallSeen, Observation
 
@@ -66,14 +60,14 @@ def test_an_open_alert_is_shown_until_it_recovers(run: Run, service: StandIn, tm
     assert "healthy" in run(*report).stdout
 
 
-def test_every_picture_of_the_report_is_well_formed(run: Run, service: StandIn, tmp_path: Path) -> None:
+def test_every_chart_of_the_report_is_well_formed(run: Run, service: StandIn, tmp_path: Path) -> None:
     run("monitor", "--url", service.url, "--database", tmp_path / "m.sqlite", "--every", "0.1s", "--for", "0.3s")
     run("monitor", "report", "--database", tmp_path / "m.sqlite", "--html", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    pictures = page.split("<svg")[1:]
-    assert len(pictures) >= 5
-    for picture in pictures:
-        ElementTree.fromstring("<svg" + picture.split("</svg>")[0] + "</svg>")  # noqa: S314 - our own page
+    charts = page.split("<svg")[1:]
+    assert len(charts) >= 4
+    for chart in charts:
+        ElementTree.fromstring("<svg" + chart.split("</svg>")[0] + "</svg>")  # noqa: S314 - our own page
 
 
 def test_a_report_without_passes_says_what_was_watched(run: Run, service: StandIn, tmp_path: Path) -> None:
@@ -117,37 +111,3 @@ def test_a_change_of_model_is_listed() -> None:
     other = replace(GOOD, model_sha256="6" * 64)
     history = History([at(0, GOOD), at(10, GONE), at(20, other), at(30, other)])
     assert [sha256[0] for _, _, sha256 in history.models()] == ["5", "6"]
-
-
-counts = st.dictionaries(st.integers(0, 20), st.integers(1, 100), min_size=1)
-
-
-@given(counts, counts)
-def test_distances_between_distributions_are_bounded_and_symmetric(
-    one: dict[int, float], other: dict[int, float]
-) -> None:
-    assert 0 <= jensen_shannon(one, other) <= 1 + 1e-9
-    assert jensen_shannon(one, other) == pytest.approx(jensen_shannon(other, one))
-    assert jensen_shannon(one, one) == pytest.approx(0, abs=1e-6)
-    assert population_stability(one, other) >= -1e-9
-    assert population_stability(one, one) == pytest.approx(0, abs=1e-9)
-
-
-def test_distributions_without_common_classes_are_as_far_apart_as_can_be() -> None:
-    assert jensen_shannon({1: 5}, {2: 9}) == pytest.approx(1)
-    assert population_stability({1: 50}, {2: 50}) > 0.25
-
-
-@pytest.mark.parametrize("answers", [50, 500, 1900, 20_000])
-def test_traffic_without_drift_stays_within_what_chance_explains(answers: int) -> None:
-    """Other dice than those of the allowance, many classes, as with few answers from a thousand classes."""
-    reference = {each: 1.0 + each % 7 for each in range(200)}
-    dice = random.Random(answers)  # noqa: S311 - the same traffic every time
-    found = Counter(dice.choices(list(reference), list(reference.values()), k=answers))
-    assert drift_index(found, reference) <= expected_noise(found, reference) + 0.1
-
-
-def test_a_class_that_takes_a_quarter_of_few_answers_is_more_than_chance() -> None:
-    reference = dict.fromkeys(range(170), 1.0)
-    found = Counter(dict.fromkeys(range(100), 1)) + Counter({0: 45})
-    assert drift_index(found, reference) > expected_noise(found, reference) + 0.25

@@ -18,10 +18,8 @@ if TYPE_CHECKING:
     from conftest import Refusal, Request, Run, Serve, StandIn, WebServer
 
 
-def test_one_picture_prints_id_label_and_probability(
-    run: Run, service: StandIn, picture: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "a.png").write_bytes(picture)
+def test_one_image_prints_id_label_and_probability(run: Run, service: StandIn, image: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(image)
     ended = run("predict", "--url", service.url, tmp_path / "a.png")
     assert ended.exit_code == 0
     class_id, rest = ended.stdout.split(maxsplit=1)
@@ -31,47 +29,45 @@ def test_one_picture_prints_id_label_and_probability(
     assert ended.stderr == ""
 
 
-def test_quiet_prints_the_id_alone(run: Run, service: StandIn, picture: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(picture)
+def test_quiet_prints_the_id_alone(run: Run, service: StandIn, image: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(image)
     ended = run("predict", "--url", service.url, "--quiet", tmp_path / "a.png")
     assert ended.stdout.strip().isdecimal()
 
 
-def test_json_is_one_document_with_every_picture_in_order(
-    run: Run, service: StandIn, golden_pictures: dict[str, bytes], tmp_path: Path
+def test_json_is_one_document_with_every_image_in_order(
+    run: Run, service: StandIn, golden_images: dict[str, bytes], tmp_path: Path
 ) -> None:
-    for name, content in golden_pictures.items():
+    for name, content in golden_images.items():
         (tmp_path / name).write_bytes(content)
     ended = run("predict", "--url", service.url, "--json", tmp_path)
     document = json.loads(ended.stdout)
-    assert [row["file"] for row in document["results"]] == sorted(str(tmp_path / name) for name in golden_pictures)
+    assert [row["file"] for row in document["results"]] == sorted(str(tmp_path / name) for name in golden_images)
     assert all(len(row["top"]) == 5 and row["call_ms"] > 0 for row in document["results"])
     assert document["summary"]["failed"] == 0
 
 
-def test_folders_are_walked_and_only_pictures_are_taken(
-    run: Run, service: StandIn, picture: bytes, tmp_path: Path
-) -> None:
+def test_folders_are_walked_and_only_images_are_taken(run: Run, service: StandIn, image: bytes, tmp_path: Path) -> None:
     (tmp_path / "below").mkdir()
-    (tmp_path / "below" / "a.PNG").write_bytes(picture)
+    (tmp_path / "below" / "a.PNG").write_bytes(image)
     (tmp_path / "notes.txt").write_text("nothing", encoding="utf-8")
     ended = run("predict", "--url", service.url, "--quiet", tmp_path)
     assert ended.exit_code == 0
     assert len(ended.stdout.split()) == 1
 
 
-def test_a_picture_comes_from_standard_input(
-    run: Run, service: StandIn, picture: bytes, monkeypatch: pytest.MonkeyPatch
+def test_an_image_comes_from_standard_input(
+    run: Run, service: StandIn, image: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(picture), encoding="utf-8"))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(image), encoding="utf-8"))
     assert run("predict", "--url", service.url, "--quiet", "-").stdout.strip().isdecimal()
 
 
 def test_a_bad_file_is_one_line_and_the_rest_is_answered(
-    run: Run, service: StandIn, picture: bytes, tmp_path: Path
+    run: Run, service: StandIn, image: bytes, tmp_path: Path
 ) -> None:
-    (tmp_path / "a.png").write_bytes(picture)
-    (tmp_path / "b.png").write_bytes(b"no picture")
+    (tmp_path / "a.png").write_bytes(image)
+    (tmp_path / "b.png").write_bytes(b"no image")
     ended = run("predict", "--url", service.url, tmp_path / "a.png", tmp_path / "b.png", tmp_path / "missing.png")
     assert ended.exit_code == 1
     good, bad, missing = ended.stdout.splitlines()
@@ -80,24 +76,22 @@ def test_a_bad_file_is_one_line_and_the_rest_is_answered(
     assert "No such file" in missing
 
 
-def test_top_k_shows_as_many_classes(run: Run, service: StandIn, picture: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(picture)
+def test_top_k_shows_as_many_classes(run: Run, service: StandIn, image: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(image)
     assert len(run("predict", "--url", service.url, "--top-k", 3, tmp_path / "a.png").stdout.splitlines()) == 3
 
 
-def test_a_top_k_that_the_service_refuses_ends_with_4(
-    run: Run, service: StandIn, picture: bytes, tmp_path: Path
-) -> None:
-    (tmp_path / "a.png").write_bytes(picture)
+def test_a_top_k_that_the_service_refuses_ends_with_4(run: Run, service: StandIn, image: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(image)
     ended = run("predict", "--url", service.url, "--top-k", 99, tmp_path / "a.png")
     assert ended.exit_code == 4
     assert "top_k is 99; it can be 1 to 10" in ended.stderr
 
 
 def test_a_service_that_is_not_there_ends_with_3_and_one_sentence(
-    run: Run, free_port: int, picture: bytes, tmp_path: Path
+    run: Run, free_port: int, image: bytes, tmp_path: Path
 ) -> None:
-    (tmp_path / "a.png").write_bytes(picture)
+    (tmp_path / "a.png").write_bytes(image)
     ended = run("predict", "--url", f"http://127.0.0.1:{free_port}", "--retries", 0, tmp_path / "a.png")
     assert ended.exit_code == 3
     assert ended.stdout == ""
@@ -105,15 +99,15 @@ def test_a_service_that_is_not_there_ends_with_3_and_one_sentence(
     assert "connection refused" in ended.stderr
 
 
-def test_an_address_without_a_scheme_is_a_usage_error(run: Run, picture: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(picture)
+def test_an_address_without_a_scheme_is_a_usage_error(run: Run, image: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(image)
     ended = run("predict", "--url", "localhost:8192", tmp_path / "a.png")
     assert ended.exit_code == 2
     assert "needs http:// or https://" in ended.stderr
 
 
-def test_a_wrong_key_ends_with_4_and_is_never_shown(run: Run, serve: Serve, picture: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(picture)
+def test_a_wrong_key_ends_with_4_and_is_never_shown(run: Run, serve: Serve, image: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(image)
     service = serve(api_key="right")
     ended = run("predict", "--url", service.url, "--api-key", "hunter2", tmp_path / "a.png")
     assert ended.exit_code == 4
@@ -123,15 +117,15 @@ def test_a_wrong_key_ends_with_4_and_is_never_shown(run: Run, serve: Serve, pict
 
 
 def test_jsonl_is_one_object_a_line(
-    run: Run, service: StandIn, golden_pictures: dict[str, bytes], tmp_path: Path
+    run: Run, service: StandIn, golden_images: dict[str, bytes], tmp_path: Path
 ) -> None:
-    fill(tmp_path, golden_pictures)
+    fill(tmp_path, golden_images)
     lines = run("predict", "--url", service.url, "--jsonl", tmp_path).stdout.splitlines()
-    assert [json.loads(line)["file"] for line in lines] == sorted(str(tmp_path / name) for name in golden_pictures)
+    assert [json.loads(line)["file"] for line in lines] == sorted(str(tmp_path / name) for name in golden_images)
 
 
-def test_csv_has_a_header_and_names_what_failed(run: Run, service: StandIn, picture: bytes, tmp_path: Path) -> None:
-    fill(tmp_path, {"a.png": picture, "b,c.png": b"no picture"})
+def test_csv_has_a_header_and_names_what_failed(run: Run, service: StandIn, image: bytes, tmp_path: Path) -> None:
+    fill(tmp_path, {"a.png": image, "b,c.png": b"no image"})
     ended = run("predict", "--url", service.url, "--csv", tmp_path)
     good, bad = csv.DictReader(io.StringIO(ended.stdout))
     assert 0 < float(good["probability"]) <= 1
@@ -140,9 +134,9 @@ def test_csv_has_a_header_and_names_what_failed(run: Run, service: StandIn, pict
 
 
 def test_a_quoted_pattern_is_expanded(
-    run: Run, service: StandIn, golden_pictures: dict[str, bytes], tmp_path: Path
+    run: Run, service: StandIn, golden_images: dict[str, bytes], tmp_path: Path
 ) -> None:
-    fill(tmp_path, golden_pictures)
+    fill(tmp_path, golden_images)
     ended = run("predict", "--url", service.url, "--quiet", tmp_path / "golden-[01].png")
     assert len(ended.stdout.split()) == 2
 
@@ -154,28 +148,28 @@ def test_a_pattern_that_matches_nothing_is_one_line(run: Run, service: StandIn, 
 
 
 def test_an_address_is_fetched_without_the_key_of_the_service(
-    run: Run, serve: Serve, web: Callable[[bytes], WebServer], picture: bytes
+    run: Run, serve: Serve, web: Callable[[bytes], WebServer], image: bytes
 ) -> None:
     service = serve(api_key="secret-key")
-    address = web(picture)
+    address = web(image)
     ended = run("predict", "--url", service.url, "--api-key", "secret-key", "--quiet", address.url)
     assert ended.stdout.strip().isdecimal()
     assert "authorization" not in address.requests[0].headers
 
 
 def test_an_address_that_is_not_there_is_one_line(run: Run, service: StandIn) -> None:
-    ended = run("predict", "--url", service.url, f"{service.url}/no-such-picture")
+    ended = run("predict", "--url", service.url, f"{service.url}/no-such-image")
     assert ended.exit_code == 1
     assert "the server there answered 404" in ended.stdout
 
 
 def test_an_interrupted_run_is_resumed_without_asking_anything_twice(
-    run: Run, serve: Serve, golden_pictures: dict[str, bytes], refusal: type[Refusal], tmp_path: Path
+    run: Run, serve: Serve, golden_images: dict[str, bytes], refusal: type[Refusal], tmp_path: Path
 ) -> None:
     """The service goes away (401 ends a run at once) after two answers, and comes back."""
     folder = tmp_path / "photos"
     folder.mkdir()
-    fill(folder, golden_pictures)
+    fill(folder, golden_images)
     seen: list[bytes] = []
 
     def leave_after_two(_: StandIn, request: Request) -> None:
@@ -198,16 +192,16 @@ def test_an_interrupted_run_is_resumed_without_asking_anything_twice(
     assert second.exit_code == 0
     assert len(service.requests) - asked_before == 2
     names = [json.loads(line)["file"] for line in output.read_text(encoding="utf-8").splitlines()]
-    assert names == sorted(str(folder / name) for name in golden_pictures)
+    assert names == sorted(str(folder / name) for name in golden_images)
 
 
 def test_resuming_asks_again_what_failed_for_a_passing_reason(
-    run: Run, service: StandIn, golden_pictures: dict[str, bytes], tmp_path: Path
+    run: Run, service: StandIn, golden_images: dict[str, bytes], tmp_path: Path
 ) -> None:
     folder = tmp_path / "photos"
     folder.mkdir()
-    fill(folder, golden_pictures)
-    (folder / "bad.png").write_bytes(b"no picture")
+    fill(folder, golden_images)
+    (folder / "bad.png").write_bytes(b"no image")
     output = tmp_path / "preds.jsonl"
     passing = {"file": str(folder / "golden-0.png"), "error": {"code": "queue_full", "status": 503, "detail": ""}}
     output.write_text(json.dumps(passing) + "\n", encoding="utf-8")
@@ -215,12 +209,12 @@ def test_resuming_asks_again_what_failed_for_a_passing_reason(
     asked = len(service.requests)
     assert asked == 5
     again = run("predict", "--url", service.url, "--output", output, "--resume", folder)
-    assert again.exit_code == 1, "the picture that the service refused is still a failure of the whole"
+    assert again.exit_code == 1, "the image that the service refused is still a failure of the whole"
     assert len(service.requests) == asked
 
 
-def test_an_existing_output_is_never_overwritten(run: Run, service: StandIn, picture: bytes, tmp_path: Path) -> None:
-    fill(tmp_path, {"a.png": picture})
+def test_an_existing_output_is_never_overwritten(run: Run, service: StandIn, image: bytes, tmp_path: Path) -> None:
+    fill(tmp_path, {"a.png": image})
     (tmp_path / "kept.csv").write_text("precious", encoding="utf-8")
     ended = run("predict", "--url", service.url, "--output", tmp_path / "kept.csv", tmp_path / "a.png")
     assert ended.exit_code == 2
@@ -241,9 +235,9 @@ def test_a_file_that_no_run_wrote_is_not_resumed(run: Run, service: StandIn, tmp
 
 
 def test_a_service_that_is_draining_ends_the_run_with_its_reason(
-    run: Run, serve: Serve, refusal: type[Refusal], golden_pictures: dict[str, bytes], tmp_path: Path
+    run: Run, serve: Serve, refusal: type[Refusal], golden_images: dict[str, bytes], tmp_path: Path
 ) -> None:
-    fill(tmp_path, golden_pictures)
+    fill(tmp_path, golden_images)
 
     def drain(_service: StandIn, _request: Request) -> None:
         raise refusal(503, "not_ready", "The service is shutting down.")
@@ -252,11 +246,11 @@ def test_a_service_that_is_draining_ends_the_run_with_its_reason(
     ended = run("predict", "--url", service.url, "--retries", 0, "--concurrency", 1, tmp_path)
     assert ended.exit_code == 4
     assert "The service is shutting down" in ended.stderr
-    assert len(service.requests) < len(golden_pictures)
+    assert len(service.requests) < len(golden_images)
 
 
 def test_several_calls_are_under_way_at_once(
-    run: Run, serve: Serve, golden_pictures: dict[str, bytes], tmp_path: Path
+    run: Run, serve: Serve, golden_images: dict[str, bytes], tmp_path: Path
 ) -> None:
     """Each of the four calls waits for the other three, so answers prove that they overlapped."""
     together = threading.Barrier(4)
@@ -265,10 +259,10 @@ def test_several_calls_are_under_way_at_once(
         together.wait(timeout=5)
 
     service = serve(answer_before=wait_for_the_others)
-    fill(tmp_path, golden_pictures)
+    fill(tmp_path, golden_images)
     assert run("predict", "--url", service.url, "--concurrency", 4, tmp_path).exit_code == 0
 
 
-def fill(folder: Path, pictures: dict[str, bytes]) -> None:
-    for name, content in pictures.items():
+def fill(folder: Path, images: dict[str, bytes]) -> None:
+    for name, content in images.items():
         (folder / name).write_bytes(content)

@@ -103,7 +103,7 @@ def test_settings_that_cannot_be_are_usage_errors(run: Run, arguments: tuple[str
     [
         ("not toml", "cannot be used"),
         ('default_profile = "a"\n[profiles.a]\nurll = "x"', "sets 'urll'; it can set: url"),
-        ("profiles = 3", "profiles should be an object"),
+        ("profiles = 3", "Expected `object`, got `int` - at `$.profiles`"),
         ('default_profile = "gone"', "There is no profile 'gone'"),
     ],
 )

@@ -25,11 +25,9 @@ def test_a_service_that_is_not_there_ends_with_3(run: Run, free_port: int) -> No
     assert ended.exit_code == 3
 
 
-def test_labelled_cases_are_asked(
-    run: Run, service: StandIn, golden_pictures: dict[str, bytes], tmp_path: Path
-) -> None:
+def test_labelled_cases_are_asked(run: Run, service: StandIn, golden_images: dict[str, bytes], tmp_path: Path) -> None:
     rows = ["file,class_id,label"]
-    for name, content in golden_pictures.items():
+    for name, content in golden_images.items():
         (tmp_path / name).write_bytes(content)
         class_id = run("predict", "--url", service.url, "--quiet", tmp_path / name).stdout.strip()
         rows.append(f"{name},{class_id},x")

@@ -40,8 +40,8 @@ def add_a_trace(detail: str) -> str:
     return f'Traceback (most recent call last):\n  File "/srv/app/routes.py", line 7, in predict\nValueError: {detail}'
 
 
-def be_slow_for_one_picture_in_four(service: StandIn, request: Request) -> None:
-    if request.path == "/predict" and request.body == SLOW_PICTURE[0]:
+def be_slow_for_one_image_in_four(service: StandIn, request: Request) -> None:
+    if request.path == "/predict" and request.body == SLOW_IMAGE[0]:
         time.sleep(1.2)  # the fault itself, not a wait for something
 
 
@@ -56,7 +56,7 @@ def answer_with_the_previous_vector(service: StandIn, vector: list[float]) -> li
         return previous if service.predicting > 1 and previous else vector
 
 
-SLOW_PICTURE: list[bytes] = []
+SLOW_IMAGE: list[bytes] = []
 CALLS = count()
 
 
@@ -87,8 +87,8 @@ BROKEN: dict[str, tuple[dict[str, Any], set[str]]] = {
         | {"bad_base64", "base64_of_text", "broken_json", "form_without_file", "internal_addresses"},
     ),
     "shows its stack trace": ({"detail": add_a_trace}, {"no_internals"}),
-    "is slow for one picture in four": (
-        {"answer_before": be_slow_for_one_picture_in_four},
+    "is slow for one image in four": (
+        {"answer_before": be_slow_for_one_image_in_four},
         {"warm_latency", "parallel_load", "sustained_rate", "health_under_load"},
     ),
     "crosses answers": (
@@ -113,9 +113,9 @@ def failed_tests(run: Run, url: str, *arguments: object) -> set[str]:
 
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_broken_service_fails_exactly_the_tests_that_should_catch_it(
-    run: Run, serve: Serve, golden_pictures: dict[str, bytes], how: str
+    run: Run, serve: Serve, golden_images: dict[str, bytes], how: str
 ) -> None:
-    SLOW_PICTURE[:] = [golden_pictures["golden-1.png"]]
+    SLOW_IMAGE[:] = [golden_images["golden-1.png"]]
     faults, expected = BROKEN[how]
     key = "right-key"
     is_public = faults.get("public", False)

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
-from imgcls_client.load.wire import BrokenAnswerError, Wire, WireAnswer, parse_answer
+from imgcls_client.load.wire import BrokenAnswerError, Wire, WireAnswer
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,42 +17,21 @@ INTERIM = b"HTTP/1.1 100 Continue\r\n\r\n" + LENGTH
 TRAILED = CHUNKED.removesuffix(b"\r\n") + b"Checksum: 1\r\n\r\n"
 
 
-@pytest.mark.parametrize("answer", [LENGTH, CHUNKED, INTERIM, TRAILED], ids=["length", "chunks", "interim", "trailer"])
-@given(cuts=st.lists(st.integers(0, 120), max_size=6))
-def test_an_answer_is_whole_exactly_when_its_last_byte_has_come(answer: bytes, cuts: list[int]) -> None:
-    received = bytearray()
-    places = sorted({min(cut, len(answer)) for cut in cuts} | {0, len(answer)})
-    for start, end in pairwise(places):
-        received += answer[start:end]
-        found = parse_answer(received)
-        assert (found is not None) == (end == len(answer))
-    assert parse_answer(received) == WireAnswer(200, b"hello", is_reusable=True)
+def exchange(answers: Sequence[bytes], *, part: int = 1000) -> list[WireAnswer | str]:
+    """Ask once for each answer over one connection to a server that gives them one by one and then closes.
 
-
-def test_answers_without_a_body_end_with_their_head() -> None:
-    assert parse_answer(bytearray(b"HTTP/1.1 204 No Content\r\n\r\n")) == WireAnswer(204, b"", is_reusable=True)
-
-
-@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n", b"HTTP/1.0 200 OK\r\n"])
-def test_a_connection_that_the_server_will_close_is_not_used_again(head: bytes) -> None:
-    found = parse_answer(bytearray(head + b"Content-Length: 0\r\n\r\n"))
-    assert found == WireAnswer(200, b"", is_reusable=False)
-
-
-@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n"])
-def test_what_is_not_http_is_an_error(answer: bytes) -> None:
-    with pytest.raises(BrokenAnswerError):
-        parse_answer(bytearray(answer))
-
-
-def exchange(answers: Sequence[bytes]) -> list[WireAnswer | str]:
-    """Ask once for each answer over one connection to a server that gives them one by one and then closes."""
+    Args:
+        answers: what the server says.
+        part: how many bytes of it go out at once.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for answer in answers:
             await reader.readuntil(b"\r\n\r\n")
-            writer.write(answer)
-            await writer.drain()
+            for start in range(0, len(answer), part):
+                writer.write(answer[start : start + part])
+                await writer.drain()
+                await asyncio.sleep(0)  # lets the other side read before the next part
         writer.close()
 
     async def ask() -> list[WireAnswer | str]:
@@ -85,3 +61,25 @@ def test_an_answer_without_a_length_ends_with_its_connection() -> None:
 
 def test_a_connection_that_ends_in_the_middle_of_an_answer_is_an_error() -> None:
     assert exchange([LENGTH[:-2]]) == ["closed before the answer was whole"]
+
+
+@pytest.mark.parametrize("part", [1, 7, 1000])
+@pytest.mark.parametrize("answer", [LENGTH, CHUNKED, INTERIM, TRAILED], ids=["length", "chunks", "interim", "trailer"])
+def test_an_answer_is_whole_however_its_bytes_come(answer: bytes, part: int) -> None:
+    assert exchange([answer, answer], part=part) == [WireAnswer(200, b"hello", is_reusable=True)] * 2
+
+
+def test_answers_without_a_body_end_with_their_head() -> None:
+    assert exchange([b"HTTP/1.1 204 No Content\r\n\r\n"]) == [WireAnswer(204, b"", is_reusable=True)]
+
+
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nConnection: close\r\n", b"HTTP/1.0 200 OK\r\n"])
+def test_a_connection_that_the_server_will_close_is_not_used_again(head: bytes) -> None:
+    found = exchange([head + b"Content-Length: 0\r\n\r\n"])
+    assert found == [WireAnswer(200, b"", is_reusable=False)]
+
+
+@pytest.mark.parametrize("answer", [b"SSH-2.0-OpenSSH\r\n\r\n", b"HTTP/1.1 abc\r\n\r\n"])
+def test_what_is_not_http_is_an_error(answer: bytes) -> None:
+    (found,) = exchange([answer])
+    assert "not HTTP/1" in str(found)

@@ -6,12 +6,19 @@ with ImgclsClient("http://127.0.0.1:8192") as client:
     print(client.predict("tench.jpg").label)
 """
 
+from __future__ import annotations
+
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from imgcls_client.async_client import AsyncImgclsClient
-    from imgcls_client.client import ImgclsClient
+    from imgcls_contract import ClassProbability, Prediction
+    from imgcls_contract import GoldenCaseReply as GoldenCase
+    from imgcls_contract import GoldenReply as Golden
+    from imgcls_contract import HealthReply as Health
+    from imgcls_contract import ModelId as ModelRef
+    from imgcls_contract import ModelReply as ModelEntry
+
     from imgcls_client.errors import (
         AccessDeniedError,
         AnswerTimeoutError,
@@ -28,48 +35,17 @@ if TYPE_CHECKING:
         UnexpectedAnswerError,
         UnreachableError,
     )
-    from imgcls_client.replies import (
-        ClassScore,
-        Golden,
-        GoldenCase,
-        Health,
-        ModelEntry,
-        ModelRef,
-        Prediction,
-        Readiness,
-    )
-    from imgcls_client.retry_policy import NO_RETRY, RetryPolicy, Timeouts
-
-# Loaded on first use: the commands live in this package too and must not pay for httpx to print their help.
-PUBLIC = {
-    "async_client": ("AsyncImgclsClient",),
-    "client": ("ImgclsClient",),
-    "errors": (
-        "AccessDeniedError",
-        "AnswerTimeoutError",
-        "DeadlineExceededError",
-        "ImageRefusedError",
-        "ImageSourceError",
-        "ImgclsClientError",
-        "NotFoundError",
-        "ParameterRefusedError",
-        "RefusedError",
-        "ServiceFaultError",
-        "SettingsError",
-        "UnavailableError",
-        "UnexpectedAnswerError",
-        "UnreachableError",
-    ),
-    "replies": ("ClassScore", "Golden", "GoldenCase", "Health", "ModelEntry", "ModelRef", "Prediction", "Readiness"),
-    "retry_policy": ("NO_RETRY", "RetryPolicy", "Timeouts"),
-}
+    from imgcls_client.http.answers import Readiness, TimedPrediction
+    from imgcls_client.http.async_client import AsyncImgclsClient
+    from imgcls_client.http.client import ImgclsClient
+    from imgcls_client.http.retry_policy import NO_RETRY, RetryPolicy, Timeouts
 
 __all__ = [
     "NO_RETRY",
     "AccessDeniedError",
     "AnswerTimeoutError",
     "AsyncImgclsClient",
-    "ClassScore",
+    "ClassProbability",
     "DeadlineExceededError",
     "Golden",
     "GoldenCase",
@@ -88,15 +64,28 @@ __all__ = [
     "RetryPolicy",
     "ServiceFaultError",
     "SettingsError",
+    "TimedPrediction",
     "Timeouts",
     "UnavailableError",
     "UnexpectedAnswerError",
     "UnreachableError",
 ]
 
+# Loaded on first use: the commands live in this package too and must not pay for httpx to print their help.
+_HOMES = ("errors", "http.retry_policy", "http.answers", "http.client", "http.async_client")
+_OF_THE_CONTRACT = {
+    "Golden": "GoldenReply",
+    "GoldenCase": "GoldenCaseReply",
+    "Health": "HealthReply",
+    "ModelEntry": "ModelReply",
+    "ModelRef": "ModelId",
+}
+
 
 def __getattr__(name: str) -> object:
-    for module, names in PUBLIC.items():
-        if name in names:
-            return getattr(import_module(f"imgcls_client.{module}"), name)
+    if name in __all__:
+        for module in (f"imgcls_client.{home}" for home in _HOMES):
+            if hasattr(found := import_module(module), name):
+                return getattr(found, name)
+        return getattr(import_module("imgcls_contract"), _OF_THE_CONTRACT.get(name, name))
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

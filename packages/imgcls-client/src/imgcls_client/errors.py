@@ -3,7 +3,7 @@
 ```text
 ImgclsClientError
 ├── SettingsError (ValueError)             exit 2   an address, key or option that cannot be used
-├── ImageSourceError (OSError)             exit 1   a picture that cannot be read on this side
+├── ImageSourceError (OSError)             exit 1   an image that cannot be read on this side
 ├── UnreachableError (ConnectionError)     exit 3   no connection, or it broke
 ├── AnswerTimeoutError (TimeoutError)      exit 3   connected, but no answer in time
 ├── UnexpectedAnswerError (ValueError)     exit 4   an answer that is not imgcls'
@@ -18,32 +18,17 @@ ImgclsClientError
 ```
 """
 
-from typing import ClassVar
+from __future__ import annotations
 
-__all__ = [
-    "AccessDeniedError",
-    "AnswerTimeoutError",
-    "DeadlineExceededError",
-    "ImageRefusedError",
-    "ImageSourceError",
-    "ImgclsClientError",
-    "NotFoundError",
-    "ParameterRefusedError",
-    "RefusedError",
-    "ServiceFaultError",
-    "SettingsError",
-    "UnavailableError",
-    "UnexpectedAnswerError",
-    "UnreachableError",
-]
+from typing import ClassVar
 
 
 class ImgclsClientError(Exception):
     """Base of everything this package raises on purpose.
 
     Attributes:
-        code: Stable snake_case name of the kind of failure.
-        exit_code: What a command ends with when this is the reason.
+        code: stable snake_case name of the kind of failure.
+        exit_code: what a command ends with when this is the reason.
     """
 
     code: str = "client_error"
@@ -63,10 +48,10 @@ class SettingsError(ImgclsClientError, ValueError):
 
 
 class ImageSourceError(ImgclsClientError, OSError):
-    """A picture could not be read on this side, before anything was sent.
+    """An image could not be read on this side, before anything was sent.
 
     Attributes:
-        source: The path or URL as the caller wrote it.
+        source: the path or URL as the caller wrote it.
     """
 
     code = "image_unreadable"
@@ -82,8 +67,8 @@ class UnreachableError(ImgclsClientError, ConnectionError):
     """There is no connection to the service, or it broke before an answer came.
 
     Attributes:
-        url: The service's base address.
-        reason: What the network said.
+        url: the service's base address.
+        reason: what the network said.
     """
 
     code = "unreachable"
@@ -107,9 +92,9 @@ class AnswerTimeoutError(ImgclsClientError, TimeoutError):
     """The service was reached and did not answer in time.
 
     Attributes:
-        url: The service's base address.
-        waited_s: How long the client waited, in seconds.
-        call: Method and path.
+        url: the service's base address.
+        waited_s: how long the client waited, in seconds.
+        call: method and path.
     """
 
     code = "answer_timeout"
@@ -134,8 +119,9 @@ class UnexpectedAnswerError(ImgclsClientError, ValueError):
     """The answer is not what an imgcls service sends.
 
     Attributes:
+        what: what was wrong with it, in a sentence.
         status: HTTP status of the answer.
-        request_id: The answer's request id, where it had one.
+        request_id: the answer's request id, where it had one.
     """
 
     code = "unexpected_answer"
@@ -143,6 +129,7 @@ class UnexpectedAnswerError(ImgclsClientError, ValueError):
 
     def __init__(self, what: str, *, status: int, request_id: str | None = None) -> None:
         super().__init__(f"{what} Is this the address of an imgcls service?")
+        self.what = what
         self.status = status
         self.request_id = request_id
 
@@ -152,10 +139,10 @@ class RefusedError(ImgclsClientError):
 
     Attributes:
         status: HTTP status.
-        code: The service's stable name of the problem, such as `image_undecodable`.
-        detail: The service's sentence.
-        request_id: For finding the call in the service's log.
-        retry_after_s: Seconds to wait before trying again, where the service said so.
+        code: the service's stable name of the problem, such as `image_undecodable`.
+        detail: the service's sentence.
+        request_id: for finding the call in the service's log.
+        retry_after_s: seconds to wait before trying again, where the service said so.
     """
 
     code = "refused"
@@ -185,7 +172,7 @@ class RefusedError(ImgclsClientError):
 
 
 class ImageRefusedError(RefusedError):
-    """This picture is not acceptable: undecodable, too large, or of an unknown media type."""
+    """This image is not acceptable: undecodable, too large, or of an unknown media type."""
 
 
 class ParameterRefusedError(RefusedError):

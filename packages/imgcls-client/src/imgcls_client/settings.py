@@ -3,18 +3,18 @@
 The only module that reads the environment.
 """
 
+from __future__ import annotations
+
 import os
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+
 from imgcls_client.errors import SettingsError
-from imgcls_client.json_fields import FieldError, as_object
 
-__all__ = ["SETTINGS", "Origin", "Setting", "Settings", "config_path", "resolve_settings", "state_path"]
-
-MASK = "••••"
+_MASK = "••••"
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,14 @@ class Setting:
     """One setting.
 
     Attributes:
-        name: In the config file; the flag is `--` with dashes, the variable `IMGCLS_` in capitals.
-        default: Used when nothing else names a value; None means unset.
+        name: in the config file; the flag is `--` with dashes, the variable `IMGCLS_` in capitals.
+        default: used when nothing else names a value; None means unset.
         kind: `text` or `number` (seconds or a count, 0 or more).
-        secret: Never shown.
-        other_variable: A variable of another tool that is honoured too.
-        command: The only command that has it as a flag, or `config` for none; None for every command that reaches a
+        secret: never shown.
+        other_variable: a variable of another tool that is honoured too.
+        command: the only command that has it as a flag, or `config` for none; None for every command that reaches a
             deployment.
-        says: What it is.
+        says: what it is.
     """
 
     name: str
@@ -73,6 +73,13 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+class _ConfigFile(msgspec.Struct):
+    """The config file."""
+
+    default_profile: str | None = None
+    profiles: dict[str, dict[str, object]] = {}
+
+
 @dataclass(frozen=True, slots=True)
 class Origin:
     """A value and where it came from, for showing.
@@ -94,27 +101,27 @@ class Settings:
     profile: str | None
 
     def text(self, name: str) -> str | None:
-        """Give a text setting."""
+        """Gives a text setting."""
         value = self.origins[name].value
         return None if value is None else str(value)
 
     def number(self, name: str) -> float:
-        """Give a numeric setting."""
+        """Gives a numeric setting."""
         value = self.origins[name].value
         if not isinstance(value, int | float):
             raise SettingsError(f"`{name}` has no value.")
         return float(value)
 
     def shown(self, setting: Setting) -> str:
-        """Give a value as it may be shown."""
+        """Gives a value as it may be shown."""
         value = self.origins[setting.name].value
         if value is None:
             return "not set"
-        return MASK if setting.secret else f"{value:g}" if isinstance(value, float) else str(value)
+        return _MASK if setting.secret else f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def config_path(environment: Mapping[str, str] | None = None) -> Path:
-    """Say where the config file is: `IMGCLS_CONFIG`, or `imgcls/config.toml` in the XDG config folder."""
+    """Says where the config file is: `IMGCLS_CONFIG`, or `imgcls/config.toml` in the XDG config folder."""
     environment = os.environ if environment is None else environment
     if named := environment.get("IMGCLS_CONFIG"):
         return Path(named)
@@ -122,7 +129,7 @@ def config_path(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def state_path(environment: Mapping[str, str] | None = None) -> Path:
-    """Say where the monitor's database is by default: `imgcls/monitor.sqlite` in the XDG state folder."""
+    """Says where the monitor's database is by default: `imgcls/monitor.sqlite` in the XDG state folder."""
     environment = os.environ if environment is None else environment
     return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "imgcls" / "monitor.sqlite"
 
@@ -130,24 +137,24 @@ def state_path(environment: Mapping[str, str] | None = None) -> Path:
 def resolve_settings(
     flags: Mapping[str, str | float | None], *, environment: Mapping[str, str] | None = None
 ) -> Settings:
-    """Find each setting's value and where it comes from.
+    """Finds each setting's value and where it comes from.
 
     Args:
-        flags: What the command line said, by setting name, and `profile`; None where it said nothing.
-        environment: Instead of the process's own.
+        flags: what the command line said, by setting name, and `profile`; None where it said nothing.
+        environment: instead of the process's own.
 
     Raises:
-        SettingsError: A value is not of its kind, or the config file or profile cannot be used.
+        SettingsError: a value is not of its kind, or the config file or profile cannot be used.
     """
     environment = os.environ if environment is None else environment
     chosen = flags.get("profile") or environment.get("IMGCLS_PROFILE")
-    profile_name, profile = read_profile(config_path(environment), None if chosen is None else str(chosen))
+    profile_name, profile = _read_profile(config_path(environment), None if chosen is None else str(chosen))
     origins: dict[str, Origin] = {}
     for setting in SETTINGS:
         value: object = None
         source, rank = "default", 3
         flag = flags.get(setting.name)
-        variable = first_set(environment, setting)
+        variable = _first_set(environment, setting)
         if flag is not None:
             value, source, rank = flag, setting.flag, 0
         elif variable is not None:
@@ -156,21 +163,21 @@ def resolve_settings(
             value, source, rank = profile[setting.name], f"profile {profile_name!r}", 2
         else:
             value = setting.default
-        origins[setting.name] = Origin(checked(setting, value, source), source, rank)
+        origins[setting.name] = Origin(_checked(setting, value, source), source, rank)
     return Settings(origins, profile_name)
 
 
-def first_set(environment: Mapping[str, str], setting: Setting) -> str | None:
-    """Name the variable that sets a setting; an empty one counts as unset."""
+def _first_set(environment: Mapping[str, str], setting: Setting) -> str | None:
+    """Names the variable that sets a setting; an empty one counts as unset."""
     names = (setting.variable, *([setting.other_variable] if setting.other_variable else []))
     return next((name for name in names if environment.get(name)), None)
 
 
-def checked(setting: Setting, value: object, source: str) -> str | float | None:
-    """Check a value's kind.
+def _checked(setting: Setting, value: object, source: str) -> str | float | None:
+    """Checks a value's kind.
 
     Raises:
-        SettingsError: It is of another kind.
+        SettingsError: it is of another kind.
     """
     if value is None or setting.kind == "text":
         return None if value is None else str(value)
@@ -183,26 +190,25 @@ def checked(setting: Setting, value: object, source: str) -> str | float | None:
     return number
 
 
-def read_profile(path: Path, name: str | None) -> tuple[str | None, dict[str, object]]:
-    """Read a profile of the config file: the one named, or the file's `default_profile`, or none.
+def _read_profile(path: Path, name: str | None) -> tuple[str | None, dict[str, object]]:
+    """Reads a profile of the config file: the one named, or the file's `default_profile`, or none.
 
     Raises:
-        SettingsError: The file is not TOML, has no such profile, or the profile has a key that is no setting.
+        SettingsError: the file is not TOML, has no such profile, or the profile has a key that is no setting.
     """
     try:
-        document = as_object(tomllib.loads(path.read_text(encoding="utf-8")), str(path))
-        profiles = as_object(document.get("profiles", {}), "profiles")
-        name = name or (str(document["default_profile"]) if "default_profile" in document else None)
-        profile = as_object(profiles[name], f"profiles.{name}") if name in profiles else None
+        file = msgspec.toml.decode(path.read_bytes(), type=_ConfigFile)
     except FileNotFoundError:
-        profiles, profile = {}, None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, FieldError) as error:
+        file = _ConfigFile()
+    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
         raise SettingsError(f"The config file {path} cannot be used: {error}.") from error
+    name = name or file.default_profile
     if name is None:
         return None, {}
-    if profile is None:
-        known = ", ".join(sorted(profiles)) or "none"
+    if name not in file.profiles:
+        known = ", ".join(sorted(file.profiles)) or "none"
         raise SettingsError(f"There is no profile {name!r} in {path}; it has: {known}.")
+    profile = file.profiles[name]
     known_names = [setting.name for setting in SETTINGS]
     for key in profile:
         if key not in known_names:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from imgcls_contract.batch import BatchReply, BatchResult, FailedImage, ImageFault, decode_batch
 from imgcls_contract.classification import ClassProbability, ImageAnswer, ModelId, Prediction, StageTimingMs, TimingMs
-from imgcls_contract.drift import AnswerHistograms, DriftFiguresReply, DriftReply, ModelDriftReply, ReferenceReply
+from imgcls_contract.drift import (
+    AnswerHistograms,
+    DriftFiguresReply,
+    DriftReply,
+    DriftStatus,
+    ModelDriftReply,
+    ReferenceReply,
+)
 from imgcls_contract.golden import GoldenCaseReply, GoldenReply
 from imgcls_contract.models import ModelReply, ModelsReply
 from imgcls_contract.problems import PROBLEM_MEDIA_TYPE, PROBLEMS, Problem, ProblemDocument
@@ -20,6 +27,7 @@ __all__ = [
     "ClassProbability",
     "DriftFiguresReply",
     "DriftReply",
+    "DriftStatus",
     "FailedImage",
     "GoldenCaseReply",
     "GoldenReply",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct
 
@@ -27,8 +27,20 @@ class ReferenceReply(Struct, frozen=True):
     entropy_shares: list[float]
 
 
+DriftStatus = Literal["stable", "drifted", "too_few_answers", "reference_too_small"]
+
+
 class DriftReply(Struct, frozen=True):
-    """How far one distribution has moved."""
+    """How far one distribution has moved, judged by the reply's `limit_psi`."""
+
+    status: Annotated[
+        DriftStatus,
+        Meta(
+            description="`drifted`: `psi` is above the limit, over enough answers. `too_few_answers`: fewer than "
+            "`answers_needed`. `reference_too_small`: the reference has too few images for this limit, so that no "
+            "number of answers is enough."
+        ),
+    ]
 
     psi: Annotated[float | None, Meta(description="Population stability index; null without answers.")]
     jensen_shannon: Annotated[float | None, Meta(description="Distance in bits, 0 to 1; null without answers.")]
@@ -50,7 +62,9 @@ class ModelDriftReply(Struct, frozen=True):
     """What a model answers, and what it answered when it was evaluated."""
 
     model: ModelId
-    limit_psi: Annotated[float, Meta(description="An index above it, over enough answers, is drift.")]
+    limit_psi: Annotated[
+        float, Meta(description="The limit asked for: an index above it, over enough answers, is drift.")
+    ]
     window_s: Annotated[float, Meta(description="How far back the window looks, in s.")]
     window: AnswerHistograms
     since_load: AnswerHistograms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated
 
 from msgspec import Meta, Struct
@@ -16,6 +17,15 @@ class GoldenCaseReply(Struct, frozen=True):
     image_base64: str
     top: list[ClassProbability]
     expected_class_id: int | None
+
+    @property
+    def image(self) -> bytes:
+        """Gives the encoded image.
+
+        Raises:
+            binascii.Error: what came is not base64.
+        """
+        return base64.b64decode(self.image_base64, validate=True)
 
 
 class GoldenReply(Struct, frozen=True):

@@ -7,13 +7,12 @@ often as not, and fields that are missing are taken as unknown: nothing here may
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Self, TypeGuard
 
 import httpx
 
 from imgcls_client.cerebrium.address import CerebriumApp
 from imgcls_client.errors import AccessDeniedError, NotFoundError, RefusedError, UnexpectedAnswerError, UnreachableError
-from imgcls_client.json_fields import is_list, is_object
 
 __all__ = ["REST_URL", "AppState", "CerebriumApi", "Container", "Run"]
 
@@ -52,7 +51,6 @@ class Run:
     container_id: str | None
     queue_ms: float | None
     runtime_ms: float | None
-    response_ms: float | None
 
 
 class CerebriumApi:
@@ -106,7 +104,6 @@ class CerebriumApi:
                 container_id=None if entry.get("containerId") is None else str(entry["containerId"]),
                 queue_ms=real(entry.get("queueTimeMs")),
                 runtime_ms=real(entry.get("runtimeMs")),
-                response_ms=real(entry.get("responseTimeMs")),
             )
             for entry in entries(self.get("/runs"))
         ]
@@ -150,6 +147,16 @@ def refused(answer: httpx.Response) -> RefusedError:
     kinds: dict[int, type[RefusedError]] = {401: AccessDeniedError, 403: AccessDeniedError, 404: NotFoundError}
     kind = AccessDeniedError if answer.status_code == 405 else kinds.get(answer.status_code, RefusedError)
     return kind(status=answer.status_code, code="platform_refused", detail=said or "no reason given")
+
+
+def is_object(value: object) -> TypeGuard[dict[str, object]]:
+    """Say whether a parsed value is a JSON object."""
+    return isinstance(value, dict)
+
+
+def is_list(value: object) -> TypeGuard[list[object]]:
+    """Say whether a parsed value is a JSON list."""
+    return isinstance(value, list)
 
 
 def entries(document: object) -> list[dict[str, object]]:

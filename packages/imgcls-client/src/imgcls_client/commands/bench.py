@@ -1,26 +1,27 @@
 """`imgcls-client bench`."""
 
+from __future__ import annotations
+
 import json
 from pathlib import Path
 
 import click
+import msgspec
+from imgcls_cli.files import replace_file
+from imgcls_cli.terminal import show_time
 
-from imgcls_client.calls import predict_call
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.durations import DURATION, DURATION_OR_ZERO
+from imgcls_client.commands.durations import DURATION, DURATION_OR_ZERO
 from imgcls_client.errors import SettingsError, UnreachableError
-from imgcls_client.image_sources import find_images
-from imgcls_client.json_fields import FieldError, as_object
-from imgcls_client.load.engine import LoadPlan, put_load
+from imgcls_client.http.calls import predict_call
+from imgcls_client.load.generator import LoadPlan, LoadRun
 from imgcls_client.load.report import comparison, html_page, plan_text, text_report
-from imgcls_client.progress import passing_time
-from imgcls_client.report_files import write_report
+from imgcls_client.load.samples import LoadFigures
+from imgcls_client.predict.image_sources import find_images
 
-__all__ = ["bench"]
-
-# More pictures than this in memory say nothing more about a service.
-MOST_IMAGES = 256
-OPEN_LOOP_PLACES = 256
+# More images than this in memory say nothing more about a service.
+_MOST_IMAGES = 256
+_OPEN_LOOP_PLACES = 256
 
 
 @click.command()
@@ -65,46 +66,43 @@ def bench(
 ) -> None:
     """Put load on a deployment and measure every answer.
 
-    Sends the IMAGEs in turn, by default the model's golden pictures. Without --rate each caller sends its next call
+    Sends the IMAGEs in turn, by default the model's golden images. Without --rate each caller sends its next call
     when the last one is answered (closed loop). With --rate calls are sent at even times, and latency counts from when
     a call was due, which corrects for coordinated omission.
     """
-    earlier = read_earlier(compare) if compare is not None else None
-    plan = LoadPlan(concurrency or (8 if rate is None else OPEN_LOOP_PLACES), duration_s, rate, warm_up_s, calls)
+    earlier = _read_earlier(compare) if compare is not None else None
+    plan = LoadPlan(concurrency or (8 if rate is None else _OPEN_LOOP_PLACES), duration_s, rate, warm_up_s, calls)
     with client_from(settings_of(context), is_check=True) as client:
-        pictures = [source.read() for source, _ in zip(find_images(images), range(MOST_IMAGES), strict=False)]
-        pictures = pictures or [case.image for case in client.golden().cases]
-        if not pictures:
-            raise SettingsError("The model carries no golden pictures; name some IMAGEs to send.")
-        client.predict(pictures[0], top_k=top_k)
-        click.echo(f"{plan_text(plan)}, {len(pictures)} pictures, {client.connection.url}", err=True)
-        requests = [predict_call(picture, top_k=top_k) for picture in pictures]
-        with passing_time(warm_up_s + duration_s, doing="measuring"):
-            load = put_load(client.connection, requests, plan)
+        encoded = [source.read() for source, _ in zip(find_images(images), range(_MOST_IMAGES), strict=False)]
+        encoded = encoded or [case.image for case in client.golden().cases]
+        if not encoded:
+            raise SettingsError("The model carries no golden images; name some IMAGEs to send.")
+        client.predict(encoded[0], top_k=top_k)
+        click.echo(f"{plan_text(plan)}, {len(encoded)} images, {client.connection.url}", err=True)
+        requests = [predict_call(each, top_k=top_k) for each in encoded]
+        with show_time(warm_up_s + duration_s, "measuring"):
+            load = LoadRun(client.connection, requests, plan).run()
         url = client.connection.url
-    document = load.document()
     asked = {"concurrency": plan.concurrency, "rate": rate, "duration_s": duration_s, "warm_up_s": warm_up_s}
     if as_json:
-        click.echo(json.dumps({"url": url, "plan": asked, **document}, indent=2))
+        click.echo(json.dumps({"url": url, "plan": asked, **msgspec.structs.asdict(load.figures())}, indent=2))
     else:
         click.echo(text_report(load, plan))
     if earlier is not None:
-        click.echo(comparison(document, earlier), err=as_json)
+        click.echo(comparison(load.figures(), earlier), err=as_json)
     if html is not None:
-        write_report(html, html_page(load, plan, url))
+        replace_file(html, html_page(load, plan, url))
     if not load.answered:
         raise UnreachableError(url, f"none of {len(load.samples)} calls was answered ({', '.join(load.errors)})")
 
 
-def read_earlier(path: Path) -> dict[str, object]:
-    """Read an earlier run's figures.
+def _read_earlier(path: Path) -> LoadFigures:
+    """Reads an earlier run's figures.
 
     Raises:
-        SettingsError: The file is not one that `bench --json` wrote.
+        SettingsError: the file is not one that `bench --json` wrote.
     """
     try:
-        document = as_object(json.loads(path.read_text(encoding="utf-8")), "the document")
-        comparison(document, document)
-    except (OSError, ValueError, FieldError) as error:
+        return msgspec.json.decode(path.read_bytes(), type=LoadFigures)
+    except (OSError, msgspec.DecodeError) as error:
         raise SettingsError(f"{path} is not a document that `bench --json` wrote: {error}.") from error
-    return document

@@ -1,13 +1,13 @@
 """`imgcls-client config show`."""
 
+from __future__ import annotations
+
 import json
 
 import click
 
 from imgcls_client.commands.connection_options import connection_options, settings_of, url_of
 from imgcls_client.settings import SETTINGS, config_path
-
-__all__ = ["config"]
 
 
 @click.group()

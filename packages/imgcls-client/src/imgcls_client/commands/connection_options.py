@@ -1,5 +1,7 @@
 """The options that every command has for reaching a deployment, and the clients they make."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -7,33 +9,22 @@ import click
 
 from imgcls_client.cerebrium.address import CerebriumApp, app_of_url, make_app
 from imgcls_client.cerebrium.rest import CerebriumApi
-from imgcls_client.client import ImgclsClient
-from imgcls_client.retry_policy import NO_RETRY, RetryPolicy, Timeouts
+from imgcls_client.http.client import ImgclsClient
+from imgcls_client.http.retry_policy import NO_RETRY, RetryPolicy, Timeouts
 from imgcls_client.settings import SETTINGS, Settings, resolve_settings
 
-__all__ = [
-    "client_from",
-    "connection_options",
-    "has_key",
-    "platform_api_from",
-    "platform_app_of",
-    "settings_of",
-    "stranger_from",
-    "url_of",
-]
-
 # The service leaves answers to such calls out of what it compares with the reference distribution.
-CHECK_HEADER = "x-imgcls-check"
+_CHECK_HEADER = "x-imgcls-check"
 
-Command = TypeVar("Command", bound=Callable[..., Any])
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 
 
-def connection_options(command: Command, *, for_command: str | None = None) -> Command:
-    """Give a command the options for reaching a deployment; see `settings_of`.
+def connection_options(command: _Command, *, for_command: str | None = None) -> _Command:
+    """Gives a command the options for reaching a deployment; see `settings_of`.
 
     Args:
-        command: The command.
-        for_command: Its name, where there are settings that it alone has.
+        command: the command.
+        for_command: its name, where there are settings that it alone has.
     """
 
     def take(context: click.Context, parameter: click.Parameter, value: object) -> None:
@@ -44,7 +35,7 @@ def connection_options(command: Command, *, for_command: str | None = None) -> C
     for setting in reversed(SETTINGS):
         if setting.command not in {None, for_command}:
             continue
-        default = "" if setting.default is None else f"  [default: {default_text(setting.default)}]"
+        default = "" if setting.default is None else f"  [default: {_default_text(setting.default)}]"
         command = click.option(
             setting.flag,
             setting.name,
@@ -57,18 +48,18 @@ def connection_options(command: Command, *, for_command: str | None = None) -> C
     )(command)
 
 
-def default_text(value: str | float) -> str:
-    """Show a default."""
+def _default_text(value: str | float) -> str:
+    """Shows a default."""
     return value if isinstance(value, str) else f"{value:g}"
 
 
 def settings_of(context: click.Context) -> Settings:
-    """Resolve the settings of the command that is running."""
+    """Resolves the settings of the command that is running."""
     return resolve_settings(context.meta.get("imgcls.flags", {}))
 
 
 def platform_app_of(settings: Settings) -> CerebriumApp | None:
-    """Name the app on Cerebrium that the settings mean, or None for any other host.
+    """Names the app on Cerebrium that the settings mean, or None for any other host.
 
     An address and a project may both be set, in different places: the nearer one counts (a flag before the
     environment, the environment before a profile).
@@ -84,7 +75,7 @@ def platform_app_of(settings: Settings) -> CerebriumApp | None:
 
 
 def url_of(settings: Settings) -> str:
-    """Give the base address of the deployment."""
+    """Gives the base address of the deployment."""
     found = platform_app_of(settings)
     url = settings.text("url") or ""
     if found is None or app_of_url(url) == found:
@@ -92,8 +83,8 @@ def url_of(settings: Settings) -> str:
     return found.url(settings.text("platform_url") or "")
 
 
-def headers_of(settings: Settings, *, platform_token: str | None, api_key: str | None) -> dict[str, str]:
-    """Give the headers that open the deployment.
+def _headers_of(settings: Settings, *, platform_token: str | None, api_key: str | None) -> dict[str, str]:
+    """Gives the headers that open the deployment.
 
     A platform's router reads `Authorization` itself, so behind one the service's own key goes as `X-API-Key`.
     """
@@ -103,18 +94,18 @@ def headers_of(settings: Settings, *, platform_token: str | None, api_key: str |
     return {"authorization": f"Bearer {platform_token}", **own}
 
 
-def platform_token_of(settings: Settings) -> str | None:
-    """Give the platform's token, where the deployment is on the platform: it goes nowhere else."""
+def _platform_token_of(settings: Settings) -> str | None:
+    """Gives the platform's token, where the deployment is on the platform: it goes nowhere else."""
     return settings.text("platform_token") if platform_app_of(settings) is not None else None
 
 
 def has_key(settings: Settings) -> bool:
-    """Say whether the settings have a key of the service or a token of its platform."""
-    return settings.text("api_key") is not None or platform_token_of(settings) is not None
+    """Says whether the settings have a key of the service or a token of its platform."""
+    return settings.text("api_key") is not None or _platform_token_of(settings) is not None
 
 
-def timeouts_of(settings: Settings) -> Timeouts:
-    """Give the time limits."""
+def _timeouts_of(settings: Settings) -> Timeouts:
+    """Gives the time limits."""
     return Timeouts(
         connect_s=settings.number("connect_timeout_s"),
         cold_start_s=settings.number("cold_start_timeout_s"),
@@ -122,35 +113,35 @@ def timeouts_of(settings: Settings) -> Timeouts:
     )
 
 
-def stranger_from(settings: Settings, key: str | None) -> ImgclsClient:
-    """Make a client for the same deployment with another key, or with none, that sends once."""
+def anonymous_client(settings: Settings, key: str | None) -> ImgclsClient:
+    """Makes a client for the same deployment with another key, or with none, that sends once."""
     return ImgclsClient(
         url_of(settings),
         api_key=key,
-        timeouts=timeouts_of(settings),
+        timeouts=_timeouts_of(settings),
         retry=NO_RETRY,
-        headers={CHECK_HEADER: "true"},
+        headers={_CHECK_HEADER: "true"},
     )
 
 
 def client_from(
     settings: Settings, *, retry: RetryPolicy | None = None, max_connections: int = 64, is_check: bool = False
 ) -> ImgclsClient:
-    """Make the client that the settings describe.
+    """Makes the client that the settings describe.
 
     Args:
-        settings: Where the service is and what opens it.
-        retry: What is tried again, instead of what the settings say.
-        max_connections: How many calls can be under way at once.
-        is_check: Whether its pictures test the deployment, and must not count as traffic when drift is judged.
+        settings: where the service is and what opens it.
+        retry: what is tried again, instead of what the settings say.
+        max_connections: how many calls can be under way at once.
+        is_check: whether its images test the deployment, and must not count as traffic when drift is judged.
     """
-    checks = {CHECK_HEADER: "true"} if is_check else {}
+    checks = {_CHECK_HEADER: "true"} if is_check else {}
     return ImgclsClient(
         url_of(settings),
-        timeouts=timeouts_of(settings),
+        timeouts=_timeouts_of(settings),
         retry=retry or RetryPolicy(attempts=int(settings.number("retries")) + 1),
         headers={
-            **headers_of(settings, platform_token=platform_token_of(settings), api_key=settings.text("api_key")),
+            **_headers_of(settings, platform_token=_platform_token_of(settings), api_key=settings.text("api_key")),
             **checks,
         },
         max_connections=max_connections,
@@ -158,8 +149,8 @@ def client_from(
 
 
 def platform_api_from(settings: Settings) -> CerebriumApi | None:
-    """Make a client of the platform's API, where the platform is known and there is a token."""
-    app, token = platform_app_of(settings), platform_token_of(settings)
+    """Makes a client of the platform's API, where the platform is known and there is a token."""
+    app, token = platform_app_of(settings), _platform_token_of(settings)
     if app is None or token is None:
         return None
     return CerebriumApi(app, token, rest_url=settings.text("platform_rest_url") or "")

@@ -1,5 +1,7 @@
 """`imgcls-client monitor` and `imgcls-client monitor report`."""
 
+from __future__ import annotations
+
 import json
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -8,21 +10,20 @@ from pathlib import Path
 
 import click
 from click.core import ParameterSource
+from imgcls_cli.files import replace_file
 
 from imgcls_client.cerebrium.figures import platform_figures
 from imgcls_client.commands.connection_options import (
     client_from,
     connection_options,
     platform_api_from,
-    platform_app_of,
     settings_of,
     url_of,
 )
-from imgcls_client.durations import DURATION, DURATION_OR_ZERO
+from imgcls_client.commands.durations import DURATION, DURATION_OR_ZERO
 from imgcls_client.errors import SettingsError
-from imgcls_client.image_sources import find_images
+from imgcls_client.http.retry_policy import NO_RETRY
 from imgcls_client.monitor.alerts import Alerting
-from imgcls_client.monitor.drift import read_reference
 from imgcls_client.monitor.exports import figures_of, start_wandb, write_prometheus
 from imgcls_client.monitor.history import History, fault_of
 from imgcls_client.monitor.pass_text import pass_document, pass_line
@@ -31,20 +32,17 @@ from imgcls_client.monitor.rules import Limits
 from imgcls_client.monitor.store import opened_store
 from imgcls_client.monitor.summary import markdown_summary
 from imgcls_client.monitor.watch import Pass, Watch, times_of
-from imgcls_client.report_files import write_report
-from imgcls_client.retry_policy import NO_RETRY
+from imgcls_client.predict.image_sources import find_images
 from imgcls_client.settings import Settings, state_path
 
-__all__ = ["monitor"]
-
-FILE = click.Path(dir_okay=False, path_type=Path)
-monitor_options = partial(connection_options, for_command="monitor")
+_FILE = click.Path(dir_okay=False, path_type=Path)
+_monitor_options = partial(connection_options, for_command="monitor")
 
 
 @click.group(invoke_without_command=True)
 @click.option("--every", "every_s", type=DURATION, help="Make a pass this often, as in 60s or 5m.  [default: one pass]")
 @click.option("--for", "for_s", type=DURATION, help="Stop after this long, as in 1h.  [default: until interrupted]")
-@click.option("--image", "images", multiple=True, help="Ask this picture or folder, too; can be repeated.")
+@click.option("--image", "images", multiple=True, help="Ask this image or folder, too; can be repeated.")
 @click.option(
     "--max-latency",
     "max_latency_s",
@@ -55,23 +53,20 @@ monitor_options = partial(connection_options, for_command="monitor")
 )
 @click.option(
     "--max-drift",
-    type=click.FloatRange(min=0),
+    type=click.FloatRange(min=0, min_open=True),
     default=0.25,
     show_default=True,
-    help="Limit of the population stability index against the artifact's reference, or --reference.",
-)
-@click.option(
-    "--reference", type=FILE, help="JSON file with the expected share of each class, instead of the artifact's own."
+    help="Limit of the population stability index against the artifact's reference.",
 )
 @click.option("--model-sha256", help="Alert when another model answers; the beginning is enough.")
 @click.option(
     "--alert-after", type=click.IntRange(min=1), default=1, show_default=True, help="Bad passes before an alert."
 )
 @click.option("--alert-command", help="Run this on an alert, with a JSON document on its standard input.")
-@click.option("--prometheus", type=FILE, help="Write the last pass for Prometheus' textfile collector.")
+@click.option("--prometheus", type=_FILE, help="Write the last pass for Prometheus' textfile collector.")
 @click.option("--wandb", is_flag=True, help="Log every pass to Weights & Biases.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each pass.")
-@monitor_options
+@_monitor_options
 @click.pass_context
 def monitor(
     context: click.Context,
@@ -80,7 +75,6 @@ def monitor(
     images: tuple[str, ...],
     max_latency_s: float,
     max_drift: float,
-    reference: Path | None,
     model_sha256: str | None,
     alert_after: int,
     alert_command: str | None,
@@ -96,14 +90,12 @@ def monitor(
     if context.invoked_subcommand is not None:
         return
     settings = settings_of(context)
-    limits = Limits(
-        max_latency_s * 1000, max_drift, model_sha256, None if reference is None else read_reference(reference)
-    )
-    asks_drift = reference is None and context.get_parameter_source("max_drift") is ParameterSource.COMMANDLINE
+    limits = Limits(max_latency_s * 1000, max_drift, model_sha256)
+    asks_drift = context.get_parameter_source("max_drift") is ParameterSource.COMMANDLINE
     is_wrong = was_alerted = False
     with ExitStack() as stack:
         client = stack.enter_context(client_from(settings, retry=NO_RETRY, is_check=True))
-        store = stack.enter_context(opened_store(database_of(settings)))
+        store = stack.enter_context(opened_store(_database_of(settings)))
         run = start_wandb(client.connection.url) if wandb else None
         if run is not None:
             stack.callback(run.finish)
@@ -117,19 +109,18 @@ def monitor(
             alert_after,
             tuple(find_images(images)),
             platform,
-            reads_traffic=platform_app_of(settings) is None,
         )
         try:
             for _ in times_of(every_s, for_s):
                 made = watch.make_pass()
                 is_wrong = bool(made.broken)
                 was_alerted = was_alerted or any(turn.kind == "broken" for turn in made.turns)
-                say(made, as_json=as_json)
+                _say(made, as_json=as_json)
                 if asks_drift and made.seen.is_ready:
                     asks_drift = False
-                    say_what_drift_lacks(made)
+                    _say_what_drift_lacks(made)
                 if prometheus is not None:
-                    write_prometheus(prometheus, made.seen, made.broken, last_good_s(watch))
+                    write_prometheus(prometheus, made.seen, made.broken, _last_good_s(watch))
                 if run is not None:
                     run.log(figures_of(made.seen))
         except KeyboardInterrupt:
@@ -137,29 +128,29 @@ def monitor(
     context.exit(1 if is_wrong or was_alerted else 0)
 
 
-def say(made: Pass, *, as_json: bool) -> None:
-    """Print a pass."""
+def _say(made: Pass, *, as_json: bool) -> None:
+    """Prints a pass."""
     click.echo(json.dumps(pass_document(made), ensure_ascii=False) if as_json else pass_line(made))
     for problem in made.problems:
         click.echo(f"imgcls-client: {problem}.", err=True)
 
 
-def say_what_drift_lacks(made: Pass) -> None:
-    """Tell who asked for a limit of drift why there is nothing to compare with."""
+def _say_what_drift_lacks(made: Pass) -> None:
+    """Tells who asked for a limit of drift why there is nothing to compare with."""
     if not made.seen.drift:
         lacks = "says nothing of its answers" if made.seen.live is None else "serves an artifact without a reference"
-        click.echo(f"imgcls-client: the service {lacks}, so that --max-drift needs a --reference.", err=True)
+        click.echo(f"imgcls-client: the service {lacks}, so --max-drift judges nothing.", err=True)
 
 
-def last_good_s(watch: Watch) -> float | None:
-    """Say when the last pass without fault was, in seconds since 1970."""
+def _last_good_s(watch: Watch) -> float | None:
+    """Says when the last pass without fault was, in seconds since 1970."""
     since = datetime.now(UTC) - timedelta(days=30)
     passes = watch.store.observations(watch.client.connection.url, since)
     return next((seen.at.timestamp() for seen in reversed(passes) if fault_of(seen) is None), None)
 
 
-def database_of(settings: Settings) -> Path:
-    """Say where the database is."""
+def _database_of(settings: Settings) -> Path:
+    """Says where the database is."""
     named = settings.text("database")
     return Path(named) if named is not None else state_path()
 
@@ -168,15 +159,14 @@ def database_of(settings: Settings) -> Path:
 @click.option(
     "--since", "since_s", type=DURATION, default="7d", show_default=True, help="How far back, as in 24h or 7d."
 )
-@click.option("--html", type=FILE, default=Path("imgcls-monitor.html"), show_default=True, help="Write the page here.")
-@click.option("--summary", type=FILE, help="Append Markdown to this file, as to $GITHUB_STEP_SUMMARY.")
-@click.option("--reference", type=FILE, help="JSON file with the expected share of each class.")
-@monitor_options
+@click.option("--html", type=_FILE, default=Path("imgcls-monitor.html"), show_default=True, help="Write the page here.")
+@click.option("--summary", type=_FILE, help="Append Markdown to this file, as to $GITHUB_STEP_SUMMARY.")
+@_monitor_options
 @click.pass_context
-def report(context: click.Context, since_s: float, html: Path, summary: Path | None, reference: Path | None) -> None:
+def report(context: click.Context, since_s: float, html: Path, summary: Path | None) -> None:
     """Draw what was kept as one HTML page, and print a summary."""
     settings = settings_of(context)
-    with opened_store(database_of(settings), must_exist=True) as store:
+    with opened_store(_database_of(settings), must_exist=True) as store:
         watched = store.urls()
         asked = url_of(settings).rstrip("/")
         url = (
@@ -189,10 +179,9 @@ def report(context: click.Context, since_s: float, html: Path, summary: Path | N
             known = ", ".join(watched) or "none"
             raise SettingsError(f"There are no passes over {url} in that time; watched are: {known}.")
         platform = store.platform_figures(url)
-        labels, alerts, live = store.labels(url), store.open_alerts(url), store.live(url)
+        labels, alerts, live = store.class_names(url), store.open_alerts(url), store.live(url)
     history = History(passes, labels, alerts)
-    shares = None if reference is None else read_reference(reference)
-    write_report(html, report_page(history, url, reference=shares, platform=platform, live=live))
+    replace_file(html, report_page(history, url, platform=platform, live=live))
     text = markdown_summary(history, url)
     if summary is not None:
         with summary.open("a", encoding="utf-8") as file:

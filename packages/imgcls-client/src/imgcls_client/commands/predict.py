@@ -1,23 +1,23 @@
 """`imgcls-client predict`."""
 
+from __future__ import annotations
+
 import sys
 import time
 from pathlib import Path
 from typing import cast
 
 import click
+from imgcls_cli.terminal import show_items
 
-from imgcls_client.classification import classify
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.image_sources import ImageSource, find_images
-from imgcls_client.prediction_output import Form, PredictionOutput, Tally, opened
-from imgcls_client.progress import with_progress
-from imgcls_client.resumption import Earlier, take_up
+from imgcls_client.predict.classification import classify
+from imgcls_client.predict.image_sources import ImageSource, find_images
+from imgcls_client.predict.output import Form, PredictionOutput, Tally, opened
+from imgcls_client.predict.resumption import Earlier, take_up
 
-__all__ = ["predict"]
-
-SUFFIX_FORMS: dict[str, Form] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-NOTHING_EARLIER = Earlier(frozenset(), 0, None)
+_SUFFIX_FORMS: dict[str, Form] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
+_NOTHING_EARLIER = Earlier(frozenset(), 0, None)
 
 
 @click.command()
@@ -48,51 +48,51 @@ def predict(
     resume: bool,
     concurrency: int,
 ) -> None:
-    """Classify pictures: files, folders (with all below), patterns, http(s) addresses, or - for standard input.
+    """Classify images: files, folders (with all below), patterns, http(s) addresses, or - for standard input.
 
-    Prints class id, label, probability and the time that the call took. A picture that cannot be read or used is one
+    Prints class id, label, probability and the time that the call took. An image that cannot be read or used is one
     line in the output, and the exit code is then 1.
     """
-    chosen = chosen_form(form, output, resume=resume)
+    chosen = _chosen_form(form, output, resume=resume)
     sources = list(find_images(images))
-    earlier = take_up(output) if resume and output is not None else NOTHING_EARLIER
+    earlier = take_up(output) if resume and output is not None else _NOTHING_EARLIER
     to_do = [source for source in sources if source.name not in earlier.names]
     started = time.perf_counter()
     with (
         client_from(settings_of(context), max_connections=concurrency) as client,
         opened(output, chosen, resume=resume) as stream,
     ):
-        table = PredictionOutput(stream, chosen, name_width=width_of(sources), top_k=top_k or 1)
+        table = PredictionOutput(stream, chosen, name_width=_width_of(sources), top_k=top_k or 1)
         outcomes = classify(client, to_do, in_flight=concurrency, top_k=top_k, model=model)
         scrolls = output is None and sys.stdout.isatty()
         try:
-            for outcome in with_progress(outcomes, total=len(to_do), doing="classifying", shown=not scrolls):
+            for outcome in show_items(outcomes, "classifying", len(to_do), shown=not scrolls):
                 table.write(outcome)
         finally:
             unfinished = len(to_do) - table.tally.answered - table.tally.failed
             if unfinished and output is not None:
                 click.echo(f"{unfinished} of {len(sources)} images are not done; go on with --resume.", err=True)
         table.finish(time.perf_counter() - started)
-    report(table.tally, earlier, time.perf_counter() - started, spoken=len(sources) > 1)
+    _report(table.tally, earlier, time.perf_counter() - started, spoken=len(sources) > 1)
     context.exit(1 if table.tally.failed + earlier.failed else 0)
 
 
-def chosen_form(form: str | None, output: Path | None, *, resume: bool) -> Form:
-    """Find the form of the output from its flag and the file's name."""
-    by_name = SUFFIX_FORMS.get(output.suffix.lower()) if output is not None else None
+def _chosen_form(form: str | None, output: Path | None, *, resume: bool) -> Form:
+    """Finds the form of the output from its flag and the file's name."""
+    by_name = _SUFFIX_FORMS.get(output.suffix.lower()) if output is not None else None
     chosen = cast("Form", form) if form is not None else by_name or "table"
     if resume and (output is None or chosen != "jsonl"):
         raise click.UsageError("--resume goes on with a JSONL file: name it with --output FILE.jsonl.")
     return chosen
 
 
-def width_of(sources: list[ImageSource]) -> int:
-    """Give the width of the column of names; a single picture needs none."""
+def _width_of(sources: list[ImageSource]) -> int:
+    """Gives the width of the column of names; a single image needs none."""
     return 0 if len(sources) == 1 else max((len(source.name) for source in sources), default=0)
 
 
-def report(tally: Tally, earlier: Earlier, elapsed_s: float, *, spoken: bool) -> None:
-    """Say on standard error how the run went."""
+def _report(tally: Tally, earlier: Earlier, elapsed_s: float, *, spoken: bool) -> None:
+    """Says on standard error how the run went."""
     models = [sha for sha in (earlier.model_sha256, *tally.model_sha256) if sha]
     if len(set(models)) > 1:
         click.echo(f"imgcls-client: these answers come from {len(set(models))} different models.", err=True)

@@ -1,20 +1,15 @@
 """`imgcls-client ready`."""
 
+from __future__ import annotations
+
 import json
-import time
 
 import click
 
-from imgcls_client.client import ImgclsClient
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.durations import DURATION
-from imgcls_client.errors import AnswerTimeoutError, UnreachableError
-from imgcls_client.replies import Readiness
-from imgcls_client.retry_policy import NO_RETRY
-
-__all__ = ["ready"]
-
-POLL_S = 1.0
+from imgcls_client.commands.durations import DURATION
+from imgcls_client.http.readiness import wait_until_ready
+from imgcls_client.http.retry_policy import NO_RETRY
 
 
 @click.command()
@@ -46,23 +41,3 @@ def ready(context: click.Context, wait_s: float | None, as_json: bool) -> None:
     else:
         click.echo(f"not ready  {readiness.reason or 'no model'}")
     context.exit(0 if readiness.ready else 1)
-
-
-def wait_until_ready(client: ImgclsClient, wait_s: float) -> Readiness:
-    """Ask until it is ready or the time is over; a service that is not there yet may still come.
-
-    Raises:
-        UnreachableError: It could not be reached to the end.
-        AnswerTimeoutError: It did not answer to the end.
-    """
-    ends = time.monotonic() + wait_s
-    while True:
-        is_last = time.monotonic() + POLL_S > ends
-        try:
-            readiness = client.ready()
-            if readiness.ready or is_last:
-                return readiness
-        except (UnreachableError, AnswerTimeoutError):
-            if is_last:
-                raise
-        time.sleep(POLL_S)

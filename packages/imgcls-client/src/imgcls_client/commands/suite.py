@@ -1,34 +1,34 @@
 """`imgcls-client suite`."""
 
+from __future__ import annotations
+
 import json
 from contextlib import ExitStack
 from pathlib import Path
 
 import click
+from imgcls_cli.files import replace_file
 
 from imgcls_client.commands.connection_options import (
+    anonymous_client,
     client_from,
     connection_options,
     has_key,
     platform_api_from,
     platform_app_of,
     settings_of,
-    stranger_from,
 )
-from imgcls_client.durations import DURATION
-from imgcls_client.report_files import write_report
-from imgcls_client.retry_policy import NO_RETRY
+from imgcls_client.commands.durations import DURATION
+from imgcls_client.http.retry_policy import NO_RETRY
 from imgcls_client.suite.deployment import Deployment, SuiteOptions
 from imgcls_client.suite.html_report import html_page
 from imgcls_client.suite.junit_report import junit_xml
 from imgcls_client.suite.labelled_cases import read_labelled_cases
-from imgcls_client.suite.runner import SuiteRun, model_of, open_up, run_checks
+from imgcls_client.suite.runner import SuiteRun, model_of, preflight, run_checks
 from imgcls_client.suite.selection import choose
 from imgcls_client.suite.table import list_checks, show_while_running
 
-__all__ = ["suite"]
-
-NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
 @click.command()
@@ -38,7 +38,7 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 @click.option(
     "--cases",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="CSV file with the columns file and class_id: your own labelled pictures.",
+    help="CSV file with the columns file and class_id: your own labelled images.",
 )
 @click.option(
     "--min-accuracy",
@@ -74,8 +74,8 @@ NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="How long to wait for scale-down.",
 )
-@click.option("--junit", type=NEW_FILE, help="Write the results as JUnit XML, too.")
-@click.option("--html", type=NEW_FILE, help="Write the results as one HTML page, too.")
+@click.option("--junit", type=_NEW_FILE, help="Write the results as JUnit XML, too.")
+@click.option("--html", type=_NEW_FILE, help="Write the results as one HTML page, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
 @connection_options
 @click.pass_context
@@ -128,18 +128,18 @@ def suite(
             direct=direct,
             options=options,
             has_key=has_key(settings),
-            as_stranger=lambda key: stranger_from(settings, key),
+            as_anonymous=lambda key: anonymous_client(settings, key),
             platform=platform,
         )
-        open_up(deployment)
+        preflight(deployment)
         running = run_checks(checks, deployment)
         results = list(running) if as_json else show_while_running(checks, running)
         run = SuiteRun(url=client.connection.url, model=model_of(deployment), results=tuple(results))
     if as_json:
         click.echo(json.dumps(run.document(), indent=2, ensure_ascii=False))
     if junit is not None:
-        write_report(junit, junit_xml(run))
+        replace_file(junit, junit_xml(run))
     if html is not None:
-        write_report(html, html_page(run))
+        replace_file(html, html_page(run))
     click.echo(run.summary(), err=True)
     context.exit(0 if run.has_passed else 1)

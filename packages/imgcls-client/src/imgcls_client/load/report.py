@@ -1,20 +1,19 @@
 """A finished load as text, as JSON for comparison, and as one HTML page with its latencies."""
 
+from __future__ import annotations
+
 from html import escape
 
-from imgcls_client import json_fields as fields
 from imgcls_client.charts import Series, dot_chart, line_chart
 from imgcls_client.html_page import figures, page, table
-from imgcls_client.load.engine import LoadPlan
-from imgcls_client.load.samples import ANSWERED, Load, percentile
+from imgcls_client.load.generator import LoadPlan
+from imgcls_client.load.samples import ANSWERED, Load, LoadFigures, percentile
 
-__all__ = ["comparison", "html_page", "plan_text", "text_report"]
-
-SHOWN_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 100.0)
+_SHOWN_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
 
 def plan_text(plan: LoadPlan) -> str:
-    """Say in words what load was put on."""
+    """Says in words what load was put on."""
     length = f"{plan.duration_s:g} s" if plan.calls is None else f"{plan.calls} calls in at most {plan.duration_s:g} s"
     if plan.rate is None:
         return f"closed loop, {plan.concurrency} callers, {length}"
@@ -22,13 +21,13 @@ def plan_text(plan: LoadPlan) -> str:
 
 
 def text_report(load: Load, plan: LoadPlan) -> str:
-    """Lay the figures out for reading."""
+    """Lays the figures out for reading."""
     lines = [
         plan_text(plan),
         f"{len(load.samples)} calls, {len(load.answered)} answered: {load.answers_a_second:.1f} answers a second",
     ]
     if load.answered:
-        values = [f"p{percent:g} {load.latency_ms(percent):.1f}" for percent in SHOWN_PERCENTILES[:-1]]
+        values = [f"p{percent:g} {load.latency_ms(percent):.1f}" for percent in _SHOWN_PERCENTILES[:-1]]
         lines.append(f"latency in ms: {', '.join(values)}, max {load.latency_ms(100):.1f}")
     if plan.rate is not None:
         lines.append("latency counts from when a call was due, so a stall is charged for every call that it held up")
@@ -41,29 +40,28 @@ def text_report(load: Load, plan: LoadPlan) -> str:
     return "\n".join(lines)
 
 
-def comparison(now: dict[str, object], before: dict[str, object]) -> str:
-    """Set a run's figures against an earlier run's.
+def comparison(now: LoadFigures, before: LoadFigures) -> str:
+    """Sets a run's figures against an earlier run's."""
+    rows = [("answers_a_second", before.answers_a_second, now.answers_a_second)]
+    rows += [
+        (f"latency {name}", before.latency_ms[name], value)
+        for name, value in now.latency_ms.items()
+        if name in before.latency_ms
+    ]
+    return "\n".join(f"{name:<18} {then:>10.2f} → {new:>10.2f}   {_change(then, new)}" for name, then, new in rows)
 
-    Raises:
-        FieldError: The earlier document is not one that `bench --json` wrote.
-    """
-    then_latency, now_latency = (fields.number_map(document, "latency_ms") for document in (before, now))
-    rows = [("answers_a_second", fields.number(before, "answers_a_second"), fields.number(now, "answers_a_second"))]
-    rows += [(f"latency {name}", then_latency[name], now_latency[name]) for name in now_latency if name in then_latency]
-    return "\n".join(f"{name:<18} {then:>10.2f} → {new:>10.2f}   {change(then, new)}" for name, then, new in rows)
 
-
-def change(then: float, new: float) -> str:
-    """Give a change in percent."""
+def _change(then: float, new: float) -> str:
+    """Gives a change in percent."""
     return f"{new / then - 1:+.1%}" if then else "new"
 
 
 def html_page(load: Load, plan: LoadPlan, url: str) -> str:
-    """Draw every call over time and the distribution of latencies."""
+    """Draws every call over time and the distribution of latencies."""
     dots = [(sample.due_s, sample.latency_ms, sample.outcome == ANSWERED) for sample in load.samples]
     latencies = [sample.latency_ms for sample in load.answered]
     steps = [(percent, percentile(latencies, percent)) for percent in (*range(1, 100), 99.5, 99.9)] if latencies else []
-    names = {percent: "max" if percent == 100 else f"p{percent:g}" for percent in SHOWN_PERCENTILES}
+    names = {percent: "max" if percent == 100 else f"p{percent:g}" for percent in _SHOWN_PERCENTILES}
     shown = [(name, f"{percentile(latencies, percent):.1f} ms") for percent, name in names.items() if latencies]
     body = [
         f'<h1>Load test</h1><p class="soft"><code>{escape(url)}</code> · {escape(plan_text(plan))}</p>',

@@ -1,29 +1,31 @@
 """Every measured call of a load, and the figures drawn from them. No sampling: each percentile is of all calls."""
 
+from __future__ import annotations
+
 import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["ANSWERED", "Load", "Sample", "percentile"]
+import msgspec
 
 ANSWERED = "answered"
-PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
+_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9)
 # A client that computes for this share of the time has no time left to notice answers.
-BUSY_CLIENT_SHARE = 0.85
+_BUSY_CLIENT_SHARE = 0.85
 # Requests of an open loop that leave this late, although a place was free, were held up by the client.
-LATE_START_MS = 20.0
+_LATE_START_MS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Sample:
+class CallSample:
     """One call.
 
     Attributes:
-        due_s: When it should have been sent, in seconds since the load began.
-        latency_ms: From when it should have been sent to the whole answer, so that a stalled service is charged for
+        due_s: when it should have been sent, in seconds since the load began.
+        latency_ms: from when it should have been sent to the whole answer, so that a stalled service is charged for
             every call that it held up (coordinated omission).
-        service_ms: From when it really was sent.
+        service_ms: from when it really was sent.
         outcome: `answered`, the service's problem code, or the kind of failure.
     """
 
@@ -34,14 +36,28 @@ class Sample:
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Give a percentile by nearest rank: a value that really occurred.
+    """Gives a percentile by nearest rank: a value that really occurred.
 
     Args:
-        values: At least one.
+        values: at least one.
         percent: 0 to 100.
     """
     ordered = sorted(values)
     return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+
+
+class LoadFigures(msgspec.Struct, frozen=True, kw_only=True):
+    """What `bench --json` writes and `--compare` reads; latencies in milliseconds by name of the percentile."""
+
+    calls: int
+    answered: int
+    errors: dict[str, int]
+    elapsed_s: float
+    answers_a_second: float
+    latency_ms: dict[str, float]
+    client_cores: float
+    late_start_p99_ms: float
+    limited_by_client: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,18 +65,18 @@ class Load:
     """A finished load.
 
     Attributes:
-        elapsed_s: From the first due call to the last answer, warm-up left out.
-        client_share: How much of one core this process used, 0 to 1 and above.
-        late_ms: How late calls were sent although a place was free, 99th percentile.
+        elapsed_s: from the first due call to the last answer, warm-up left out.
+        client_share: how much of one core this process used, 0 to 1 and above.
+        late_ms: how late calls were sent although a place was free, 99th percentile.
     """
 
-    samples: tuple[Sample, ...]
+    samples: tuple[CallSample, ...]
     elapsed_s: float
     client_share: float
     late_ms: float
 
     @property
-    def answered(self) -> tuple[Sample, ...]:
+    def answered(self) -> tuple[CallSample, ...]:
         """The calls that got an answer."""
         return tuple(sample for sample in self.samples if sample.outcome == ANSWERED)
 
@@ -78,28 +94,28 @@ class Load:
     @property
     def is_limited_by_client(self) -> bool:
         """Whether the figures say more about this client than about the service."""
-        return self.client_share >= BUSY_CLIENT_SHARE or self.late_ms >= LATE_START_MS
+        return self.client_share >= _BUSY_CLIENT_SHARE or self.late_ms >= _LATE_START_MS
 
     def latency_ms(self, percent: float) -> float | None:
-        """Give a percentile of the answered calls' latency, or None where nothing was answered."""
+        """Gives a percentile of the answered calls' latency, or None where nothing was answered."""
         values = [sample.latency_ms for sample in self.answered]
         return percentile(values, percent) if values else None
 
-    def document(self) -> dict[str, object]:
-        """Give the figures for comparison with other runs; latencies in milliseconds."""
+    def figures(self) -> LoadFigures:
+        """Gives the figures for comparison with other runs."""
         values = [sample.latency_ms for sample in self.answered]
         latency: dict[str, float] = {}
         if values:
-            latency = {f"p{percent:g}": round(percentile(values, percent), 3) for percent in PERCENTILES}
+            latency = {f"p{percent:g}": round(percentile(values, percent), 3) for percent in _PERCENTILES}
             latency |= {"mean": round(sum(values) / len(values), 3), "max": round(max(values), 3)}
-        return {
-            "calls": len(self.samples),
-            "answered": len(self.answered),
-            "errors": self.errors,
-            "elapsed_s": round(self.elapsed_s, 3),
-            "answers_a_second": round(self.answers_a_second, 2),
-            "latency_ms": latency,
-            "client_cores": round(self.client_share, 3),
-            "late_start_p99_ms": round(self.late_ms, 3),
-            "limited_by_client": self.is_limited_by_client,
-        }
+        return LoadFigures(
+            calls=len(self.samples),
+            answered=len(self.answered),
+            errors=self.errors,
+            elapsed_s=round(self.elapsed_s, 3),
+            answers_a_second=round(self.answers_a_second, 2),
+            latency_ms=latency,
+            client_cores=round(self.client_share, 3),
+            late_start_p99_ms=round(self.late_ms, 3),
+            limited_by_client=self.is_limited_by_client,
+        )

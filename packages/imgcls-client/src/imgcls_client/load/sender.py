@@ -1,5 +1,7 @@
 """Sends the calls of a load test and says how each ended. Requests are built once, by httpx; see `wire` for why."""
 
+from __future__ import annotations
+
 import asyncio
 import json
 import ssl
@@ -8,12 +10,10 @@ from dataclasses import dataclass, field
 
 import httpx
 
-from imgcls_client.calls import Call
-from imgcls_client.connection import Connection
+from imgcls_client.http.calls import Call
+from imgcls_client.http.connection import Connection
 from imgcls_client.load.samples import ANSWERED
 from imgcls_client.load.wire import BrokenAnswerError, Wire, WireAnswer
-
-__all__ = ["Sender"]
 
 
 @dataclass
@@ -21,8 +21,8 @@ class Sender:
     """Sends one of a few calls at a time; belongs to one event loop.
 
     Attributes:
-        connection: Address, headers and time limits.
-        calls: Taken in turn.
+        connection: address, headers and time limits.
+        calls: taken in turn.
     """
 
     connection: Connection
@@ -40,7 +40,7 @@ class Sender:
         self._wait_s = self.connection.wait_s()
 
     def _encoded(self, call: Call) -> bytes:
-        """Write a call as the bytes that go over the connection."""
+        """Writes a call as the bytes that go over the connection."""
         request = httpx.Request(
             call.method,
             self.connection.address(call),
@@ -53,12 +53,12 @@ class Sender:
         return b"\r\n".join([*head, b"", b""]) + request.read()
 
     def close(self) -> None:
-        """Close the connections."""
+        """Closes the connections."""
         for wire in self._idle:
             wire.close()
 
     async def send(self, number: int) -> str:
-        """Send a call and read the whole answer.
+        """Sends a call and read the whole answer.
 
         Returns:
             `answered`, the service's problem code, `http_<status>`, or the kind of failure.
@@ -79,10 +79,10 @@ class Sender:
             return "unreachable"
         if not wire.is_closed:
             self._idle.append(wire)
-        return ANSWERED if answer.status < 400 else problem_code(answer)
+        return ANSWERED if answer.status < 400 else _problem_code(answer)
 
     def _take_idle(self) -> Wire | None:
-        """Take a connection that is open and not in use."""
+        """Takes a connection that is open and not in use."""
         while self._idle:
             wire = self._idle.pop()
             if not wire.is_closed:
@@ -90,7 +90,7 @@ class Sender:
         return None
 
     async def _connect(self) -> Wire:
-        """Open a connection."""
+        """Opens a connection."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self.connection.timeouts.connect_s):
             _, wire = await loop.create_connection(
@@ -99,8 +99,8 @@ class Sender:
         return wire
 
 
-def problem_code(answer: WireAnswer) -> str:
-    """Name a refusal by its problem code, where it has one."""
+def _problem_code(answer: WireAnswer) -> str:
+    """Names a refusal by its problem code, where it has one."""
     try:
         code = json.loads(answer.body)["code"]
     except (ValueError, KeyError, TypeError):

@@ -1,5 +1,7 @@
 """Telling somebody: a webhook or a command, once for each turn of a rule."""
 
+from __future__ import annotations
+
 import json
 import shlex
 import subprocess
@@ -9,10 +11,8 @@ import httpx
 
 from imgcls_client.monitor.rules import Turn
 
-__all__ = ["Alerting", "turn_text"]
-
-WEBHOOK_TIMEOUT_S = 10.0
-COMMAND_TIMEOUT_S = 60.0
+_WEBHOOK_TIMEOUT_S = 10.0
+_COMMAND_TIMEOUT_S = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,16 +20,16 @@ class Alerting:
     """Where alerts go.
 
     Attributes:
-        webhook: Gets `POST` with a JSON document; its `text` suits chat services.
-        command: Is run with the same document on its standard input.
+        webhook: gets `POST` with a JSON document; its `text` suits chat services.
+        command: is run with the same document on its standard input.
     """
 
     webhook: str | None = None
     command: str | None = None
 
     def tell(self, turn: Turn, url: str) -> list[str]:
-        """Tell everybody; what could not be told is given back, because the watching goes on."""
-        document = json.dumps(turn_document(turn, url), ensure_ascii=False) + "\n"
+        """Tells everybody; what could not be told is given back, because the watching goes on."""
+        document = json.dumps(_turn_document(turn, url), ensure_ascii=False) + "\n"
         problems: list[str] = []
         if self.webhook is not None:
             problems += self.post(self.webhook, document)
@@ -38,21 +38,21 @@ class Alerting:
         return problems
 
     def post(self, address: str, document: str) -> list[str]:
-        """Call the webhook. Its address is a secret with most services, so it is not repeated."""
+        """Calls the webhook. Its address is a secret with most services, so it is not repeated."""
         try:
             headers = {"content-type": "application/json"}
-            answer = httpx.post(address, content=document.encode(), headers=headers, timeout=WEBHOOK_TIMEOUT_S)
+            answer = httpx.post(address, content=document.encode(), headers=headers, timeout=_WEBHOOK_TIMEOUT_S)
         except (httpx.HTTPError, httpx.InvalidURL) as error:
             return [f"the webhook could not be reached ({type(error).__name__})"]
         return [f"the webhook answered {answer.status_code}"] if answer.status_code >= 400 else []
 
     def start(self, command: str, document: str) -> list[str]:
-        """Run the command."""
+        """Runs the command."""
         try:
             # The command is the user's own, and no shell reads it. What it prints goes to standard error: standard
             # output is for passes.
             ended = subprocess.run(  # noqa: S603
-                shlex.split(command), input=document.encode(), stdout=2, timeout=COMMAND_TIMEOUT_S, check=False
+                shlex.split(command), input=document.encode(), stdout=2, timeout=_COMMAND_TIMEOUT_S, check=False
             )
         except (OSError, ValueError, subprocess.TimeoutExpired) as error:
             return [f"the alert command could not be run: {error}"]
@@ -60,15 +60,15 @@ class Alerting:
 
 
 def turn_text(turn: Turn, url: str) -> str:
-    """Say in one sentence what turned."""
+    """Says in one sentence what turned."""
     if turn.kind == "broken":
         return f"{url} breaks the rule `{turn.rule}`: {turn.detail}"
     since = f" after {(turn.at - turn.since).total_seconds():.0f} s" if turn.since is not None else ""
     return f"{url} keeps the rule `{turn.rule}` again{since}"
 
 
-def turn_document(turn: Turn, url: str) -> dict[str, object]:
-    """Give a turn as JSON."""
+def _turn_document(turn: Turn, url: str) -> dict[str, object]:
+    """Gives a turn as JSON."""
     return {
         "text": turn_text(turn, url),
         "url": url,

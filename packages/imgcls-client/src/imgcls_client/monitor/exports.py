@@ -1,34 +1,35 @@
 """Figures of a pass for other systems: Prometheus' textfile collector and Weights & Biases."""
 
+from __future__ import annotations
+
 from importlib import import_module
 from pathlib import Path
 from typing import Protocol, cast
+
+from imgcls_cli.files import replace_file
 
 from imgcls_client.errors import SettingsError
 from imgcls_client.load.samples import percentile
 from imgcls_client.monitor.observation import STAGES, Observation
 from imgcls_client.monitor.rules import RULES
-from imgcls_client.report_files import write_report
 
-__all__ = ["WandbRun", "figures_of", "prometheus_text", "start_wandb", "write_prometheus"]
-
-QUANTILES = (50, 95, 99)
+_QUANTILES = (50, 95, 99)
 
 
 class WandbRun(Protocol):
     """What is used of a run of Weights & Biases."""
 
     def log(self, data: dict[str, float]) -> None:
-        """Take figures down."""
+        """Takes figures down."""
         ...
 
     def finish(self) -> None:
-        """End the run."""
+        """Ends the run."""
         ...
 
 
 def figures_of(seen: Observation) -> dict[str, float]:
-    """Give the figures of a pass by name; times in milliseconds."""
+    """Gives the figures of a pass by name; times in milliseconds."""
     figures: dict[str, float] = {"available": float(seen.is_available), "ready": float(seen.is_ready)}
     if seen.is_golden_right is not None:
         figures["golden_right"] = float(seen.is_golden_right)
@@ -36,10 +37,10 @@ def figures_of(seen: Observation) -> dict[str, float]:
     for stage in STAGES:
         times = [value for call in seen.calls if (value := call.time_ms(stage)) is not None]
         if times:
-            figures |= {f"{stage}_ms_p{percent}": percentile(times, percent) for percent in QUANTILES}
+            figures |= {f"{stage}_ms_p{percent}": percentile(times, percent) for percent in _QUANTILES}
     figures["failed_calls"] = float(len(seen.failed_calls))
     if seen.drift and seen.live is not None:
-        figures["drift_answers"] = float(seen.live.answers)
+        figures["drift_answers"] = float(seen.live.window.answers)
     for drift in seen.drift:
         values = {"psi": drift.psi, "jensen_shannon": drift.jensen_shannon, "answers_needed": drift.answers_needed}
         figures |= {f"drift_{drift.of}_{name}": float(value) for name, value in values.items() if value is not None}
@@ -47,8 +48,8 @@ def figures_of(seen: Observation) -> dict[str, float]:
 
 
 def prometheus_text(seen: Observation, broken: dict[str, str], last_good_s: float | None) -> str:
-    """Write a pass in Prometheus' text format; names follow its conventions (seconds, `_info`)."""
-    url = label_value(seen.url)
+    """Writes a pass in Prometheus' text format; names follow its conventions (seconds, `_info`)."""
+    url = _label_value(seen.url)
     figures = figures_of(seen)
     lines: list[str] = []
 
@@ -68,7 +69,7 @@ def prometheus_text(seen: Observation, broken: dict[str, str], last_good_s: floa
     stages = [
         (f',stage="{stage}",percentile="{percent}"', figures[f"{stage}_ms_p{percent}"] / 1000)
         for stage in STAGES
-        for percent in QUANTILES
+        for percent in _QUANTILES
         if f"{stage}_ms_p{percent}" in figures
     ]
     metric("stage_seconds", "Time of the calls of the last pass by stage.", stages)
@@ -84,26 +85,26 @@ def prometheus_text(seen: Observation, broken: dict[str, str], last_good_s: floa
     good = [] if last_good_s is None else [("", last_good_s)]
     metric("last_good_pass_timestamp_seconds", "When the last pass without fault was.", good)
     if seen.model_sha256 is not None:
-        model = f',model="{label_value(seen.model_name or "")}",sha256="{label_value(seen.model_sha256)}"'
+        model = f',model="{_label_value(seen.model_name or "")}",sha256="{_label_value(seen.model_sha256)}"'
         metric("model_info", "Which model answers.", [(model, 1.0)])
     return "\n".join(lines) + "\n"
 
 
-def label_value(text: str) -> str:
-    """Escape a label's value."""
+def _label_value(text: str) -> str:
+    """Escapes a label's value."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def write_prometheus(path: Path, seen: Observation, broken: dict[str, str], last_good_s: float | None) -> None:
-    """Write the file for the textfile collector in one step, so that it is never read half."""
-    write_report(path, prometheus_text(seen, broken, last_good_s))
+    """Writes the file for the textfile collector in one step, so that it is never read half."""
+    replace_file(path, prometheus_text(seen, broken, last_good_s))
 
 
 def start_wandb(url: str) -> WandbRun:
-    """Begin a run of Weights & Biases; its own variables (such as `WANDB_MODE=offline`) say where it goes.
+    """Begins a run of Weights & Biases; its own variables (such as `WANDB_MODE=offline`) say where it goes.
 
     Raises:
-        SettingsError: It is not installed.
+        SettingsError: it is not installed.
     """
     try:
         wandb = import_module("wandb")

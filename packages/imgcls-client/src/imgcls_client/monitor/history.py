@@ -1,23 +1,22 @@
 """Figures drawn from many passes: uptime, outages, latencies over time, classes, drift."""
 
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import pairwise
 from statistics import fmean, median
 
 from imgcls_client.load.samples import percentile
-from imgcls_client.monitor.drift import drift_index, jensen_shannon
-from imgcls_client.monitor.observation import CallSeen, Observation, Stage, class_counts
+from imgcls_client.monitor.observation import CallSeen, Observation, Stage
 from imgcls_client.monitor.store import RuleState
 
-__all__ = ["Bucket", "History", "Outage"]
-
-# More points than this across a picture cannot be told apart.
-MOST_BUCKETS = 120
+# More points than this across an image cannot be told apart.
+_MOST_BUCKETS = 120
 # A silence of more than three usual distances between passes means that nobody was watching.
-SILENCE_FACTOR = 3.0
+_SILENCE_FACTOR = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +24,7 @@ class Outage:
     """A stretch of passes in which the service was not available, not ready, or wrong.
 
     Attributes:
-        end: The first good pass after it; None while it lasts.
+        end: the first good pass after it; None while it lasts.
     """
 
     start: datetime
@@ -33,7 +32,7 @@ class Outage:
     reason: str
 
     def length_s(self, until: datetime) -> float:
-        """Say how long it lasted, in seconds."""
+        """Says how long it lasted, in seconds."""
         return ((self.end or until) - self.start).total_seconds()
 
 
@@ -42,7 +41,7 @@ class Bucket:
     """The passes of one stretch of time.
 
     Attributes:
-        is_break: Whether nobody was watching before it.
+        is_break: whether nobody was watching before it.
     """
 
     at: datetime
@@ -55,7 +54,7 @@ class Bucket:
         return tuple(call for seen in self.passes for call in seen.calls if call.call_ms is not None)
 
     def percentile_ms(self, percent: float, stage: Stage) -> float | None:
-        """Give a percentile of the times of one stage."""
+        """Gives a percentile of the times of one stage."""
         values = [value for call in self.calls if (value := call.time_ms(stage)) is not None]
         return percentile(values, percent) if values else None
 
@@ -65,8 +64,8 @@ class History:
     """The passes over one deployment, oldest first; at least one.
 
     Attributes:
-        named: Names of classes that other callers got.
-        open_alerts: Rules that are broken: when their alert went out, and what was found.
+        named: names of the model's classes.
+        open_alerts: rules that are broken: when their alert went out, and what was found.
     """
 
     passes: Sequence[Observation]
@@ -94,7 +93,7 @@ class History:
         return next((seen.at for seen in reversed(self.passes) if fault_of(seen) is None), None)
 
     def share(self, holds: Callable[[Observation], bool]) -> float:
-        """Give the share of passes for which something holds (0 to 1)."""
+        """Gives the share of passes for which something holds (0 to 1)."""
         return fmean(1.0 if holds(seen) else 0.0 for seen in self.passes)
 
     @property
@@ -104,7 +103,7 @@ class History:
         return median(distances) if distances else 0.0
 
     def outages(self) -> list[Outage]:
-        """Find the stretches of faulty passes."""
+        """Finds the stretches of faulty passes."""
         found: list[Outage] = []
         begun: tuple[datetime, str] | None = None
         for seen in self.passes:
@@ -117,10 +116,10 @@ class History:
         return [*found, Outage(begun[0], None, begun[1])] if begun is not None else found
 
     def buckets(self) -> list[Bucket]:
-        """Put the passes into stretches of equal length; passes that are far enough apart stand alone."""
+        """Puts the passes into stretches of equal length; passes that are far enough apart stand alone."""
         span_s = (self.end - self.start).total_seconds()
-        length_s = max(span_s / MOST_BUCKETS, self.usual_distance_s * 0.5)
-        silence_s = max(self.usual_distance_s, length_s) * SILENCE_FACTOR
+        length_s = max(span_s / _MOST_BUCKETS, self.usual_distance_s * 0.5)
+        silence_s = max(self.usual_distance_s, length_s) * _SILENCE_FACTOR
         groups: list[list[Observation]] = []
         for seen in self.passes:
             if groups and (seen.at - groups[-1][0].at).total_seconds() < length_s:
@@ -134,7 +133,7 @@ class History:
         return buckets
 
     def errors(self) -> Counter[str]:
-        """Count failures by kind: of whole passes and of single calls."""
+        """Counts failures by kind: of whole passes and of single calls."""
         kinds = Counter(str(call.error) for seen in self.passes for call in seen.failed_calls)
         kinds.update(
             (seen.reason or "not ready").split(":")[0] if not seen.is_available else "not_ready"
@@ -144,54 +143,20 @@ class History:
         return kinds
 
     def times_ms(self, stage: Stage) -> list[float]:
-        """Give the times of one stage of every call."""
+        """Gives the times of one stage of every call."""
         return [value for seen in self.passes for call in seen.calls if (value := call.time_ms(stage)) is not None]
 
-    @property
-    def has_traffic(self) -> bool:
-        """Whether answers to other callers are known."""
-        return any(seen.traffic for seen in self.passes)
-
-    def counts_of(self, passes: Iterable[Observation]) -> Counter[int]:
-        """Count the answered classes: those of all callers where they are known, else the monitor's own."""
-        if not self.has_traffic:
-            return class_counts(passes)
-        counts: Counter[int] = Counter()
-        for seen in passes:
-            counts.update({each: round(answers) for each, answers in seen.traffic.items()})
-        return counts
-
     def classes(self) -> Counter[int]:
-        """Count the answered classes."""
-        return self.counts_of(self.passes)
+        """Counts the classes that the monitor's own images were answered with."""
+        return Counter(call.class_id for seen in self.passes for call in seen.calls if call.class_id is not None)
 
     def labels(self) -> dict[int, str]:
-        """Name the answered classes."""
+        """Names the answered classes."""
         calls = [call for seen in self.passes for call in seen.calls]
         return {**self.named, **{call.class_id: call.label or "" for call in calls if call.class_id is not None}}
 
-    def reference(self) -> Counter[int]:
-        """Give what later answers are compared with by default: the first fifth of all, at least one pass's."""
-        least = sum(self.classes().values()) / 5
-        counts: Counter[int] = Counter()
-        for seen in self.passes:
-            counts.update(self.counts_of([seen]))
-            if sum(counts.values()) >= least and counts:
-                break
-        return counts
-
-    def drift(self, reference: Mapping[int, float] | None) -> list[tuple[datetime, float, float]]:
-        """Give the population stability index and the Jensen-Shannon distance of every stretch with answers."""
-        against = self.reference() if reference is None else reference
-        found: list[tuple[datetime, float, float]] = []
-        for bucket in self.buckets():
-            counts = self.counts_of(bucket.passes)
-            if counts:
-                found.append((bucket.at, drift_index(counts, against), jensen_shannon(counts, against)))
-        return found
-
     def models(self) -> list[tuple[datetime, str, str]]:
-        """List each change of the model: when first seen, its name and hash."""
+        """Lists each change of the model: when first seen, its name and hash."""
         found: list[tuple[datetime, str, str]] = []
         for seen in self.passes:
             if seen.model_sha256 is not None and (not found or found[-1][2] != seen.model_sha256):
@@ -200,7 +165,7 @@ class History:
 
 
 def fault_of(seen: Observation) -> str | None:
-    """Say what was wrong with a pass as a whole."""
+    """Says what was wrong with a pass as a whole."""
     if not seen.is_available or not seen.is_ready:
         return seen.reason or "not ready"
     if seen.failed_calls:

@@ -1,19 +1,19 @@
 """One pass over a deployment: is it there, is it ready, does it answer as PyTorch did, and how fast."""
 
+from __future__ import annotations
+
 import time
-from collections import Counter
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal, get_args
 
-from imgcls_client.client import ImgclsClient
-from imgcls_client.errors import ImgclsClientError
-from imgcls_client.image_sources import ImageSource
-from imgcls_client.monitor.live import Drift, Live
-from imgcls_client.replies import Golden, GoldenCase, Health, Prediction
+from imgcls_contract import GoldenCaseReply, GoldenReply, HealthReply, ModelDriftReply
 
-__all__ = ["STAGES", "CallSeen", "Observation", "Stage", "class_counts", "observe"]
+from imgcls_client.errors import ImgclsClientError
+from imgcls_client.http.answers import TimedPrediction
+from imgcls_client.http.client import ImgclsClient
+from imgcls_client.monitor.drift import DistributionDrift
+from imgcls_client.predict.image_sources import ImageSource
 
 # What the caller waited, the service's own stages, and the service's whole time.
 Stage = Literal["call", "decode", "queue", "inference", "service"]
@@ -22,15 +22,15 @@ STAGES: tuple[Stage, ...] = get_args(Stage)
 
 @dataclass(frozen=True, slots=True)
 class CallSeen:
-    """One picture asked in a pass; times in milliseconds, None where the call failed.
+    """One image asked in a pass; times in milliseconds, None where the call failed.
 
     Attributes:
-        difference: Largest distance of the top probabilities to PyTorch's (0 to 1), for golden pictures.
-        is_right: Whether a golden picture got PyTorch's class; None for others.
-        error: Code of the failure.
+        difference: largest distance of the top probabilities to PyTorch's (0 to 1), for golden images.
+        is_right: whether a golden image got PyTorch's class; None for others.
+        error: code of the failure.
     """
 
-    picture: str
+    image: str
     class_id: int | None = None
     label: str | None = None
     probability: float | None = None
@@ -44,7 +44,7 @@ class CallSeen:
     error: str | None = None
 
     def time_ms(self, stage: Stage) -> float | None:
-        """Give the time of one stage, in milliseconds."""
+        """Gives the time of one stage, in milliseconds."""
         times: dict[Stage, float | None] = {
             "call": self.call_ms,
             "decode": self.decode_ms,
@@ -60,13 +60,12 @@ class Observation:
     """What one pass saw.
 
     Attributes:
-        is_available: Whether the process answered `/health`.
-        is_ready: Whether `/ready` said yes.
-        reason: Why it is not available or not ready.
-        tolerance: How far golden answers may be from PyTorch's.
-        traffic: How often each class was answered to other callers since the last pass.
-        live: What the service says of its latest answers; kept of the last pass alone.
-        drift: How far they have moved from the artifact's reference; empty where it has none.
+        is_available: whether the process answered `/health`.
+        is_ready: whether `/ready` said yes.
+        reason: why it is not available or not ready.
+        tolerance: how far golden answers may be from PyTorch's.
+        live: what the service says of its latest answers; kept of the last pass alone.
+        drift: how far they have moved from the artifact's reference; empty where it has none.
     """
 
     url: str
@@ -80,9 +79,8 @@ class Observation:
     tolerance: float | None
     duration_ms: float
     calls: tuple[CallSeen, ...]
-    traffic: Mapping[int, float] = field(default_factory=dict[int, float])
-    live: Live | None = None
-    drift: tuple[Drift, ...] = ()
+    live: ModelDriftReply | None = None
+    drift: tuple[DistributionDrift, ...] = ()
 
     @property
     def golden_calls(self) -> tuple[CallSeen, ...]:
@@ -106,23 +104,16 @@ class Observation:
         return tuple(call for call in self.calls if call.error is not None)
 
 
-def class_counts(observations: Iterable[Observation]) -> Counter[int]:
-    """Count the classes that were answered."""
-    return Counter(
-        call.class_id for observation in observations for call in observation.calls if call.class_id is not None
-    )
-
-
 def observe(client: ImgclsClient, images: tuple[ImageSource, ...] = ()) -> Observation:
-    """Make one pass; whatever goes wrong is what it saw.
+    """Makes one pass; whatever goes wrong is what it saw.
 
     Args:
-        client: Should send once, so that a failure is seen and not repaired.
-        images: Asked beside the model's golden pictures.
+        client: should send once, so that a failure is seen and not repaired.
+        images: asked beside the model's golden images.
     """
     started, at = time.perf_counter(), datetime.now(UTC)
-    health: Health | None = None
-    golden: Golden | None = None
+    health: HealthReply | None = None
+    golden: GoldenReply | None = None
     calls: list[CallSeen] = []
     is_ready, reason = False, None
     try:
@@ -131,8 +122,8 @@ def observe(client: ImgclsClient, images: tuple[ImageSource, ...] = ()) -> Obser
         is_ready, reason = readiness.ready, readiness.reason
         if is_ready:
             golden = client.golden()
-            calls += [ask_golden(client, case) for case in golden.cases]
-            calls += [ask(client, source) for source in images]
+            calls += [_ask_golden(client, case) for case in golden.cases]
+            calls += [_ask(client, source) for source in images]
     except ImgclsClientError as error:
         reason = f"{error.code}: {error.brief}"
     model = golden.model if golden is not None else health.model if health is not None else None
@@ -151,8 +142,8 @@ def observe(client: ImgclsClient, images: tuple[ImageSource, ...] = ()) -> Obser
     )
 
 
-def ask_golden(client: ImgclsClient, case: GoldenCase) -> CallSeen:
-    """Ask a golden picture and compare."""
+def _ask_golden(client: ImgclsClient, case: GoldenCaseReply) -> CallSeen:
+    """Asks a golden image and compare."""
     try:
         answer = client.predict(case.image, top_k=len(case.top) or None)
     except ImgclsClientError as error:
@@ -160,31 +151,31 @@ def ask_golden(client: ImgclsClient, case: GoldenCase) -> CallSeen:
     found = {score.class_id: score.probability for score in answer.top}
     expected = [score for score in case.top if score.class_id in found]
     difference = max((abs(found[score.class_id] - score.probability) for score in expected), default=1.0)
-    return seen(case.name, answer, difference=difference, is_right=answer.class_id == case.top[0].class_id)
+    return _seen(case.name, answer, difference=difference, is_right=answer.class_id == case.top[0].class_id)
 
 
-def ask(client: ImgclsClient, source: ImageSource) -> CallSeen:
-    """Ask another picture."""
+def _ask(client: ImgclsClient, source: ImageSource) -> CallSeen:
+    """Asks another image."""
     try:
-        return seen(source.name, client.predict(source.read()))
+        return _seen(source.name, client.predict(source.read()))
     except ImgclsClientError as error:
         return CallSeen(source.name, error=error.code)
 
 
-def seen(
-    picture: str, answer: Prediction, *, difference: float | None = None, is_right: bool | None = None
+def _seen(
+    image: str, answer: TimedPrediction, *, difference: float | None = None, is_right: bool | None = None
 ) -> CallSeen:
-    """Take an answer down."""
+    """Takes an answer down."""
     return CallSeen(
-        picture=picture,
+        image=image,
         class_id=answer.class_id,
         label=answer.label,
         probability=answer.probability,
         call_ms=answer.call_ms,
-        decode_ms=answer.timing_ms.get("decode"),
-        queue_ms=answer.timing_ms.get("queue"),
-        inference_ms=answer.timing_ms.get("inference"),
-        service_ms=answer.timing_ms.get("total"),
+        decode_ms=answer.timing_ms.decode,
+        queue_ms=answer.timing_ms.queue,
+        inference_ms=answer.timing_ms.inference,
+        service_ms=answer.timing_ms.total,
         difference=difference,
         is_right=is_right,
     )

@@ -1,16 +1,16 @@
 """A pass as a line for reading and as a JSON object."""
 
+from __future__ import annotations
+
 from imgcls_client.load.samples import percentile
 from imgcls_client.monitor.alerts import turn_text
+from imgcls_client.monitor.drift import drift_text
 from imgcls_client.monitor.exports import figures_of
-from imgcls_client.monitor.live import drift_text
 from imgcls_client.monitor.watch import Pass
-
-__all__ = ["pass_document", "pass_line"]
 
 
 def pass_line(made: Pass) -> str:
-    """Say in one line what a pass saw."""
+    """Says in one line what a pass saw."""
     seen = made.seen
     parts = [f"{seen.at:%Y-%m-%d %H:%M:%S}", "ok    " if not made.broken else "BROKEN"]
     golden = seen.golden_calls
@@ -32,7 +32,7 @@ def pass_line(made: Pass) -> str:
 
 
 def pass_document(made: Pass) -> dict[str, object]:
-    """Give a pass as a JSON object."""
+    """Gives a pass as a JSON object."""
     seen = made.seen
     return {
         "at": seen.at.isoformat(timespec="milliseconds"),

@@ -1,14 +1,16 @@
 """The history of a deployment as one self-contained HTML page."""
 
+from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 from html import escape
+
+from imgcls_contract import ModelDriftReply
 
 from imgcls_client.charts import Series, bar_chart, line_chart
 from imgcls_client.html_page import figures, page, table
 from imgcls_client.monitor.drift_report import drift_part
 from imgcls_client.monitor.history import Bucket, History
-from imgcls_client.monitor.live import Live
 from imgcls_client.monitor.observation import Stage
 
 __all__ = ["length_text", "report_page"]
@@ -21,20 +23,18 @@ def report_page(
     history: History,
     url: str,
     *,
-    reference: dict[int, float] | None,
     platform: dict[str, float] | None = None,
-    live: Live | None = None,
+    live: ModelDriftReply | None = None,
 ) -> str:
     """Draw uptime, latencies, failures, classes and drift.
 
     Args:
         history: The passes.
         url: Which deployment.
-        reference: Class shares or counts to compare with; by default the first pass's.
         platform: Latest figures of the platform.
         live: What the service said last of its answers.
     """
-    body = [*head(history, url), *latency_part(history), *failure_part(history), *class_part(history, reference)]
+    body = [*head(history, url), *latency_part(history), *failure_part(history), *class_part(history, live)]
     body += drift_part(history, live, x_text=time_text(history))
     rows = [(f"{at:%Y-%m-%d %H:%M:%S}", name, sha256) for at, name, sha256 in history.models()]
     body += ["<h2>Models</h2>", table(("first seen (UTC)", "name", "sha256"), rows)]
@@ -141,40 +141,28 @@ def failure_part(history: History) -> list[str]:
     ]
 
 
-def class_part(history: History, reference: dict[int, float] | None) -> list[str]:
-    """Draw the answered classes and how far they are from the reference."""
-    counts = history.classes()
-    if not counts:
+def class_part(history: History, live: ModelDriftReply | None) -> list[str]:
+    """Draw the answered classes: those of all callers where the service counts any, else of the monitor's images."""
+    has_callers = live is not None and live.window.answers > 0
+    counts = Counter(dict(enumerate(live.window.classes))) if live and has_callers else history.classes()
+    if not (total := counts.total()):
         return []
-    labels, total = history.labels(), sum(counts.values())
+    labels = history.labels()
     ((often, times),) = counts.most_common(1)
-    bars = [(f"{each} {labels.get(each, '')}", count / total) for each, count in counts.most_common(MOST_CLASSES)]
-    drift = history.drift(reference)
-    series = [
-        Series("PSI", [(at.timestamp(), index) for at, index, _ in drift]),
-        Series("Jensen-Shannon", [(at.timestamp(), distance) for at, _, distance in drift]),
+    bars = [
+        (f"{each} {labels.get(each, '')}", count / total) for each, count in counts.most_common(MOST_CLASSES) if count
     ]
     values = [
         ("answers", str(total)),
-        ("classes", str(len(counts))),
+        ("classes", str(sum(count > 0 for count in counts.values()))),
         ("mean class id", f"{sum(each * count for each, count in counts.items()) / total:.1f}"),
         ("most frequent class", f"{often} {labels.get(often, '')} ({times / total:.1%})"),
-        ("latest PSI", f"{drift[-1][1]:.3f}"),
     ]
-    against = "the first fifth of the answers" if reference is None else "the reference distribution"
-    whose = "to all callers" if history.has_traffic else "to the monitor's own pictures"
+    whose = "to all callers" if has_callers else "to the monitor's own images"
     return [
         f"<h2>Classes answered {whose}</h2>",
         figures(values),
         bar_chart(bars, title="class distribution", value_text=lambda value: f"{value:.1%}"),
-        f"<h2>Drift against {against}</h2>",
-        line_chart(
-            series,
-            title="drift over time",
-            y_label="distance",
-            x_text=time_text(history),
-            y_high=None if any(index or distance for _, index, distance in drift) else 1.0,
-        ),
     ]
 
 

@@ -1,6 +1,7 @@
 """What is kept of passes: one SQLite file, for any number of deployments."""
 
-import json
+from __future__ import annotations
+
 import sqlite3
 from collections.abc import Generator
 from contextlib import closing, contextmanager
@@ -8,16 +9,15 @@ from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
 
+import msgspec
+from imgcls_contract import ModelDriftReply
+
 from imgcls_client.errors import SettingsError
-from imgcls_client.json_fields import as_object
-from imgcls_client.monitor.live import Drift, Live, read_live_document
+from imgcls_client.monitor.drift import DistributionDrift
 from imgcls_client.monitor.observation import CallSeen, Observation
 from imgcls_client.monitor.schema import prepare
-from imgcls_client.monitor.traffic import ClassTotals, answers_between
 
-__all__ = ["RuleState", "Store", "opened_store"]
-
-CALL_COLUMNS = tuple(field.name for field in fields(CallSeen))
+_CALL_COLUMNS = tuple(field.name for field in fields(CallSeen))
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class RuleState:
     """How a rule stood after the last pass.
 
     Attributes:
-        broken_passes: How many passes in a row have broken it.
-        alerted_at: When the alert went out that is still open.
+        broken_passes: how many passes in a row have broken it.
+        alerted_at: when the alert went out that is still open.
     """
 
     rule: str
@@ -42,7 +42,7 @@ class Store:
         self.connection = connection
 
     def add(self, observation: Observation, platform: dict[str, float] | None = None) -> None:
-        """Keep a pass, whole or not at all."""
+        """Keeps a pass, whole or not at all."""
         with self.connection:
             cursor = self.connection.execute(
                 "INSERT INTO passes (url, at_s, is_available, is_ready, reason, model_name, model_sha256, provider,"
@@ -60,21 +60,17 @@ class Store:
                     observation.duration_ms,
                 ),
             )
-            marks = ", ".join("?" * (len(CALL_COLUMNS) + 1))
+            marks = ", ".join("?" * (len(_CALL_COLUMNS) + 1))
             self.connection.executemany(
-                f"INSERT INTO calls (pass_id, {', '.join(CALL_COLUMNS)}) VALUES ({marks})",  # noqa: S608 - our own names
+                f"INSERT INTO calls (pass_id, {', '.join(_CALL_COLUMNS)}) VALUES ({marks})",  # noqa: S608 - our own names
                 [(cursor.lastrowid, *astuple(call)) for call in observation.calls],
             )
             self.connection.executemany(
-                "INSERT INTO traffic VALUES (?, ?, ?)",
-                [(cursor.lastrowid, class_id, answers) for class_id, answers in observation.traffic.items()],
-            )
-            self.connection.executemany(
-                "INSERT INTO drift VALUES (?, ?, ?, ?, ?, ?)",
+                "INSERT INTO drift VALUES (?, ?, ?, ?, ?, ?, ?)",
                 [(cursor.lastrowid, *astuple(each)) for each in observation.drift],
             )
             if observation.live is not None:
-                latest = (observation.url, observation.at.timestamp(), json.dumps(observation.live.document))
+                latest = (observation.url, observation.at.timestamp(), msgspec.json.encode(observation.live).decode())
                 self.connection.execute("INSERT OR REPLACE INTO live VALUES (?, ?, ?)", latest)
             self.connection.executemany(
                 "INSERT INTO platform VALUES (?, ?, ?)",
@@ -82,30 +78,23 @@ class Store:
             )
 
     def observations(self, url: str, since: datetime | None = None) -> list[Observation]:
-        """Give the passes of one deployment, oldest first."""
+        """Gives the passes of one deployment, oldest first."""
         low = 0.0 if since is None else since.timestamp()
         calls: dict[int, list[CallSeen]] = {}
-        columns = ", ".join(f"calls.{name}" for name in CALL_COLUMNS)
+        columns = ", ".join(f"calls.{name}" for name in _CALL_COLUMNS)
         for row in self.connection.execute(
             f"SELECT pass_id, {columns} FROM calls JOIN passes ON passes.id = pass_id"  # noqa: S608 - our own names
             " WHERE url = ? AND at_s >= ? ORDER BY calls.rowid",
             (url, low),
         ):
-            calls.setdefault(row[0], []).append(call_of(row[1:]))
-        traffic: dict[int, dict[int, float]] = {}
-        for pass_id, class_id, answers in self.connection.execute(
-            "SELECT pass_id, class_id, answers FROM traffic JOIN passes ON passes.id = pass_id"
-            " WHERE url = ? AND at_s >= ?",
-            (url, low),
-        ):
-            traffic.setdefault(pass_id, {})[class_id] = answers
-        drift: dict[int, list[Drift]] = {}
+            calls.setdefault(row[0], []).append(_call_of(row[1:]))
+        drift: dict[int, list[DistributionDrift]] = {}
         for row in self.connection.execute(
-            "SELECT pass_id, distribution, psi, jensen_shannon, answers, answers_needed FROM drift"
+            "SELECT pass_id, distribution, psi, jensen_shannon, answers, answers_needed, status FROM drift"
             " JOIN passes ON passes.id = pass_id WHERE url = ? AND at_s >= ? ORDER BY drift.rowid",
             (url, low),
         ):
-            drift.setdefault(row[0], []).append(Drift(*row[1:]))
+            drift.setdefault(row[0], []).append(DistributionDrift(*row[1:]))
         rows = self.connection.execute(
             "SELECT id, url, at_s, is_available, is_ready, reason, model_name, model_sha256, provider, tolerance,"
             " duration_ms FROM passes WHERE url = ? AND at_s >= ? ORDER BY at_s",
@@ -119,54 +108,47 @@ class Store:
                 bool(row[4]),
                 *row[5:],
                 calls=tuple(calls.get(row[0], ())),
-                traffic=traffic.get(row[0], {}),
                 drift=tuple(drift.get(row[0], ())),
             )
             for row in rows
         ]
 
-    def take_totals(self, url: str, found: ClassTotals) -> dict[int, float]:
-        """Keep a reading of the service's counters, and give the answers to others since the one before.
+    def has_class_names(self, sha256: str) -> bool:
+        """Says whether the names of a model's classes are known."""
+        found = self.connection.execute("SELECT 1 FROM class_names WHERE model_sha256 = ? LIMIT 1", (sha256,))
+        return found.fetchone() is not None
 
-        The first reading gives none: nobody knows over which time it was collected.
-        """
-        was_read = self.connection.execute("SELECT 1 FROM readings WHERE url = ?", (url,)).fetchone() is not None
-        before = self.totals(url)
-        last = self.connection.execute("SELECT max(id) FROM passes WHERE url = ?", (url,)).fetchone()[0]
-        own = self.connection.execute(
-            "SELECT class_id, count(*) FROM calls WHERE pass_id = ? AND class_id IS NOT NULL GROUP BY class_id", (last,)
-        )
-        answers = answers_between(before, found.totals, dict(own)) if was_read else {}
+    def keep_class_names(self, sha256: str, names: dict[int, str]) -> None:
+        """Remembers the names of a model's classes."""
         with self.connection:
-            now_s = datetime.now(UTC).timestamp()
-            self.connection.execute("INSERT OR REPLACE INTO readings VALUES (?, ?)", (url, now_s))
-            self.connection.execute("DELETE FROM totals WHERE url = ?", (url,))
-            self.connection.executemany(
-                "INSERT INTO totals VALUES (?, ?, ?, ?)",
-                [(url, each, total, found.labels.get(each, "")) for each, total in found.totals.items()],
-            )
-        return answers
+            rows = [(sha256, class_id, label) for class_id, label in names.items()]
+            self.connection.executemany("INSERT OR REPLACE INTO class_names VALUES (?, ?, ?)", rows)
 
-    def totals(self, url: str) -> dict[int, float]:
-        """Give the latest reading of the service's counters."""
-        return dict(self.connection.execute("SELECT class_id, total FROM totals WHERE url = ?", (url,)))
+    def class_names(self, url: str) -> dict[int, str]:
+        """Names the classes of the models that answered at an address; where two differ the later one counts."""
+        found = self.connection.execute(
+            "SELECT class_id, label FROM class_names JOIN"
+            " (SELECT model_sha256, max(at_s) AS last_s FROM passes WHERE url = ? GROUP BY model_sha256)"
+            " USING (model_sha256) ORDER BY last_s",
+            (url,),
+        )
+        return dict(found.fetchall())
 
-    def labels(self, url: str) -> dict[int, str]:
-        """Name the classes that the service's counters have named."""
-        return dict(self.connection.execute("SELECT class_id, label FROM totals WHERE url = ?", (url,)))
-
-    def live(self, url: str) -> Live | None:
-        """Give what the service said last of its answers."""
+    def live(self, url: str) -> ModelDriftReply | None:
+        """Gives what the service said last of its answers, or None where it is in words of an earlier version."""
         row = self.connection.execute("SELECT document FROM live WHERE url = ?", (url,)).fetchone()
-        return None if row is None else read_live_document(as_object(json.loads(row[0]), "the document"))
+        try:
+            return None if row is None else msgspec.json.decode(row[0], type=ModelDriftReply)
+        except msgspec.DecodeError:
+            return None
 
     def urls(self) -> list[str]:
-        """Name the deployments that were watched, the latest first."""
+        """Names the deployments that were watched, the latest first."""
         rows = self.connection.execute("SELECT url FROM passes GROUP BY url ORDER BY max(at_s) DESC")
         return [str(row[0]) for row in rows]
 
     def platform_figures(self, url: str) -> dict[str, float]:
-        """Give the latest figures of the platform."""
+        """Gives the latest figures of the platform."""
         rows = self.connection.execute(
             "SELECT name, value FROM platform WHERE pass_id ="
             " (SELECT max(pass_id) FROM platform JOIN passes ON passes.id = pass_id WHERE url = ?)",
@@ -175,7 +157,7 @@ class Store:
         return {str(name): float(value) for name, value in rows}
 
     def rule_state(self, url: str, rule: str) -> RuleState:
-        """Say how a rule stood after the last pass."""
+        """Says how a rule stood after the last pass."""
         row = self.connection.execute(
             "SELECT broken_passes, alerted_at_s, detail FROM rules WHERE url = ? AND rule = ?", (url, rule)
         ).fetchone()
@@ -184,12 +166,12 @@ class Store:
         return RuleState(rule, row[0], None if row[1] is None else datetime.fromtimestamp(row[1], UTC), row[2])
 
     def open_alerts(self, url: str) -> list[RuleState]:
-        """Give the rules whose alert went out and that have not recovered."""
+        """Gives the rules whose alert went out and that have not recovered."""
         names = self.connection.execute("SELECT rule FROM rules WHERE url = ? AND alerted_at_s IS NOT NULL", (url,))
         return [self.rule_state(url, str(row[0])) for row in names.fetchall()]
 
     def keep_rule_state(self, url: str, state: RuleState) -> None:
-        """Remember how a rule stands."""
+        """Remembers how a rule stands."""
         alerted = None if state.alerted_at is None else state.alerted_at.timestamp()
         with self.connection:
             self.connection.execute(
@@ -198,19 +180,19 @@ class Store:
             )
 
 
-def call_of(row: tuple[object, ...]) -> CallSeen:
-    """Read one call."""
-    values = dict(zip(CALL_COLUMNS, row, strict=True))
+def _call_of(row: tuple[object, ...]) -> CallSeen:
+    """Reads one call."""
+    values = dict(zip(_CALL_COLUMNS, row, strict=True))
     is_right = values["is_right"]
     return CallSeen(**{**values, "is_right": None if is_right is None else bool(is_right)})  # pyright: ignore[reportArgumentType]
 
 
 @contextmanager
 def opened_store(path: Path, *, must_exist: bool = False) -> Generator[Store]:
-    """Open the database, and make it where it is missing.
+    """Opens the database, and make it where it is missing.
 
     Raises:
-        SettingsError: It cannot be opened, is no database of ours, or was written by a newer version.
+        SettingsError: it cannot be opened, is no database of ours, or was written by a newer version.
     """
     if must_exist and not path.exists():
         raise SettingsError(

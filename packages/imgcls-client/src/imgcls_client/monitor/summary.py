@@ -1,15 +1,15 @@
 """The history of a deployment as Markdown, for the summary of a GitHub job."""
 
-from imgcls_client.load.samples import percentile
-from imgcls_client.monitor.history import History
-from imgcls_client.monitor.live import drift_text
-from imgcls_client.monitor.report import length_text
+from __future__ import annotations
 
-__all__ = ["markdown_summary"]
+from imgcls_client.load.samples import percentile
+from imgcls_client.monitor.drift import drift_text
+from imgcls_client.monitor.history import History
+from imgcls_client.monitor.report import length_text
 
 
 def markdown_summary(history: History, url: str) -> str:
-    """Write the state, the time that a call takes, and what failed."""
+    """Writes the state, the time that a call takes, and what failed."""
     model = history.models()[-1:]
     lines = [
         f"## {'✅ healthy' if history.is_healthy else '❌ failing'}: {url}",
@@ -32,19 +32,19 @@ def markdown_summary(history: History, url: str) -> str:
         )
     if last.drift:
         lines.append(f"| drift of the last pass | {drift_text(last.drift)} |")
-    lines += [f"| open alert | `{each.rule}`: {one_cell(each.detail or '')} |" for each in history.open_alerts]
+    lines += [f"| open alert | `{each.rule}`: {_one_cell(each.detail or '')} |" for each in history.open_alerts]
     lines += [f"| model | {name} `{sha256[:12]}` |" for _, name, sha256 in model]
     outages = history.outages()
     if outages:
         lines += ["", "| from (UTC) | until | length | first reason |", "|---|---|---|---|"]
         lines += [
             f"| {each.start:%Y-%m-%d %H:%M:%S} | {'lasts' if each.end is None else f'{each.end:%Y-%m-%d %H:%M:%S}'} "
-            f"| {length_text(each.length_s(history.end))} | {one_cell(each.reason)} |"
+            f"| {length_text(each.length_s(history.end))} | {_one_cell(each.reason)} |"
             for each in outages[-10:]
         ]
     return "\n".join(lines) + "\n"
 
 
-def one_cell(text: str) -> str:
-    """Fit a text into one cell of a table."""
+def _one_cell(text: str) -> str:
+    """Fits a text into one cell of a table."""
     return " ".join(text.replace("|", "\\|").split())

@@ -1,23 +1,19 @@
 """Watching: passes at even times, kept, judged, told."""
 
+from __future__ import annotations
+
 import time
-from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 
-from imgcls_client.client import ImgclsClient
-from imgcls_client.image_sources import ImageSource
+from imgcls_client.errors import ImgclsClientError
+from imgcls_client.http.client import ImgclsClient
 from imgcls_client.monitor.alerts import Alerting
-from imgcls_client.monitor.live import drift_of, read_live
+from imgcls_client.monitor.drift import ask_drift, distributions_of
 from imgcls_client.monitor.observation import Observation, observe
 from imgcls_client.monitor.rules import RULES, Limits, Turn, broken_rules, next_state
 from imgcls_client.monitor.store import Store
-from imgcls_client.monitor.traffic import read_class_totals
-
-__all__ = ["Pass", "Watch", "times_of"]
-
-# Enough to see a drift among hundreds of classes, and few enough to see it soon.
-ENOUGH_ANSWERS = 2000
+from imgcls_client.predict.image_sources import ImageSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +21,10 @@ class Pass:
     """One pass with its verdict.
 
     Attributes:
-        broken: The rules that it breaks, each with what was found.
-        turns: The alerts that went out.
-        problems: What could not be told.
-        platform: Figures of the platform.
+        broken: the rules that it breaks, each with what was found.
+        turns: the alerts that went out.
+        problems: what could not be told.
+        platform: figures of the platform.
     """
 
     seen: Observation
@@ -43,11 +39,9 @@ class Watch:
     """Makes passes over one deployment.
 
     Attributes:
-        alert_after: How many passes in a row must break a rule before that is worth an alert.
-        images: Asked beside the golden pictures.
-        platform: Gives the platform's figures, or raises nothing and gives none.
-        reads_traffic: Whether the counters are those of the whole service; behind a router they are one replica's.
-        recent_traffic: Answers to other callers that are judged for drift, pass by pass.
+        alert_after: how many passes in a row must break a rule before that is worth an alert.
+        images: asked beside the golden images.
+        platform: gives the platform's figures, or raises nothing and gives none.
     """
 
     client: ImgclsClient
@@ -57,43 +51,30 @@ class Watch:
     alert_after: int = 1
     images: tuple[ImageSource, ...] = ()
     platform: Callable[[], dict[str, float]] = dict
-    reads_traffic: bool = True
-    recent_traffic: deque[Mapping[int, float]] = field(default_factory=deque[Mapping[int, float]])
 
-    def window(self, latest: Mapping[int, float]) -> dict[int, float]:
-        """Give the latest answers to other callers: of as many passes as it takes to have enough of them."""
-        self.recent_traffic.append(latest)
-        while sum(sum(each.values()) for each in list(self.recent_traffic)[1:]) >= ENOUGH_ANSWERS:
-            self.recent_traffic.popleft()
-        counts: Counter[int] = Counter()
-        for each in self.recent_traffic:
-            counts.update({class_id: round(answers) for class_id, answers in each.items()})
-        return dict(counts)
+    def _with_drift(self, seen: Observation) -> Observation:
+        """Adds what the service says of its latest answers; one replica's are a fair sample of all."""
+        live = None if seen.model_name is None else ask_drift(self.client, seen.model_name, self.limits.max_drift)
+        return seen if live is None else replace(seen, live=live, drift=distributions_of(live))
 
-    def with_drift(self, seen: Observation) -> Observation:
-        """Add what the service says of its latest answers, and how far they have moved.
-
-        One replica's answers are a fair sample of all, so this needs no counters of the whole service.
-        """
-        live = None if seen.model_name is None else read_live(self.client, seen.model_name)
-        return seen if live is None else replace(seen, live=live, drift=drift_of(live, self.limits.max_drift))
-
-    def latest_classes(self, seen: Observation) -> dict[int, float]:
-        """Give the classes that other callers got lately: as the service counts them, else from its counters."""
-        counted = self.window(seen.traffic)
-        return seen.live.classes() if seen.live is not None and seen.live.answers else counted
+    def _learn_class_names(self, seen: Observation) -> None:
+        """Keeps the names of a model's classes, once for each model: the drift reply counts classes by number."""
+        if seen.live is None or self.store.has_class_names(seen.live.model.sha256):
+            return
+        try:
+            image = self.client.golden().cases[0].image
+            everything = self.client.predict(image, top_k=len(seen.live.window.classes)).top
+        except (ImgclsClientError, IndexError):
+            return
+        self.store.keep_class_names(seen.live.model.sha256, {each.class_id: each.label for each in everything})
 
     def make_pass(self) -> Pass:
-        """Look once, keep it, judge it, and tell what turned."""
-        totals = read_class_totals(self.client) if self.reads_traffic else None
-        seen = observe(self.client, self.images)
-        if totals is not None:
-            seen = replace(seen, traffic=self.store.take_totals(seen.url, totals))
-        seen = self.with_drift(seen)
-        limits = replace(self.limits, traffic=self.latest_classes(seen))
+        """Looks once, keeps it, judges it, and tells what turned."""
+        seen = self._with_drift(observe(self.client, self.images))
+        self._learn_class_names(seen)
         platform = self.platform()
         self.store.add(seen, platform)
-        broken = broken_rules(seen, limits)
+        broken = broken_rules(seen, self.limits)
         turns: list[Turn] = []
         problems: list[str] = []
         for rule in RULES:
@@ -108,7 +89,7 @@ class Watch:
 
 
 def times_of(every_s: float | None, for_s: float | None) -> Iterator[int]:
-    """Give a number at each time when a pass is due, waiting in between; once where no distance is given.
+    """Gives a number at each time when a pass is due, waiting in between; once where no distance is given.
 
     A pass that takes longer than the distance delays the next one, and no pass is made up for.
     """

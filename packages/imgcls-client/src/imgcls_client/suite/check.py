@@ -1,12 +1,12 @@
 """What a check is and what becomes of it. Knows no HTTP and prints nothing."""
 
+from __future__ import annotations
+
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from imgcls_client.suite.deployment import Deployment
-
-__all__ = ["OUTCOMES", "Check", "CheckFailedError", "CheckSkippedError", "Outcome", "Result", "require"]
 
 Outcome = Literal["passed", "failed", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
@@ -25,10 +25,10 @@ class Check:
     """One test of a deployment.
 
     Attributes:
-        group: Which group it belongs to.
-        name: Unique in the suite, snake_case.
-        proves: What is known when it passes, in one sentence.
-        run: Gives one sentence of what was seen, or raises `CheckFailedError` or `CheckSkippedError`.
+        group: which group it belongs to.
+        name: unique in the suite, snake_case.
+        proves: what is known when it passes, in one sentence.
+        run: gives one sentence of what was seen, or raises `CheckFailedError` or `CheckSkippedError`.
     """
 
     group: str
@@ -42,8 +42,8 @@ class Result:
     """What became of one check.
 
     Attributes:
-        detail: What was seen, what failed, or why it was skipped.
-        elapsed_s: How long the check took.
+        detail: what was seen, what failed, or why it was skipped.
+        elapsed_s: how long the check took.
     """
 
     check: Check
@@ -53,10 +53,10 @@ class Result:
 
 
 def require(condition: bool, otherwise: str) -> None:
-    """Fail the check unless the condition holds.
+    """Fails the check unless the condition holds.
 
     Raises:
-        CheckFailedError: It does not hold.
+        CheckFailedError: it does not hold.
     """
     if not condition:
         raise CheckFailedError(otherwise)

@@ -1,4 +1,6 @@
-"""What the checks are given: the deployment under test, its golden cases, and the suite's own pictures."""
+"""What the checks are given: the deployment under test, its golden cases, and the suite's own images."""
+
+from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -6,17 +8,24 @@ from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 
-from imgcls_client.calls import Answer, Call, SentAs, json_document, predict_call, read_answer
-from imgcls_client.cerebrium.rest import CerebriumApi
-from imgcls_client.client import ImgclsClient
-from imgcls_client.replies import Golden, Health, Prediction, read_prediction
+import msgspec
+from imgcls_contract import GoldenReply, HealthReply
 
-__all__ = ["Deployment", "LabelledCase", "SuiteOptions", "packaged_image"]
+from imgcls_client.cerebrium.rest import CerebriumApi
+from imgcls_client.http.answers import Answer, TimedPrediction, read, read_prediction
+from imgcls_client.http.calls import OPENAPI, Call, SentAs, predict_call
+from imgcls_client.http.client import ImgclsClient
+
+
+class _Description(msgspec.Struct):
+    """What is used of an OpenAPI document."""
+
+    paths: dict[str, object]
 
 
 @dataclass(frozen=True, slots=True)
 class LabelledCase:
-    """A picture of the user's with the class it should get."""
+    """An image of the user's with the class it should get."""
 
     path: Path
     class_id: int
@@ -27,14 +36,14 @@ class SuiteOptions:
     """What the user asks of the deployment.
 
     Attributes:
-        cases: Labelled pictures.
-        min_accuracy: Which share of them must be right (0 to 1).
-        max_latency_s: The slowest of a hundred calls of a warm service may take so long, in seconds.
-        load_s: How long each test of performance puts load on the service, in seconds.
-        concurrency: Calls at once in tests of parallel load.
-        expect_private: Whether a deployment that answers without a key fails.
-        cold_start_wait_s: How long to wait for the platform to take the last replica away, or None not to try.
-        is_behind_router: Whether a platform's router stands before it, which gives every call an id of its own.
+        cases: labelled images.
+        min_accuracy: which share of them must be right (0 to 1).
+        max_latency_s: the slowest of a hundred calls of a warm service may take so long, in seconds.
+        load_s: how long each test of performance puts load on the service, in seconds.
+        concurrency: calls at once in tests of parallel load.
+        expect_private: whether a deployment that answers without a key fails.
+        cold_start_wait_s: how long to wait for the platform to take the last replica away, or None not to try.
+        is_behind_router: whether a platform's router stands before it, which gives every call an id of its own.
     """
 
     cases: tuple[LabelledCase, ...] = ()
@@ -52,60 +61,56 @@ class Deployment:
     """A deployment under test.
 
     Attributes:
-        client: Tries passing failures again: for what a flaky network must not decide.
-        direct: Sends once and gives back every answer: for what the failures themselves are the question.
-        options: What the user asks of it.
-        has_key: Whether the user gave a key.
-        as_stranger: Makes a client with another key, or with none.
-        platform: The API of the platform under it, where it is known and there is a token.
+        client: tries passing failures again: for what a flaky network must not decide.
+        direct: sends once and gives back every answer: for what the failures themselves are the question.
+        options: what the user asks of it.
+        has_key: whether the user gave a key.
+        as_anonymous: makes a client with another key, or with none.
+        platform: the API of the platform under it, where it is known and there is a token.
     """
 
     client: ImgclsClient
     direct: ImgclsClient
     options: SuiteOptions
     has_key: bool
-    as_stranger: Callable[[str | None], ImgclsClient] = field(repr=False)
+    as_anonymous: Callable[[str | None], ImgclsClient] = field(repr=False)
     platform: CerebriumApi | None = None
 
     @cached_property
-    def golden(self) -> Golden:
+    def golden(self) -> GoldenReply:
         """The model's golden cases, fetched once."""
         return self.client.golden()
 
     @cached_property
-    def health(self) -> Health:
+    def health(self) -> HealthReply:
         """The state of the process at the first question."""
         return self.client.health()
 
     @cached_property
-    def openapi(self) -> dict[str, object]:
-        """The service's own description of its routes, fetched once."""
-        return read_answer(self.client.send(Call("GET", "/openapi.json")), lambda document: document)
+    def described_routes(self) -> dict[str, object]:
+        """The routes of the service's own description, fetched once."""
+        return read(self.client.send(OPENAPI), _Description).paths
 
     @cached_property
     def first_call_ms(self) -> float:
-        """How long the first picture took; asked before anything else, so that it is the cold one if any is."""
-        return self.client.predict(packaged_image("picture.png")).call_ms
+        """How long the first image took; asked before anything else, so that it is the cold one if any is."""
+        return self.client.predict(packaged_image("image.png")).call_ms
 
     @property
     def images(self) -> tuple[bytes, ...]:
-        """Pictures for load: the model's golden ones, or the suite's where there are none."""
-        return tuple(case.image for case in self.golden.cases) or (packaged_image("picture.jpg"),)
+        """Images for load: the model's golden ones, or the suite's where there are none."""
+        return tuple(case.image for case in self.golden.cases) or (packaged_image("image.jpg"),)
 
-    def vector(self, image: bytes, *, sent_as: SentAs = "raw", file_name: str = "image") -> Prediction:
-        """Classify with the whole vector."""
+    def vector(self, image: bytes, *, sent_as: SentAs = "raw", file_name: str = "image") -> TimedPrediction:
+        """Classifies with the whole vector."""
         call = predict_call(image, probabilities=True, sent_as=sent_as, file_name=file_name)
-        return read_answer(self.client.send(call), read_prediction)
+        return read_prediction(self.client.send(call))
 
     def exchange(self, call: Call) -> Answer:
-        """Send once, give back whatever comes."""
+        """Sends once, give back whatever comes."""
         return self.direct.exchange(call)
-
-    def document(self, call: Call) -> dict[str, object]:
-        """Send and parse a successful answer."""
-        return json_document(self.client.send(call))
 
 
 def packaged_image(name: str) -> bytes:
-    """Read one of the suite's own pictures."""
+    """Reads one of the suite's own images."""
     return files("imgcls_client").joinpath("data", "images", name).read_bytes()

@@ -1,14 +1,14 @@
 """The suite's results as JUnit XML, which CI systems show as tests."""
 
+from __future__ import annotations
+
 from xml.etree import ElementTree
 
 from imgcls_client.suite.runner import SuiteRun
 
-__all__ = ["junit_xml"]
-
 
 def junit_xml(run: SuiteRun) -> str:
-    """Write a run as JUnit XML: one test suite for each group."""
+    """Writes a run as JUnit XML: one test suite for each group."""
     root = ElementTree.Element("testsuites", name=f"imgcls suite of {run.url}", tests=str(len(run.results)))
     for group in dict.fromkeys(result.check.group for result in run.results):
         results = [result for result in run.results if result.check.group == group]

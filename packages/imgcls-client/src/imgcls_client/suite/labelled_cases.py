@@ -1,4 +1,6 @@
-"""The user's own labelled pictures: a CSV file with the columns `file` and `class_id`."""
+"""The user's own labelled images: a CSV file with the columns `file` and `class_id`."""
+
+from __future__ import annotations
 
 import csv
 from pathlib import Path
@@ -6,14 +8,12 @@ from pathlib import Path
 from imgcls_client.errors import SettingsError
 from imgcls_client.suite.deployment import LabelledCase
 
-__all__ = ["read_labelled_cases"]
-
 
 def read_labelled_cases(path: Path) -> tuple[LabelledCase, ...]:
-    """Read labelled pictures; files are relative to the CSV file's folder. More columns are ignored.
+    """Reads labelled images; files are relative to the CSV file's folder. More columns are ignored.
 
     Raises:
-        SettingsError: The file cannot be read, lacks a column, or a row has no whole number as class id.
+        SettingsError: the file cannot be read, lacks a column, or a row has no whole number as class id.
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as lines:
@@ -21,16 +21,16 @@ def read_labelled_cases(path: Path) -> tuple[LabelledCase, ...]:
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"The cases in {path} cannot be read: {error}.") from error
     if not rows:
-        raise SettingsError(f"{path} has no cases; it needs a header `file,class_id` and a row for each picture.")
+        raise SettingsError(f"{path} has no cases; it needs a header `file,class_id` and a row for each image.")
     missing = {"file", "class_id"} - rows[0].keys()
     if missing:
         found = ", ".join(str(column) for column in rows[0])
         raise SettingsError(f"{path} has the columns {found}; it needs `file` and `class_id`.")
-    return tuple(read_row(path, number, row) for number, row in enumerate(rows, start=2))
+    return tuple(_read_row(path, number, row) for number, row in enumerate(rows, start=2))
 
 
-def read_row(path: Path, line: int, row: dict[str, str | None]) -> LabelledCase:
-    """Read one row."""
+def _read_row(path: Path, line: int, row: dict[str, str | None]) -> LabelledCase:
+    """Reads one row."""
     file, class_id = row["file"] or "", row["class_id"] or ""
     if not file or not class_id.strip().isdecimal():
         raise SettingsError(f"{path} line {line}: file {file!r}, class_id {class_id!r}; the id must be a whole number.")

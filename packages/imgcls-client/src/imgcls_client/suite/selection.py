@@ -1,12 +1,12 @@
 """All checks there are, and choosing among them."""
 
+from __future__ import annotations
+
 from collections.abc import Iterable
 
 from imgcls_client.errors import SettingsError
-from imgcls_client.suite import correctness, diagnosis, performance, platform, protocol, robustness, security
 from imgcls_client.suite.check import Check
-
-__all__ = ["ALL_CHECKS", "choose"]
+from imgcls_client.suite.checks import correctness, diagnosis, performance, platform, protocol, robustness, security
 
 ALL_CHECKS: tuple[Check, ...] = (
     *correctness.CHECKS,
@@ -20,10 +20,10 @@ ALL_CHECKS: tuple[Check, ...] = (
 
 
 def choose(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:
-    """Choose checks by the names of groups and checks, in the suite's order.
+    """Chooses checks by the names of groups and checks, in the suite's order.
 
     Raises:
-        SettingsError: A name is neither a group nor a check.
+        SettingsError: a name is neither a group nor a check.
     """
     only, skip = tuple(only), tuple(skip)
     known = {check.group for check in ALL_CHECKS} | {check.name for check in ALL_CHECKS}

@@ -1,13 +1,16 @@
-"""Does the deployment answer as PyTorch did, whichever way a picture reaches it?"""
+"""Does the deployment answer as PyTorch did, whichever way an image reaches it?"""
+
+from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from imgcls_client.calls import SentAs
-from imgcls_client.classification import classify
-from imgcls_client.image_sources import find_images
-from imgcls_client.replies import GoldenCase, Prediction
+from imgcls_contract import GoldenCaseReply, Prediction
+
+from imgcls_client.http.calls import SentAs
+from imgcls_client.predict.classification import classify
+from imgcls_client.predict.image_sources import find_images
 from imgcls_client.suite.check import Check, CheckSkippedError, require
-from imgcls_client.suite.comparison import (
+from imgcls_client.suite.checks.comparison import (
     NEARLY_SAME_PIXELS_TOLERANCE,
     SAME_PIXELS_TOLERANCE,
     TELLS_APART,
@@ -17,19 +20,17 @@ from imgcls_client.suite.comparison import (
 )
 from imgcls_client.suite.deployment import Deployment, packaged_image
 
-__all__ = ["CHECKS"]
-
-GROUP = "correctness"
+_GROUP = "correctness"
 # Rounding of a float32 vector of 21,000 classes stays far below.
-SUM_TOLERANCE = 1e-3
-CALLS_AT_ONCE = 8
+_SUM_TOLERANCE = 1e-3
+_CALLS_AT_ONCE = 8
 
 
-def golden_answers(deployment: Deployment) -> Iterator[tuple[GoldenCase, Prediction]]:
-    """Ask every golden case.
+def _golden_answers(deployment: Deployment) -> Iterator[tuple[GoldenCaseReply, Prediction]]:
+    """Asks every golden case.
 
     Raises:
-        CheckSkippedError: The model has none.
+        CheckSkippedError: the model has none.
     """
     if not deployment.golden.cases:
         raise CheckSkippedError("the model carries no golden cases")
@@ -37,11 +38,11 @@ def golden_answers(deployment: Deployment) -> Iterator[tuple[GoldenCase, Predict
         yield case, deployment.vector(case.image)
 
 
-def golden_classes(deployment: Deployment) -> str:
-    """Compare the best class of every golden case."""
+def _golden_classes(deployment: Deployment) -> str:
+    """Compares the best class of every golden case."""
     wrong = [
         f"{case.name}: {answer.class_id} instead of {case.top[0].class_id}"
-        for case, answer in golden_answers(deployment)
+        for case, answer in _golden_answers(deployment)
         if answer.class_id != case.top[0].class_id
     ]
     count = len(deployment.golden.cases)
@@ -49,10 +50,10 @@ def golden_classes(deployment: Deployment) -> str:
     return f"{count} of {count} golden cases get PyTorch's class"
 
 
-def golden_probabilities(deployment: Deployment) -> str:
-    """Compare the probabilities of every golden case."""
+def _golden_probabilities(deployment: Deployment) -> str:
+    """Compares the probabilities of every golden case."""
     tolerance = deployment.golden.tolerance
-    differences = {case.name: golden_difference(case, answer) for case, answer in golden_answers(deployment)}
+    differences = {case.name: golden_difference(case, answer) for case, answer in _golden_answers(deployment)}
     wrong = [f"{name}: {found:.2g}" for name, found in differences.items() if found > tolerance]
     require(
         not wrong, f"max |Δp| to PyTorch is above {tolerance:g} on {len(wrong)} of {len(differences)}: {shorten(wrong)}"
@@ -62,8 +63,8 @@ def golden_probabilities(deployment: Deployment) -> str:
     )
 
 
-def golden_labels(deployment: Deployment) -> str:
-    """Compare the names of the classes that golden cases record."""
+def _golden_labels(deployment: Deployment) -> str:
+    """Compares the names of the classes that golden cases record."""
     wrong: list[str] = []
     compared = 0
     for case in deployment.golden.cases:
@@ -80,13 +81,13 @@ def golden_labels(deployment: Deployment) -> str:
     return f"{compared} labels are the artifact's"
 
 
-def labelled_cases(deployment: Deployment) -> str:
-    """Ask the user's labelled pictures."""
+def _labelled_cases(deployment: Deployment) -> str:
+    """Asks the user's labelled images."""
     if not deployment.options.cases:
         raise CheckSkippedError("no --cases given")
     expected = {str(case.path): case.class_id for case in deployment.options.cases}
     wrong: list[str] = []
-    for outcome in classify(deployment.client, find_images(expected), in_flight=CALLS_AT_ONCE):
+    for outcome in classify(deployment.client, find_images(expected), in_flight=_CALLS_AT_ONCE):
         if outcome.prediction is None:
             wrong.append(f"{outcome.source}: {outcome.error}")
         elif outcome.prediction.class_id != expected[outcome.source]:
@@ -99,20 +100,21 @@ def labelled_cases(deployment: Deployment) -> str:
     return summary
 
 
-def probabilities_sum_to_one(deployment: Deployment) -> str:
-    """Add up a whole vector."""
-    vector = deployment.vector(packaged_image("picture.png")).probabilities or ()
+def _probabilities_sum_to_one(deployment: Deployment) -> str:
+    """Adds up a whole vector."""
+    vector = deployment.vector(packaged_image("image.png")).probabilities or ()
     require(bool(vector), "the answer has no `probabilities` although they were asked for")
     require(all(0 <= p <= 1 for p in vector), f"probabilities from {min(vector):g} to {max(vector):g}, not 0 to 1")
-    require(abs(sum(vector) - 1) <= SUM_TOLERANCE, f"the probabilities sum to {sum(vector):.6f}")
+    require(abs(sum(vector) - 1) <= _SUM_TOLERANCE, f"the probabilities sum to {sum(vector):.6f}")
     return f"{len(vector)} probabilities sum to {sum(vector):.6f}"
 
 
-def whole_vector(deployment: Deployment) -> str:
-    """Compare a whole vector with the model's number of classes and with the answer's own top."""
-    answer = deployment.vector(packaged_image("picture.png"))
+def _whole_vector(deployment: Deployment) -> str:
+    """Compares a whole vector with the model's number of classes and with the answer's own top."""
+    answer = deployment.vector(packaged_image("image.png"))
     vector = answer.probabilities or ()
-    expected = deployment.health.classes
+    model = deployment.health.model
+    expected = None if model is None else model.classes
     require(
         expected is None or len(vector) == expected, f"{len(vector)} probabilities, but /health says {expected} classes"
     )
@@ -126,8 +128,8 @@ def whole_vector(deployment: Deployment) -> str:
     return f"{len(vector)} classes, the best is class_id {answer.class_id}"
 
 
-def same_pixels(*pairs: tuple[str, str], tolerance: float) -> Callable[[Deployment], str]:
-    """Make a check that pairs of the suite's pictures get the same answer."""
+def _same_pixels(*pairs: tuple[str, str], tolerance: float) -> Callable[[Deployment], str]:
+    """Makes a check that pairs of the suite's images get the same answer."""
 
     def run(deployment: Deployment) -> str:
         found: list[str] = []
@@ -143,9 +145,9 @@ def same_pixels(*pairs: tuple[str, str], tolerance: float) -> Callable[[Deployme
     return run
 
 
-def three_ways(deployment: Deployment) -> str:
-    """Send one picture raw, as multipart and as base64."""
-    image = packaged_image("picture.png")
+def _three_ways(deployment: Deployment) -> str:
+    """Sends one image raw, as multipart and as base64."""
+    image = packaged_image("image.png")
     ways: tuple[SentAs, ...] = ("raw", "multipart", "base64")
     raw, *others = (deployment.vector(image, sent_as=way) for way in ways)
     for way, answer in zip(ways[1:], others, strict=True):
@@ -154,24 +156,24 @@ def three_ways(deployment: Deployment) -> str:
     return "raw, multipart and base64 get the same answer"
 
 
-def orientation(deployment: Deployment) -> str:
-    """Send a picture upright, turned with the EXIF tag that says so, and turned without it."""
+def _orientation(deployment: Deployment) -> str:
+    """Sends an image upright, turned with the EXIF tag that says so, and turned without it."""
     upright, tagged, untagged = (
         deployment.vector(packaged_image(name)) for name in ("upright.jpg", "turned.jpg", "turned_untagged.jpg")
     )
     to_upright, effect = largest_difference(tagged, upright), largest_difference(untagged, upright)
     if effect < TELLS_APART:
-        raise CheckSkippedError(f"this model hardly sees a turned picture differently (max |Δp| {effect:.2g})")
+        raise CheckSkippedError(f"this model hardly sees a turned image differently (max |Δp| {effect:.2g})")
     require(
         to_upright < effect / 2,
         f"a photo with an EXIF turn is answered as lying on its side (max |Δp| to the upright one {to_upright:.2g})",
     )
-    return f"max |Δp| to the upright picture {to_upright:.1g}, when turned {effect:.2g}"
+    return f"max |Δp| to the upright image {to_upright:.1g}, when turned {effect:.2g}"
 
 
-def top_k(deployment: Deployment) -> str:
-    """Ask for one and for two classes."""
-    image = packaged_image("picture.png")
+def _top_k(deployment: Deployment) -> str:
+    """Asks for one and for two classes."""
+    image = packaged_image("image.png")
     for asked in (1, 2):
         got = len(deployment.client.predict(image, top_k=asked).top)
         require(got == asked, f"top_k={asked} gave {got} classes")
@@ -179,37 +181,37 @@ def top_k(deployment: Deployment) -> str:
 
 
 CHECKS: tuple[Check, ...] = (
-    Check(GROUP, "golden_classes", "Every golden case gets the class that PyTorch gave it.", golden_classes),
-    Check(GROUP, "golden_probabilities", "Every golden case is within tolerance of PyTorch.", golden_probabilities),
-    Check(GROUP, "golden_labels", "Class ids carry the artifact's names.", golden_labels),
-    Check(GROUP, "labelled_cases", "The user's labelled pictures get their classes.", labelled_cases),
-    Check(GROUP, "probabilities_sum_to_one", "An answer is a distribution.", probabilities_sum_to_one),
-    Check(GROUP, "whole_vector", "The whole vector has the model's length and order.", whole_vector),
-    Check(GROUP, "top_k", "As many classes come as were asked for.", top_k),
-    Check(GROUP, "three_ways", "Raw, multipart and base64 mean the same.", three_ways),
+    Check(_GROUP, "golden_classes", "Every golden case gets the class that PyTorch gave it.", _golden_classes),
+    Check(_GROUP, "golden_probabilities", "Every golden case is within tolerance of PyTorch.", _golden_probabilities),
+    Check(_GROUP, "golden_labels", "Class ids carry the artifact's names.", _golden_labels),
+    Check(_GROUP, "labelled_cases", "The user's labelled images get their classes.", _labelled_cases),
+    Check(_GROUP, "probabilities_sum_to_one", "An answer is a distribution.", _probabilities_sum_to_one),
+    Check(_GROUP, "whole_vector", "The whole vector has the model's length and order.", _whole_vector),
+    Check(_GROUP, "top_k", "As many classes come as were asked for.", _top_k),
+    Check(_GROUP, "three_ways", "Raw, multipart and base64 mean the same.", _three_ways),
     Check(
-        GROUP,
+        _GROUP,
         "lossless_formats",
         "The same pixels as PNG, WebP, BMP and TIFF get the same answer.",
-        same_pixels(
-            ("picture.webp", "picture.png"),
-            ("picture.bmp", "picture.png"),
-            ("picture.tiff", "picture.png"),
+        _same_pixels(
+            ("image.webp", "image.png"),
+            ("image.bmp", "image.png"),
+            ("image.tiff", "image.png"),
             tolerance=SAME_PIXELS_TOLERANCE,
         ),
     ),
     Check(
-        GROUP,
+        _GROUP,
         "jpeg",
         "A good JPEG gets nearly the answer of its pixels.",
-        same_pixels(("picture.jpg", "picture.png"), tolerance=NEARLY_SAME_PIXELS_TOLERANCE),
+        _same_pixels(("image.jpg", "image.png"), tolerance=NEARLY_SAME_PIXELS_TOLERANCE),
     ),
-    Check(GROUP, "orientation", "A phone's photo is seen upright.", orientation),
+    Check(_GROUP, "orientation", "A phone's photo is seen upright.", _orientation),
     Check(
-        GROUP,
+        _GROUP,
         "colour_modes",
         "Grayscale, 16 bits, transparency and animations become the RGB that they look like.",
-        same_pixels(
+        _same_pixels(
             ("gray.png", "gray_as_rgb.png"),
             ("gray_16_bit.png", "gray_as_rgb.png"),
             ("transparent.png", "transparent_over_white.png"),
@@ -218,9 +220,9 @@ CHECKS: tuple[Check, ...] = (
         ),
     ),
     Check(
-        GROUP,
+        _GROUP,
         "cmyk",
         "A CMYK JPEG is not seen as a negative.",
-        same_pixels(("cmyk.jpg", "cmyk_as_rgb.png"), tolerance=NEARLY_SAME_PIXELS_TOLERANCE),
+        _same_pixels(("cmyk.jpg", "cmyk_as_rgb.png"), tolerance=NEARLY_SAME_PIXELS_TOLERANCE),
     ),
 )

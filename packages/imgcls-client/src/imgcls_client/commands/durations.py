@@ -1,19 +1,19 @@
-"""Lengths of time as people write them: 90, 500ms, 60s, 5m, 1.5h, 7d."""
+"""Lengths of time as users write them: 90, 500ms, 60s, 5m, 1.5h, 7d."""
+
+from __future__ import annotations
 
 import re
 
 import click
 
-__all__ = ["DURATION", "DURATION_OR_ZERO"]
-
-UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+_UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class Duration(click.ParamType[float]):
+class _Duration(click.ParamType[float]):
     """A length of time, in seconds.
 
     Args:
-        can_be_zero: Whether no time at all makes sense.
+        can_be_zero: whether no time at all makes sense.
     """
 
     name = "duration"
@@ -22,14 +22,14 @@ class Duration(click.ParamType[float]):
         self.can_be_zero = can_be_zero
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Read a number with an optional unit."""
+        """Reads a number with an optional unit."""
         if isinstance(value, float | int):
             return float(value)
         found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", str(value).strip().lower())
-        if found is None or found[2] not in UNITS_S or not (float(found[1]) or self.can_be_zero):
+        if found is None or found[2] not in _UNITS_S or not (float(found[1]) or self.can_be_zero):
             self.fail(f"{value!r} is no length of time; write it as 60s, 5m, 1.5h or 7d.", param, ctx)
-        return float(found[1]) * UNITS_S[found[2]]
+        return float(found[1]) * _UNITS_S[found[2]]
 
 
-DURATION = Duration()
-DURATION_OR_ZERO = Duration(can_be_zero=True)
+DURATION = _Duration()
+DURATION_OR_ZERO = _Duration(can_be_zero=True)

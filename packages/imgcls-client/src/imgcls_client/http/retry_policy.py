@@ -1,5 +1,7 @@
 """What is tried again, how often, and after how long. Decides only; whoever sends does the waiting."""
 
+from __future__ import annotations
+
 import random
 from dataclasses import dataclass, field
 
@@ -11,18 +13,16 @@ from imgcls_client.errors import (
     UnreachableError,
 )
 
-__all__ = ["NO_RETRY", "RetryPolicy", "Timeouts"]
-
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
     """How long each part of a call may take, in seconds.
 
     Attributes:
-        connect_s: Until the connection stands.
-        cold_start_s: Until the first answer, which may have to wait for a machine to start and load a model.
-        warm_s: Until any later answer.
-        warm_for_s: After this long without an answer the service may have been scaled to zero, so the next call
+        connect_s: until the connection stands.
+        cold_start_s: until the first answer, which may have to wait for a machine to start and load a model.
+        warm_s: until any later answer.
+        warm_for_s: after this long without an answer the service may have been scaled to zero, so the next call
             gets `cold_start_s` again.
     """
 
@@ -36,14 +36,14 @@ class Timeouts:
 class RetryPolicy:
     """Exponential backoff with full jitter.
 
-    Tried again: connections that fail or break, 502, 503 and 504. Classifying a picture twice does no harm. Never
+    Tried again: connections that fail or break, 502, 503 and 504. Classifying an image twice does no harm. Never
     tried again: any 4xx, and an answer that did not come in time (the time was already spent).
 
     Attributes:
-        attempts: Sends in all, the first included (1 or more).
-        base_s: Upper end of the first wait, in seconds; each further one doubles.
-        longest_s: No wait of our own choosing is longer, in seconds.
-        longest_retry_after_s: A service that asks for a longer wait gets its refusal reported instead, in seconds.
+        attempts: sends in all, the first included (1 or more).
+        base_s: upper end of the first wait, in seconds; each further one doubles.
+        longest_s: no wait of our own choosing is longer, in seconds.
+        longest_retry_after_s: a service that asks for a longer wait gets its refusal reported instead, in seconds.
     """
 
     attempts: int = 4
@@ -53,13 +53,13 @@ class RetryPolicy:
     jitter: random.Random = field(default_factory=random.Random, repr=False, compare=False)
 
     def delay_s(self, attempt: int, failure: ImgclsClientError) -> float | None:
-        """Say how long to wait before sending again, in seconds, or None to give up.
+        """Says how long to wait before sending again, in seconds, or None to give up.
 
         Args:
-            attempt: How many sends there have been (1 or more).
-            failure: What the last one ended with.
+            attempt: how many sends there have been (1 or more).
+            failure: what the last one ended with.
         """
-        if attempt >= self.attempts or not is_passing(failure):
+        if attempt >= self.attempts or not _is_passing(failure):
             return None
         asked_s = failure.retry_after_s if isinstance(failure, RefusedError) else None
         if asked_s is not None and asked_s > self.longest_retry_after_s:
@@ -72,6 +72,6 @@ class RetryPolicy:
 NO_RETRY = RetryPolicy(attempts=1)
 
 
-def is_passing(failure: ImgclsClientError) -> bool:
-    """Say whether sending the same again can help."""
+def _is_passing(failure: ImgclsClientError) -> bool:
+    """Says whether sending the same again can help."""
     return isinstance(failure, UnreachableError | UnavailableError | DeadlineExceededError)

@@ -1,4 +1,6 @@
-"""From what a user names to pictures: files, folders, globs, addresses and standard input."""
+"""From what a user names to images: files, folders, globs, addresses and standard input."""
+
+from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
@@ -10,21 +12,19 @@ import httpx
 
 from imgcls_client.errors import ImageSourceError
 
-__all__ = ["IMAGE_SUFFIXES", "ImageSource", "find_images"]
-
 # The formats that the service decodes; only folders and globs are filtered, a file named by itself is always sent.
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-# A picture of the service's largest size is 20 MB; what is far larger is not a picture.
-LONGEST_FETCH_BYTES = 64 * 2**20
+# An image of the service's largest size is 20 MB; what is far larger is not an image.
+_LONGEST_FETCH_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSource:
-    """One picture that has not been read yet.
+    """One image that has not been read yet.
 
     Attributes:
-        name: As the user will recognise it: path, address or `-`.
-        read: Gives the encoded bytes, or raises `ImageSourceError`.
+        name: as the user will recognise it: path, address or `-`.
+        read: gives the encoded bytes, or raises `ImageSourceError`.
     """
 
     name: str
@@ -32,29 +32,29 @@ class ImageSource:
 
 
 def find_images(arguments: Iterable[str], *, fetch: Callable[[str], bytes] | None = None) -> Iterator[ImageSource]:
-    """Find the pictures that the arguments name, in order; folders are walked recursively and sorted.
+    """Finds the images that the arguments name, in order; folders are walked recursively and sorted.
 
     Nothing is read here, and what does not exist is found out on reading, so that one wrong name costs one line.
 
     Args:
-        arguments: Paths, folders, globs, http(s) addresses, or `-` for one picture on standard input.
-        fetch: Instead of getting addresses from the network.
+        arguments: paths, folders, globs, http(s) addresses, or `-` for one image on standard input.
+        fetch: instead of getting addresses from the network.
     """
     for argument in arguments:
         if argument == "-":
-            yield ImageSource("-", read_standard_input)
+            yield ImageSource("-", _read_standard_input)
         elif argument.startswith(("http://", "https://")):
-            yield address_source(argument, fetch or fetch_image)
+            yield _address_source(argument, fetch or _fetch_image)
         elif Path(argument).is_dir():
-            yield from folder_sources(Path(argument))
+            yield from _folder_sources(Path(argument))
         elif has_magic(argument) and not Path(argument).exists():
-            yield from glob_sources(argument)
+            yield from _glob_sources(argument)
         else:
-            yield file_source(Path(argument))
+            yield _file_source(Path(argument))
 
 
-def file_source(path: Path) -> ImageSource:
-    """Name a file."""
+def _file_source(path: Path) -> ImageSource:
+    """Names a file."""
 
     def read() -> bytes:
         try:
@@ -65,31 +65,31 @@ def file_source(path: Path) -> ImageSource:
     return ImageSource(str(path), read)
 
 
-def folder_sources(folder: Path) -> Iterator[ImageSource]:
-    """Name the pictures in a folder and below."""
+def _folder_sources(folder: Path) -> Iterator[ImageSource]:
+    """Names the images in a folder and below."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not found:
-        yield missing(str(folder), f"no pictures in this folder or below ({', '.join(sorted(IMAGE_SUFFIXES))})")
-    yield from map(file_source, found)
+        yield _missing(str(folder), f"no images in this folder or below ({', '.join(sorted(IMAGE_SUFFIXES))})")
+    yield from map(_file_source, found)
 
 
-def glob_sources(pattern: str) -> Iterator[ImageSource]:
-    """Name the files that a pattern matches, for shells that leave patterns alone."""
+def _glob_sources(pattern: str) -> Iterator[ImageSource]:
+    """Names the files that a pattern matches, for shells that leave patterns alone."""
     # `glob` and not `Path.glob`: the pattern may be absolute and is the user's own spelling.
     matches = map(Path, glob(pattern, recursive=True))  # noqa: PTH207
     found = sorted(path for path in matches if path.is_file())
     if not found:
-        yield missing(pattern, "no file matches this pattern")
-    yield from map(file_source, found)
+        yield _missing(pattern, "no file matches this pattern")
+    yield from map(_file_source, found)
 
 
-def address_source(address: str, fetch: Callable[[str], bytes]) -> ImageSource:
-    """Name a picture on the web."""
+def _address_source(address: str, fetch: Callable[[str], bytes]) -> ImageSource:
+    """Names an image on the web."""
     return ImageSource(address, lambda: fetch(address))
 
 
-def missing(name: str, reason: str) -> ImageSource:
-    """Name something that has no picture."""
+def _missing(name: str, reason: str) -> ImageSource:
+    """Names something that has no image."""
 
     def read() -> bytes:
         raise ImageSourceError(name, reason)
@@ -97,19 +97,19 @@ def missing(name: str, reason: str) -> ImageSource:
     return ImageSource(name, read)
 
 
-def read_standard_input() -> bytes:
-    """Read one picture from standard input."""
+def _read_standard_input() -> bytes:
+    """Reads one image from standard input."""
     image = sys.stdin.buffer.read()
     if not image:
         raise ImageSourceError("-", "standard input was empty")
     return image
 
 
-def fetch_image(address: str) -> bytes:
-    """Fetch a picture from this machine, without any key of the service.
+def _fetch_image(address: str) -> bytes:
+    """Fetches an image from this machine, without any key of the service.
 
     Raises:
-        ImageSourceError: It cannot be fetched or is far too large.
+        ImageSourceError: it cannot be fetched or is far too large.
     """
     try:
         with httpx.stream("GET", address, follow_redirects=True, timeout=30) as response:
@@ -118,8 +118,8 @@ def fetch_image(address: str) -> bytes:
             image = bytearray()
             for part in response.iter_bytes():
                 image += part
-                if len(image) > LONGEST_FETCH_BYTES:
-                    raise ImageSourceError(address, f"larger than {LONGEST_FETCH_BYTES >> 20} MiB")
+                if len(image) > _LONGEST_FETCH_BYTES:
+                    raise ImageSourceError(address, f"larger than {_LONGEST_FETCH_BYTES >> 20} MiB")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ImageSourceError(address, f"could not be fetched: {error}") from error
     return bytes(image)

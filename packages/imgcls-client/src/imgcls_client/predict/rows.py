@@ -1,37 +1,36 @@
-"""One picture's outcome in each of the forms that `predict` prints."""
+"""One image's outcome in each of the forms that `predict` prints."""
 
-from imgcls_client.classification import Outcome
+from __future__ import annotations
+
+import msgspec
+
 from imgcls_client.errors import ImageSourceError, RefusedError
-
-__all__ = ["CSV_COLUMNS", "csv_row", "human_row", "json_row"]
+from imgcls_client.predict.classification import Outcome
 
 CSV_COLUMNS = ("file", "class_id", "label", "probability", "call_ms", "error")
 
 
 def json_row(outcome: Outcome) -> dict[str, object]:
-    """Give the outcome as a JSON object: the service's fields, or `error` with code and detail."""
+    """Gives the outcome as a JSON object: the service's fields, or `error` with code and detail."""
     prediction, error = outcome.prediction, outcome.error
     if prediction is None:
-        return {"file": outcome.source, "error": error_object(error)}
+        return {"file": outcome.source, "error": _error_object(error)}
     return {
         "file": outcome.source,
         "class_id": prediction.class_id,
         "label": prediction.label,
         "probability": prediction.probability,
-        "top": [
-            {"class_id": score.class_id, "label": score.label, "probability": score.probability}
-            for score in prediction.top
-        ],
-        "model": {"name": prediction.model.name, "sha256": prediction.model.sha256},
+        "top": msgspec.to_builtins(prediction.top),
+        "model": msgspec.to_builtins(prediction.model),
         "call_ms": round(prediction.call_ms, 3),
-        "timing_ms": dict(prediction.timing_ms),
+        "timing_ms": msgspec.to_builtins(prediction.timing_ms),
         "batch_size": prediction.batch_size,
         "request_id": prediction.request_id,
     }
 
 
-def error_object(error: Exception | None) -> dict[str, object]:
-    """Give an error as a JSON object."""
+def _error_object(error: Exception | None) -> dict[str, object]:
+    """Gives an error as a JSON object."""
     if isinstance(error, RefusedError):
         return {
             "code": error.code,
@@ -44,24 +43,24 @@ def error_object(error: Exception | None) -> dict[str, object]:
     return {"code": getattr(error, "code", "client_error"), "detail": str(error)}
 
 
-def short_reason(error: Exception | None) -> str:
-    """Say what went wrong with one picture, without repeating its name."""
-    fields = error_object(error)
+def _short_reason(error: Exception | None) -> str:
+    """Says what went wrong with one image, without repeating its name."""
+    fields = _error_object(error)
     return f"{fields['code']}: {fields['detail']}"
 
 
 def human_row(outcome: Outcome, *, name_width: int, top_k: int) -> str:
-    """Give the outcome as text for reading: name, id, label, probability, time of the call.
+    """Gives the outcome as text for reading: name, id, label, probability, time of the call.
 
     Args:
-        outcome: What became of the picture.
-        name_width: Characters for the name; 0 leaves it out, as for a single picture.
-        top_k: How many classes to show, one line each.
+        outcome: what became of the image.
+        name_width: characters for the name; 0 leaves it out, as for a single image.
+        top_k: how many classes to show, one line each.
     """
     name = f"{outcome.source:<{name_width}}  " if name_width else ""
     prediction = outcome.prediction
     if prediction is None:
-        return f"{name or outcome.source + '  '}ERROR  {short_reason(outcome.error)}"
+        return f"{name or outcome.source + '  '}ERROR  {_short_reason(outcome.error)}"
     lines: list[str] = []
     for rank, score in enumerate(prediction.top[:top_k]):
         start = name if rank == 0 else " " * len(name)
@@ -71,10 +70,10 @@ def human_row(outcome: Outcome, *, name_width: int, top_k: int) -> str:
 
 
 def csv_row(outcome: Outcome) -> list[str]:
-    """Give the outcome as cells in the order of `CSV_COLUMNS`."""
+    """Gives the outcome as cells in the order of `CSV_COLUMNS`."""
     prediction = outcome.prediction
     if prediction is None:
-        return [outcome.source, "", "", "", "", short_reason(outcome.error)]
+        return [outcome.source, "", "", "", "", _short_reason(outcome.error)]
     return [
         outcome.source,
         str(prediction.class_id),

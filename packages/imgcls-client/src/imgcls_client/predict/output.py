@@ -1,5 +1,7 @@
 """Where the rows of `predict` go, in the form that was asked for. Counts what passed."""
 
+from __future__ import annotations
+
 import csv
 import json
 import statistics
@@ -10,11 +12,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO
 
-from imgcls_client.classification import Outcome
 from imgcls_client.errors import SettingsError
-from imgcls_client.prediction_rows import CSV_COLUMNS, csv_row, human_row, json_row
-
-__all__ = ["Form", "PredictionOutput", "Tally", "opened"]
+from imgcls_client.predict.classification import Outcome
+from imgcls_client.predict.rows import CSV_COLUMNS, csv_row, human_row, json_row
 
 Form = Literal["table", "json", "jsonl", "csv", "quiet"]
 
@@ -24,8 +24,8 @@ class Tally:
     """What passed through an output.
 
     Attributes:
-        call_ms: The time of every answered call.
-        model_sha256: Every model that answered, in order of appearance.
+        call_ms: the time of every answered call.
+        model_sha256: every model that answered, in order of appearance.
     """
 
     answered: int = 0
@@ -34,7 +34,7 @@ class Tally:
     model_sha256: list[str] = field(default_factory=list[str])
 
     def count(self, outcome: Outcome) -> None:
-        """Count one outcome."""
+        """Counts one outcome."""
         if outcome.prediction is None:
             self.failed += 1
             return
@@ -44,7 +44,7 @@ class Tally:
             self.model_sha256.append(outcome.prediction.model.sha256)
 
     def summary(self, elapsed_s: float) -> dict[str, object]:
-        """Give the figures of the run; times of calls in milliseconds."""
+        """Gives the figures of the run; times of calls in milliseconds."""
         document: dict[str, object] = {
             "answered": self.answered,
             "failed": self.failed,
@@ -60,10 +60,10 @@ class PredictionOutput:
     """Writes outcomes one by one; `json` alone waits for the end, because it is one document.
 
     Args:
-        stream: Where results go.
-        form: How they look.
-        name_width: Characters for names in a table; 0 leaves them out.
-        top_k: Lines for each picture in a table.
+        stream: where results go.
+        form: how they look.
+        name_width: characters for names in a table; 0 leaves them out.
+        top_k: lines for each image in a table.
     """
 
     def __init__(self, stream: TextIO, form: Form, *, name_width: int, top_k: int) -> None:
@@ -72,7 +72,7 @@ class PredictionOutput:
         self.tally = Tally()
 
     def write(self, outcome: Outcome) -> None:
-        """Write one outcome."""
+        """Writes one outcome."""
         self.tally.count(outcome)
         if self.form == "json":
             self.rows.append(json_row(outcome))
@@ -89,12 +89,12 @@ class PredictionOutput:
             self.line(human_row(outcome, name_width=self.name_width, top_k=self.top_k))
 
     def line(self, text: str) -> None:
-        """Write a line at once: whoever reads along, or kills the run, has all that was answered."""
+        """Writes a line at once: whoever reads along, or kills the run, has all that was answered."""
         self.stream.write(text + "\n")
         self.stream.flush()
 
     def finish(self, elapsed_s: float) -> None:
-        """Write what could not be written before the end."""
+        """Writes what could not be written before the end."""
         if self.form == "json":
             document = {"results": self.rows, "summary": self.tally.summary(elapsed_s)}
             self.line(json.dumps(document, indent=2, ensure_ascii=False))
@@ -102,10 +102,10 @@ class PredictionOutput:
 
 @contextmanager
 def opened(path: Path | None, form: Form, *, resume: bool) -> Generator[TextIO]:
-    """Open the place for results: standard output, or a file that is not there yet or is gone on with.
+    """Opens the place for results: standard output, or a file that is not there yet or is gone on with.
 
     Raises:
-        SettingsError: The file exists and is not to be gone on with, or cannot be written.
+        SettingsError: the file exists and is not to be gone on with, or cannot be written.
     """
     if path is None:
         if form == "csv":

@@ -1,27 +1,21 @@
 """How far two answers are apart, and how far they may be."""
 
-from imgcls_client.replies import GoldenCase, Prediction
-from imgcls_client.suite.check import CheckFailedError, require
+from __future__ import annotations
 
-__all__ = [
-    "NEARLY_SAME_PIXELS_TOLERANCE",
-    "SAME_PIXELS_TOLERANCE",
-    "TELLS_APART",
-    "golden_difference",
-    "largest_difference",
-    "shorten",
-]
+from imgcls_contract import GoldenCaseReply, Prediction
+
+from imgcls_client.suite.check import CheckFailedError, require
 
 # Same pixels, so only batching and the provider's arithmetic may differ; int8's wide tolerance to PyTorch is no excuse.
 SAME_PIXELS_TOLERANCE = 0.01
 # Encoded with loss: one or two levels of 255 apart.
 NEARLY_SAME_PIXELS_TOLERANCE = 0.05
-# Below this a model cannot tell the two pictures apart, so nothing can be concluded from them.
+# Below this a model cannot tell the two images apart, so nothing can be concluded from them.
 TELLS_APART = 0.02
 
 
 def largest_difference(one: Prediction, other: Prediction) -> float:
-    """Give the largest difference between two whole vectors (0 to 1)."""
+    """Gives the largest difference between two whole vectors (0 to 1)."""
     if one.probabilities is None or other.probabilities is None:
         raise CheckFailedError("the answer has no `probabilities` although they were asked for")
     require(
@@ -31,8 +25,8 @@ def largest_difference(one: Prediction, other: Prediction) -> float:
     return max((abs(a - b) for a, b in zip(one.probabilities, other.probabilities, strict=True)), default=0.0)
 
 
-def golden_difference(case: GoldenCase, answer: Prediction) -> float:
-    """Give the largest difference to PyTorch's recorded probabilities (0 to 1)."""
+def golden_difference(case: GoldenCaseReply, answer: Prediction) -> float:
+    """Gives the largest difference to PyTorch's recorded probabilities (0 to 1)."""
     if answer.probabilities is None:
         raise CheckFailedError("the answer has no `probabilities` although they were asked for")
     vector = answer.probabilities
@@ -43,6 +37,6 @@ def golden_difference(case: GoldenCase, answer: Prediction) -> float:
 
 
 def shorten(items: list[str], most: int = 3) -> str:
-    """List a few and count the rest."""
+    """Lists a few and count the rest."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""
     return "; ".join(items[:most]) + rest

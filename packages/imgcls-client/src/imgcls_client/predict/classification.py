@@ -1,11 +1,12 @@
-"""Many pictures through one client, several in flight, answers in the order of the questions."""
+"""Many images through one client, several in flight, answers in the order of the questions."""
+
+from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from imgcls_client.client import ImgclsClient
 from imgcls_client.errors import (
     ImageRefusedError,
     ImageSourceError,
@@ -13,24 +14,18 @@ from imgcls_client.errors import (
     UnexpectedAnswerError,
     UnreachableError,
 )
-from imgcls_client.image_sources import ImageSource
-from imgcls_client.replies import Prediction
-
-__all__ = ["Outcome", "classify"]
+from imgcls_client.http.answers import TimedPrediction
+from imgcls_client.http.client import ImgclsClient
+from imgcls_client.predict.image_sources import ImageSource
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one picture: exactly one of `prediction` and `error`."""
+    """What became of one image: exactly one of `prediction` and `error`."""
 
     source: str
-    prediction: Prediction | None = None
+    prediction: TimedPrediction | None = None
     error: ImgclsClientError | None = None
-
-    @property
-    def is_final(self) -> bool:
-        """Whether asking again would give the same."""
-        return self.prediction is not None or isinstance(self.error, ImageRefusedError)
 
 
 def classify(
@@ -41,14 +36,14 @@ def classify(
     top_k: int | None = None,
     model: str | None = None,
 ) -> Iterator[Outcome]:
-    """Classify pictures, answers in order, at most `in_flight` calls at once.
+    """Classifies images, answers in order, at most `in_flight` calls at once.
 
-    A picture that cannot be read or used is an outcome like any other.
+    An image that cannot be read or used is an outcome like any other.
 
     Raises:
-        UnreachableError: The service cannot be reached, so going on is pointless.
-        UnexpectedAnswerError: What answers is no imgcls service.
-        RefusedError: The service refused for a reason that holds for every picture (access, model, parameter, not
+        UnreachableError: the service cannot be reached, so going on is pointless.
+        UnexpectedAnswerError: what answers is no imgcls service.
+        RefusedError: the service refused for a reason that holds for every image (access, model, parameter, not
             ready).
     """
 
@@ -56,15 +51,15 @@ def classify(
         try:
             return Outcome(source.name, prediction=client.predict(source.read(), top_k=top_k, model=model))
         except ImgclsClientError as error:
-            if concerns_every_picture(error):
+            if _concerns_every_image(error):
                 raise
             return Outcome(source.name, error=error)
 
-    yield from in_order(ask, sources, in_flight=in_flight)
+    yield from _in_order(ask, sources, in_flight=in_flight)
 
 
-def concerns_every_picture(error: ImgclsClientError) -> bool:
-    """Say whether the next picture would meet the same failure."""
+def _concerns_every_image(error: ImgclsClientError) -> bool:
+    """Says whether the next image would meet the same failure."""
     status = getattr(error, "status", None)
     if isinstance(error, ImageSourceError | ImageRefusedError):
         return False
@@ -73,10 +68,10 @@ def concerns_every_picture(error: ImgclsClientError) -> bool:
     return status in {401, 403, 404, 422}
 
 
-def in_order(
+def _in_order(
     ask: Callable[[ImageSource], Outcome], sources: Iterable[ImageSource], *, in_flight: int
 ) -> Iterator[Outcome]:
-    """Run `ask` over the sources on threads; a slow one holds back the output, not the work of its neighbours."""
+    """Runs `ask` over the sources on threads; a slow one holds back the output, not the work of its neighbours."""
     waiting: deque[Future[Outcome]] = deque()
     threads = ThreadPoolExecutor(max_workers=in_flight, thread_name_prefix="predict")
     try:

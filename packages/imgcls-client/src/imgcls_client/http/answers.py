@@ -1,0 +1,226 @@
+"""What the answers of a deployment mean: the contract's replies as values, everything else as an error."""
+
+from __future__ import annotations
+
+import binascii
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from http import HTTPStatus
+from typing import TypeVar
+
+import msgspec
+from imgcls_contract import BatchReply, FailedImage, GoldenReply, Prediction, TimingMs, decode_batch
+
+from imgcls_client.errors import (
+    AccessDeniedError,
+    DeadlineExceededError,
+    ImageRefusedError,
+    NotFoundError,
+    ParameterRefusedError,
+    RefusedError,
+    ServiceFaultError,
+    UnavailableError,
+    UnexpectedAnswerError,
+)
+
+_Reply = TypeVar("_Reply")
+
+REFUSALS: dict[int, type[RefusedError]] = {
+    400: ImageRefusedError,
+    401: AccessDeniedError,
+    403: AccessDeniedError,
+    404: NotFoundError,
+    413: ImageRefusedError,
+    415: ImageRefusedError,
+    422: ParameterRefusedError,
+    502: UnavailableError,
+    503: UnavailableError,
+    504: DeadlineExceededError,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP response; header names are in lower case.
+
+    Attributes:
+        call_ms: from sending to the last byte of the answer.
+    """
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes = field(repr=False)
+    call_ms: float
+
+    @property
+    def request_id(self) -> str | None:
+        """The id under which the service logged the call."""
+        return self.headers.get("x-request-id")
+
+
+class TimedPrediction(Prediction, frozen=True, kw_only=True):
+    """The answer for one image and what the caller waited for it, network included, retries not, in milliseconds."""
+
+    call_ms: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Readiness:
+    """Whether a service takes work, and why not."""
+
+    ready: bool
+    reason: str | None = None
+
+
+def read(answer: Answer, reply: type[_Reply], *, decode: Callable[[bytes], _Reply] | None = None) -> _Reply:
+    """Gives a successful answer as one of the contract's replies.
+
+    Args:
+        answer: the service's.
+        reply: which reply it should be.
+        decode: instead of decoding the body as JSON of that type.
+
+    Raises:
+        UnexpectedAnswerError: the answer is not JSON, or not such a reply.
+    """
+    try:
+        return msgspec.json.decode(answer.body, type=reply) if decode is None else decode(answer.body)
+    except (msgspec.ValidationError, binascii.Error) as error:
+        what = str(error)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        found = answer.headers.get("content-type") or "no content type"
+        what = f"the answer should be JSON and is {found}, {len(answer.body)} bytes"
+    raise UnexpectedAnswerError(
+        f"The service answered {answer.status}, but {what}.", status=answer.status, request_id=answer.request_id
+    )
+
+
+def json_object(answer: Answer) -> dict[str, object]:
+    """Gives a successful answer that has no type in the contract.
+
+    Raises:
+        UnexpectedAnswerError: it is not JSON, or not an object.
+    """
+    return read(answer, dict[str, object])
+
+
+def read_prediction(answer: Answer) -> TimedPrediction:
+    """Gives the answer for one image.
+
+    Raises:
+        UnexpectedAnswerError: it is something else.
+    """
+    return msgspec.structs.replace(read(answer, TimedPrediction), call_ms=answer.call_ms)
+
+
+def read_batch(answer: Answer, asked: int) -> list[TimedPrediction | RefusedError]:
+    """Gives the answers for several images, each with what the whole request shares.
+
+    Args:
+        answer: the service's.
+        asked: how many images were sent; as many results must come.
+
+    Raises:
+        UnexpectedAnswerError: it is something else, or has another number of results.
+    """
+    reply = read(answer, BatchReply, decode=decode_batch)
+    if len(reply.results) != asked:
+        raise UnexpectedAnswerError(
+            f"The service answered {len(reply.results)} results for {asked} images.",
+            status=answer.status,
+            request_id=answer.request_id,
+        )
+    results: list[TimedPrediction | RefusedError] = []
+    for one in reply.results:
+        if isinstance(one, FailedImage):
+            fault = one.error
+            results.append(_error_of(fault.status, code=fault.code, detail=fault.detail, request_id=reply.request_id))
+            continue
+        stages = one.timing_ms
+        results.append(
+            TimedPrediction(
+                class_id=one.class_id,
+                label=one.label,
+                probability=one.probability,
+                top=one.top,
+                probabilities=one.probabilities,
+                batch_size=one.batch_size,
+                timing_ms=TimingMs(stages.decode, stages.queue, stages.inference, reply.total_ms),
+                model=reply.model,
+                request_id=reply.request_id,
+                call_ms=answer.call_ms,
+            )
+        )
+    return results
+
+
+def read_golden(answer: Answer) -> GoldenReply:
+    """Gives the golden cases, whose images are then known to be base64.
+
+    Raises:
+        UnexpectedAnswerError: it is something else.
+    """
+
+    def decode(body: bytes) -> GoldenReply:
+        reply = msgspec.json.decode(body, type=GoldenReply)
+        for case in reply.cases:
+            try:
+                case.image  # noqa: B018 - decodes it
+            except binascii.Error as error:
+                raise binascii.Error(f"the image of golden case {case.name!r} is not base64: {error}") from error
+        return reply
+
+    return read(answer, GoldenReply, decode=decode)
+
+
+def read_readiness(answer: Answer) -> Readiness:
+    """Gives the answer of `GET /ready`; a 503 is an answer here, not an error.
+
+    Raises:
+        RefusedError: something other than 503.
+    """
+    if answer.status < 400:
+        return Readiness(ready=True)
+    problem = refusal(answer)
+    if isinstance(problem, UnavailableError):
+        return Readiness(ready=False, reason=problem.detail)
+    raise problem
+
+
+def refusal(answer: Answer) -> RefusedError:
+    """Gives the error to raise for an answer with an error status; a body that is no problem document does too."""
+    # Routers before a service have documents of their own, so nothing is asked of this one.
+    try:
+        problem = msgspec.json.decode(answer.body, type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        problem = {}
+    code, request_id = problem.get("code"), problem.get("request_id")
+    detail = problem.get("detail") or problem.get("title") or problem.get("message")
+    # In its form of seconds; the form with a date is not used between services.
+    asked = answer.headers.get("retry-after", "")
+    return _error_of(
+        answer.status,
+        code=str(code) if code else None,
+        detail=str(detail) if detail else None,
+        request_id=answer.request_id or (str(request_id) if request_id else None),
+        retry_after_s=float(asked) if asked.isdigit() else None,
+    )
+
+
+def _error_of(
+    status: int,
+    *,
+    code: str | None,
+    detail: str | None,
+    request_id: str | None,
+    retry_after_s: float | None = None,
+) -> RefusedError:
+    phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else "no reason given"
+    kind = REFUSALS.get(status, ServiceFaultError if status >= 500 else RefusedError)
+    return kind(
+        status=status,
+        code=code or f"http_{status}",
+        detail=detail or phrase,
+        request_id=request_id,
+        retry_after_s=retry_after_s,
+    )

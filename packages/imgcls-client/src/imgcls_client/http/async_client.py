@@ -1,0 +1,116 @@
+"""The client for asyncio: `ImgclsClient` with an `await` before every call."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from itertools import count
+from types import TracebackType
+from typing import Self, Unpack
+
+import httpx
+from imgcls_contract import GoldenReply, HealthReply, ModelReply, ModelsReply
+
+from imgcls_client.errors import ImgclsClientError, RefusedError
+from imgcls_client.http.answers import (
+    Answer,
+    Readiness,
+    TimedPrediction,
+    read,
+    read_batch,
+    read_golden,
+    read_prediction,
+    read_readiness,
+    refusal,
+)
+from imgcls_client.http.calls import (
+    GOLDEN,
+    HEALTH,
+    MODELS,
+    READY,
+    BatchOptions,
+    Call,
+    ImageInput,
+    PredictOptions,
+    batch_call,
+    predict_call,
+    read_image,
+)
+from imgcls_client.http.connection import DEFAULT_URL, ClientOptions, Connection
+
+
+class AsyncImgclsClient:
+    """Talks to one deployment. Belongs to one event loop; close it, or use it in an `async with`.
+
+    Arguments and failures of every method are those of `ImgclsClient`.
+    """
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        **options: Unpack[ClientOptions],
+    ) -> None:
+        self.connection = Connection.of(url, options)
+        self._http = httpx.AsyncClient(
+            headers=self.connection.all_headers(), limits=self.connection.limits(), transport=transport
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Closes the connections."""
+        await self._http.aclose()
+
+    async def exchange(self, call: Call) -> Answer:
+        """Sends once and gives back whatever answer comes, errors included."""
+        with self.connection.in_our_words(call):
+            started = time.perf_counter()
+            return self.connection.answered(await self._http.request(**self.connection.request(call)), started)
+
+    async def send(self, call: Call) -> Answer:
+        """Sends, tries passing failures again, and gives back a successful answer."""
+        for attempt in count(1):
+            try:
+                answer = await self.exchange(call)
+                if answer.status < 400:
+                    return answer
+                failure: ImgclsClientError = refusal(answer)
+            except ImgclsClientError as error:
+                failure = error
+            await asyncio.sleep(self.connection.pause_s(attempt, failure))
+        raise AssertionError("count() does not end")
+
+    async def predict(self, image: ImageInput, **options: Unpack[PredictOptions]) -> TimedPrediction:
+        """Classifies one image."""
+        return read_prediction(await self.send(predict_call(read_image(image), **options)))
+
+    async def predict_batch(
+        self, images: Sequence[ImageInput], **options: Unpack[BatchOptions]
+    ) -> list[TimedPrediction | RefusedError]:
+        """Classifies several images in one request; answers in order, a bad image is an error in its own place."""
+        return read_batch(await self.send(batch_call([read_image(each) for each in images], **options)), len(images))
+
+    async def health(self) -> HealthReply:
+        """Asks for the state of the process."""
+        return read(await self.send(HEALTH), HealthReply)
+
+    async def ready(self) -> Readiness:
+        """Asks once whether the service takes work; not being ready is an answer here, not an error."""
+        return read_readiness(await self.exchange(READY))
+
+    async def golden(self) -> GoldenReply:
+        """Asks for the model's golden cases."""
+        return read_golden(await self.send(GOLDEN))
+
+    async def models(self) -> tuple[ModelReply, ...]:
+        """Asks which models there are."""
+        return tuple(read(await self.send(MODELS), ModelsReply).models)

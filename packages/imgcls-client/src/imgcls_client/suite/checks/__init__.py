@@ -1,0 +1,1 @@
+"""The checks themselves, one module for each group. Imports the suite's `check` and `deployment`, `http` and `load`."""

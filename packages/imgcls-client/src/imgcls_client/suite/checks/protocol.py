@@ -1,0 +1,143 @@
+"""Does the deployment speak HTTP and describe itself as the contract says?"""
+
+from __future__ import annotations
+
+import re
+
+import msgspec
+from imgcls_contract import GoldenReply, HealthReply, ModelsReply, ReadyReply
+
+from imgcls_client.errors import UnexpectedAnswerError
+from imgcls_client.http.answers import json_object, read, read_prediction, refusal
+from imgcls_client.http.calls import GOLDEN, HEALTH, MODELS, OPENAPI, READY, Call, predict_call
+from imgcls_client.suite.check import Check, CheckFailedError, CheckSkippedError, require
+from imgcls_client.suite.checks.comparison import shorten
+from imgcls_client.suite.checks.robustness import describe, require_problem
+from imgcls_client.suite.deployment import Deployment, packaged_image
+
+_GROUP = "protocol"
+_REQUEST_ID = "imgcls-suite-0a1b2c"
+_ROUTES = ("/predict", "/health", "/ready", "/golden")
+
+
+def described_routes(deployment: Deployment) -> dict[str, object]:
+    """Gives the routes of the service's own description.
+
+    Raises:
+        CheckSkippedError: it has no description that can be reached.
+    """
+    answer = deployment.exchange(OPENAPI)
+    if answer.status == 404:
+        raise CheckSkippedError("there is no /openapi.json here")
+    return deployment.described_routes
+
+
+def _openapi_reachable(deployment: Deployment) -> str:
+    """Finds the routes of the contract in the description."""
+    paths = described_routes(deployment)
+    missing = [route for route in _ROUTES if route not in paths]
+    require(not missing, f"/openapi.json does not describe {', '.join(missing)}")
+    return f"/openapi.json describes {len(paths)} routes"
+
+
+def _contract_kept(deployment: Deployment) -> str:
+    """Reads real answers as the replies of the contract."""
+    image = predict_call(packaged_image("image.png"), probabilities=True)
+    wrong: list[str] = []
+    for call, reply in ((HEALTH, HealthReply), (READY, ReadyReply), (GOLDEN, GoldenReply), (image, None)):
+        answer = deployment.client.send(call)
+        try:
+            read_prediction(answer) if reply is None else read(answer, reply)
+        except UnexpectedAnswerError as error:
+            wrong.append(f"{call.path}: {error.what}")
+    require(not wrong, f"answers differ from the contract: {shorten(wrong)}")
+    return "as agreed: /health, /ready, /golden, /predict"
+
+
+class _Tensor(msgspec.Struct):
+    name: str
+    datatype: str
+
+
+class _Metadata(msgspec.Struct):
+    """What is used of a model's metadata in the Open Inference Protocol."""
+
+    inputs: list[_Tensor]
+
+
+def _v2_metadata(deployment: Deployment) -> str:
+    """Asks for the model's metadata in the Open Inference Protocol."""
+    paths = described_routes(deployment)
+    if not any(re.match(r"/v2/models/\{[^}]+\}$", path) for path in paths):
+        raise CheckSkippedError("/openapi.json describes no /v2 routes")
+    name = deployment.golden.model.name
+    live = deployment.exchange(Call("GET", "/v2/health/live"))
+    require(live.status == 200, f"/v2/health/live answers {live.status}")
+    metadata = read(deployment.client.send(Call("GET", f"/v2/models/{name}")), _Metadata)
+    inputs = {tensor.name: tensor.datatype for tensor in metadata.inputs}
+    require(inputs.get("images") == "UINT8", f"/v2/models/{name} has the inputs {inputs}, not `images` as UINT8")
+    ready = deployment.exchange(Call("GET", f"/v2/models/{name}/ready"))
+    require(ready.status == 200, f"/v2/models/{name}/ready answers {ready.status}")
+    return f"{name} takes `images` as UINT8 and is ready"
+
+
+def _request_id_echoed(deployment: Deployment) -> str:
+    """Sends a request id and look for it in a good answer and in a refusal."""
+    for what, call in (
+        ("an answer", predict_call(packaged_image("image.png"))),
+        ("a refusal", predict_call(b"no image", media_type="image/jpeg")),
+    ):
+        named = Call(call.method, call.path, headers={**call.headers, "x-request-id": _REQUEST_ID}, body=call.body)
+        answer = deployment.exchange(named)
+        found = answer.request_id or ""
+        require(bool(found), f"{what} has no X-Request-Id")
+        body_id = json_object(answer).get("request_id")
+        require(body_id == found, f"{what} has the id {found!r} in its header and {body_id!r} in its body")
+        is_known = found == _REQUEST_ID or deployment.options.is_behind_router
+        require(is_known, f"{what} has the id {found!r} although {_REQUEST_ID!r} was sent")
+    whose = "the router's" if deployment.options.is_behind_router else "the caller's"
+    return f"{whose} id comes back in header, answer and refusal"
+
+
+def _unknown_route(deployment: Deployment) -> str:
+    """Asks for a route that is not there."""
+    answer = deployment.exchange(Call("GET", "/no-such-route"))
+    require_problem(answer, status=(404,), code=("not_found",))
+    return describe(answer)
+
+
+def _methods(deployment: Deployment) -> str:
+    """Uses HEAD, OPTIONS and a wrong method."""
+    head = deployment.exchange(Call("HEAD", "/health"))
+    require(head.status in {200, 405} and not head.body, f"HEAD /health answers {head.status}, {len(head.body)} bytes")
+    options = deployment.exchange(Call("OPTIONS", "/predict"))
+    require(options.status < 500, f"OPTIONS /predict answers {options.status}")
+    wrong = deployment.exchange(Call("GET", "/predict"))
+    require(wrong.status in {404, 405}, f"GET /predict answers {wrong.status}, expected 405")
+    return f"HEAD {head.status}, OPTIONS {options.status}, wrong method {wrong.status}"
+
+
+def _models_listed(deployment: Deployment) -> str:
+    """Finds the golden cases' model among the models."""
+    if "/models" not in described_routes(deployment):
+        raise CheckSkippedError("/openapi.json does not describe /models")
+    answer = deployment.exchange(MODELS)
+    if answer.status in {401, 403}:
+        raise CheckSkippedError(f"/models needs the admin token ({answer.status})")
+    if answer.status >= 400:
+        raise CheckFailedError(str(refusal(answer)))
+    names = [entry.name for entry in read(answer, ModelsReply).models]
+    name = deployment.golden.model.name
+    require(name in names, f"/models lists {', '.join(names) or 'nothing'}, but the default model is {name!r}")
+    return f"{len(names)} listed, {name!r} among them"
+
+
+CHECKS: tuple[Check, ...] = (
+    Check(_GROUP, "openapi_reachable", "The service describes its routes.", _openapi_reachable),
+    Check(_GROUP, "contract_kept", "Answers are what the contract says.", _contract_kept),
+    Check(_GROUP, "v2_metadata", "The Open Inference Protocol knows the model.", _v2_metadata),
+    Check(_GROUP, "models_listed", "The model that answers is listed.", _models_listed),
+    Check(_GROUP, "request_id_echoed", "Every call can be found in the service's log.", _request_id_echoed),
+    Check(_GROUP, "unknown_route", "A route that is not there is a 404 with a problem body.", _unknown_route),
+    Check(_GROUP, "methods", "HEAD, OPTIONS and wrong methods do no harm.", _methods),
+)
