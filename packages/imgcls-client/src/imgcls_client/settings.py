@@ -94,7 +94,7 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ResolvedSettings:
     """The settings of one command, each with its origin."""
 
     origins: Mapping[str, Origin]
@@ -136,7 +136,7 @@ def state_path(environment: Mapping[str, str] | None = None) -> Path:
 
 def resolve_settings(
     flags: Mapping[str, str | float | None], *, environment: Mapping[str, str] | None = None
-) -> Settings:
+) -> ResolvedSettings:
     """Finds each setting's value and where it comes from.
 
     Args:
@@ -164,7 +164,7 @@ def resolve_settings(
         else:
             value = setting.default
         origins[setting.name] = Origin(_checked(setting, value, source), source, rank)
-    return Settings(origins, profile_name)
+    return ResolvedSettings(origins, profile_name)
 
 
 def _first_set(environment: Mapping[str, str], setting: Setting) -> str | None:

@@ -1,1 +1,1 @@
-"""One module for each command: parse, call the library, print, exit."""
+"""One module for each command: parse, call the library, print, exit. Imports every other room."""

@@ -11,7 +11,7 @@ from imgcls_client.cerebrium.address import CerebriumApp, app_of_url, make_app
 from imgcls_client.cerebrium.rest import CerebriumApi
 from imgcls_client.http.client import ImgclsClient
 from imgcls_client.http.retry_policy import NO_RETRY, RetryPolicy, Timeouts
-from imgcls_client.settings import SETTINGS, Settings, resolve_settings
+from imgcls_client.settings import SETTINGS, ResolvedSettings, resolve_settings
 
 # The service leaves answers to such calls out of what it compares with the reference distribution.
 _CHECK_HEADER = "x-imgcls-check"
@@ -53,12 +53,12 @@ def _default_text(value: str | float) -> str:
     return value if isinstance(value, str) else f"{value:g}"
 
 
-def settings_of(context: click.Context) -> Settings:
+def settings_of(context: click.Context) -> ResolvedSettings:
     """Resolves the settings of the command that is running."""
     return resolve_settings(context.meta.get("imgcls.flags", {}))
 
 
-def platform_app_of(settings: Settings) -> CerebriumApp | None:
+def platform_app_of(settings: ResolvedSettings) -> CerebriumApp | None:
     """Names the app on Cerebrium that the settings mean, or None for any other host.
 
     An address and a project may both be set, in different places: the nearer one counts (a flag before the
@@ -74,7 +74,7 @@ def platform_app_of(settings: Settings) -> CerebriumApp | None:
     return make_app(str(project.value), str(app.value))
 
 
-def url_of(settings: Settings) -> str:
+def url_of(settings: ResolvedSettings) -> str:
     """Gives the base address of the deployment."""
     found = platform_app_of(settings)
     url = settings.text("url") or ""
@@ -83,7 +83,7 @@ def url_of(settings: Settings) -> str:
     return found.url(settings.text("platform_url") or "")
 
 
-def _headers_of(settings: Settings, *, platform_token: str | None, api_key: str | None) -> dict[str, str]:
+def _headers_of(settings: ResolvedSettings, *, platform_token: str | None, api_key: str | None) -> dict[str, str]:
     """Gives the headers that open the deployment.
 
     A platform's router reads `Authorization` itself, so behind one the service's own key goes as `X-API-Key`.
@@ -94,17 +94,17 @@ def _headers_of(settings: Settings, *, platform_token: str | None, api_key: str 
     return {"authorization": f"Bearer {platform_token}", **own}
 
 
-def _platform_token_of(settings: Settings) -> str | None:
+def _platform_token_of(settings: ResolvedSettings) -> str | None:
     """Gives the platform's token, where the deployment is on the platform: it goes nowhere else."""
     return settings.text("platform_token") if platform_app_of(settings) is not None else None
 
 
-def has_key(settings: Settings) -> bool:
+def has_key(settings: ResolvedSettings) -> bool:
     """Says whether the settings have a key of the service or a token of its platform."""
     return settings.text("api_key") is not None or _platform_token_of(settings) is not None
 
 
-def _timeouts_of(settings: Settings) -> Timeouts:
+def _timeouts_of(settings: ResolvedSettings) -> Timeouts:
     """Gives the time limits."""
     return Timeouts(
         connect_s=settings.number("connect_timeout_s"),
@@ -113,7 +113,7 @@ def _timeouts_of(settings: Settings) -> Timeouts:
     )
 
 
-def anonymous_client(settings: Settings, key: str | None) -> ImgclsClient:
+def anonymous_client(settings: ResolvedSettings, key: str | None) -> ImgclsClient:
     """Makes a client for the same deployment with another key, or with none, that sends once."""
     return ImgclsClient(
         url_of(settings),
@@ -125,7 +125,7 @@ def anonymous_client(settings: Settings, key: str | None) -> ImgclsClient:
 
 
 def client_from(
-    settings: Settings, *, retry: RetryPolicy | None = None, max_connections: int = 64, is_check: bool = False
+    settings: ResolvedSettings, *, retry: RetryPolicy | None = None, max_connections: int = 64, is_check: bool = False
 ) -> ImgclsClient:
     """Makes the client that the settings describe.
 
@@ -148,7 +148,7 @@ def client_from(
     )
 
 
-def platform_api_from(settings: Settings) -> CerebriumApi | None:
+def platform_api_from(settings: ResolvedSettings) -> CerebriumApi | None:
     """Makes a client of the platform's API, where the platform is known and there is a token."""
     app, token = platform_app_of(settings), _platform_token_of(settings)
     if app is None or token is None:

@@ -24,16 +24,15 @@ from imgcls_client.commands.durations import DURATION, DURATION_OR_ZERO
 from imgcls_client.errors import SettingsError
 from imgcls_client.http.retry_policy import NO_RETRY
 from imgcls_client.monitor.alerts import Alerting
-from imgcls_client.monitor.exports import figures_of, start_wandb, write_prometheus
+from imgcls_client.monitor.exports import figures_of, pass_document, pass_line, start_wandb, write_prometheus
 from imgcls_client.monitor.history import History, fault_of
-from imgcls_client.monitor.pass_text import pass_document, pass_line
 from imgcls_client.monitor.report import report_page
 from imgcls_client.monitor.rules import Limits
 from imgcls_client.monitor.store import opened_store
 from imgcls_client.monitor.summary import markdown_summary
 from imgcls_client.monitor.watch import Pass, Watch, times_of
 from imgcls_client.predict.image_sources import find_images
-from imgcls_client.settings import Settings, state_path
+from imgcls_client.settings import ResolvedSettings, state_path
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
 _monitor_options = partial(connection_options, for_command="monitor")
@@ -114,7 +113,7 @@ def monitor(
             for _ in times_of(every_s, for_s):
                 made = watch.make_pass()
                 is_wrong = bool(made.broken)
-                was_alerted = was_alerted or any(turn.kind == "broken" for turn in made.turns)
+                was_alerted = was_alerted or any(transition.kind == "broken" for transition in made.transitions)
                 _say(made, as_json=as_json)
                 if asks_drift and made.seen.is_ready:
                     asks_drift = False
@@ -149,7 +148,7 @@ def _last_good_s(watch: Watch) -> float | None:
     return next((seen.at.timestamp() for seen in reversed(passes) if fault_of(seen) is None), None)
 
 
-def _database_of(settings: Settings) -> Path:
+def _database_of(settings: ResolvedSettings) -> Path:
     """Says where the database is."""
     named = settings.text("database")
     return Path(named) if named is not None else state_path()

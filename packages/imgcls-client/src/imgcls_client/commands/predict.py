@@ -12,8 +12,8 @@ from imgcls_cli.terminal import show_items
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
 from imgcls_client.predict.classification import classify
-from imgcls_client.predict.image_sources import ImageSource, find_images
-from imgcls_client.predict.output import Form, PredictionOutput, Tally, opened
+from imgcls_client.predict.image_sources import NamedImage, find_images
+from imgcls_client.predict.output import Form, PredictionOutput, RunCounters, opened
 from imgcls_client.predict.resumption import Earlier, take_up
 
 _SUFFIX_FORMS: dict[str, Form] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
@@ -69,12 +69,12 @@ def predict(
             for outcome in show_items(outcomes, "classifying", len(to_do), shown=not scrolls):
                 table.write(outcome)
         finally:
-            unfinished = len(to_do) - table.tally.answered - table.tally.failed
+            unfinished = len(to_do) - table.counters.answered - table.counters.failed
             if unfinished and output is not None:
                 click.echo(f"{unfinished} of {len(sources)} images are not done; go on with --resume.", err=True)
         table.finish(time.perf_counter() - started)
-    _report(table.tally, earlier, time.perf_counter() - started, spoken=len(sources) > 1)
-    context.exit(1 if table.tally.failed + earlier.failed else 0)
+    _report(table.counters, earlier, time.perf_counter() - started, spoken=len(sources) > 1)
+    context.exit(1 if table.counters.failed + earlier.failed else 0)
 
 
 def _chosen_form(form: str | None, output: Path | None, *, resume: bool) -> Form:
@@ -86,21 +86,21 @@ def _chosen_form(form: str | None, output: Path | None, *, resume: bool) -> Form
     return chosen
 
 
-def _width_of(sources: list[ImageSource]) -> int:
+def _width_of(sources: list[NamedImage]) -> int:
     """Gives the width of the column of names; a single image needs none."""
     return 0 if len(sources) == 1 else max((len(source.name) for source in sources), default=0)
 
 
-def _report(tally: Tally, earlier: Earlier, elapsed_s: float, *, spoken: bool) -> None:
+def _report(counters: RunCounters, earlier: Earlier, elapsed_s: float, *, spoken: bool) -> None:
     """Says on standard error how the run went."""
-    models = [sha for sha in (earlier.model_sha256, *tally.model_sha256) if sha]
+    models = [sha for sha in (earlier.model_sha256, *counters.model_sha256) if sha]
     if len(set(models)) > 1:
         click.echo(f"imgcls-client: these answers come from {len(set(models))} different models.", err=True)
     if not spoken:
         return
-    summary = tally.summary(elapsed_s)
-    count = tally.answered + tally.failed
+    summary = counters.summary(elapsed_s)
+    count = counters.answered + counters.failed
     before = f", {len(earlier.names)} from an earlier run" if earlier.names else ""
-    calls = f"; a call took {summary['call_ms_median']:.0f} ms (median)" if tally.call_ms else ""
+    calls = f"; a call took {summary['call_ms_median']:.0f} ms (median)" if counters.call_ms else ""
     rate = f" ({count / elapsed_s:.1f} a second)" if count else ""
-    click.echo(f"{count} images, {tally.failed} failed{before}: {elapsed_s:.1f} s{rate}{calls}", err=True)
+    click.echo(f"{count} images, {counters.failed} failed{before}: {elapsed_s:.1f} s{rate}{calls}", err=True)

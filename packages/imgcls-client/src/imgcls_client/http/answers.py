@@ -40,7 +40,7 @@ REFUSALS: dict[int, type[RefusedError]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class HttpAnswer:
     """One HTTP response; header names are in lower case.
 
     Attributes:
@@ -72,7 +72,7 @@ class Readiness:
     reason: str | None = None
 
 
-def read(answer: Answer, reply: type[_Reply], *, decode: Callable[[bytes], _Reply] | None = None) -> _Reply:
+def read(answer: HttpAnswer, reply: type[_Reply], *, decode: Callable[[bytes], _Reply] | None = None) -> _Reply:
     """Gives a successful answer as one of the contract's replies.
 
     Args:
@@ -95,7 +95,7 @@ def read(answer: Answer, reply: type[_Reply], *, decode: Callable[[bytes], _Repl
     )
 
 
-def json_object(answer: Answer) -> dict[str, object]:
+def json_object(answer: HttpAnswer) -> dict[str, object]:
     """Gives a successful answer that has no type in the contract.
 
     Raises:
@@ -104,7 +104,7 @@ def json_object(answer: Answer) -> dict[str, object]:
     return read(answer, dict[str, object])
 
 
-def read_prediction(answer: Answer) -> TimedPrediction:
+def read_prediction(answer: HttpAnswer) -> TimedPrediction:
     """Gives the answer for one image.
 
     Raises:
@@ -113,7 +113,7 @@ def read_prediction(answer: Answer) -> TimedPrediction:
     return msgspec.structs.replace(read(answer, TimedPrediction), call_ms=answer.call_ms)
 
 
-def read_batch(answer: Answer, asked: int) -> list[TimedPrediction | RefusedError]:
+def read_batch(answer: HttpAnswer, asked: int) -> list[TimedPrediction | RefusedError]:
     """Gives the answers for several images, each with what the whole request shares.
 
     Args:
@@ -154,7 +154,7 @@ def read_batch(answer: Answer, asked: int) -> list[TimedPrediction | RefusedErro
     return results
 
 
-def read_golden(answer: Answer) -> GoldenReply:
+def read_golden(answer: HttpAnswer) -> GoldenReply:
     """Gives the golden cases, whose images are then known to be base64.
 
     Raises:
@@ -173,7 +173,7 @@ def read_golden(answer: Answer) -> GoldenReply:
     return read(answer, GoldenReply, decode=decode)
 
 
-def read_readiness(answer: Answer) -> Readiness:
+def read_readiness(answer: HttpAnswer) -> Readiness:
     """Gives the answer of `GET /ready`; a 503 is an answer here, not an error.
 
     Raises:
@@ -187,7 +187,7 @@ def read_readiness(answer: Answer) -> Readiness:
     raise problem
 
 
-def refusal(answer: Answer) -> RefusedError:
+def refusal(answer: HttpAnswer) -> RefusedError:
     """Gives the error to raise for an answer with an error status; a body that is no problem document does too."""
     # Routers before a service have documents of their own, so nothing is asked of this one.
     try:

@@ -14,7 +14,7 @@ from imgcls_contract import GoldenReply, HealthReply, ModelReply, ModelsReply
 
 from imgcls_client.errors import ImgclsClientError, RefusedError
 from imgcls_client.http.answers import (
-    Answer,
+    HttpAnswer,
     Readiness,
     TimedPrediction,
     read,
@@ -70,13 +70,13 @@ class AsyncImgclsClient:
         """Closes the connections."""
         await self._http.aclose()
 
-    async def exchange(self, call: Call) -> Answer:
+    async def exchange(self, call: Call) -> HttpAnswer:
         """Sends once and gives back whatever answer comes, errors included."""
         with self.connection.in_our_words(call):
             started = time.perf_counter()
             return self.connection.answered(await self._http.request(**self.connection.request(call)), started)
 
-    async def send(self, call: Call) -> Answer:
+    async def send(self, call: Call) -> HttpAnswer:
         """Sends, tries passing failures again, and gives back a successful answer."""
         for attempt in count(1):
             try:

@@ -13,7 +13,7 @@ from imgcls_contract import GoldenReply, HealthReply, ModelReply, ModelsReply
 
 from imgcls_client.errors import ImgclsClientError, RefusedError
 from imgcls_client.http.answers import (
-    Answer,
+    HttpAnswer,
     Readiness,
     TimedPrediction,
     read,
@@ -68,7 +68,7 @@ class ImgclsClient:
         """Closes the connections."""
         self._http.close()
 
-    def exchange(self, call: Call) -> Answer:
+    def exchange(self, call: Call) -> HttpAnswer:
         """Sends once and gives back whatever answer comes, errors included.
 
         Raises:
@@ -79,7 +79,7 @@ class ImgclsClient:
             started = time.perf_counter()
             return self.connection.answered(self._http.request(**self.connection.request(call)), started)
 
-    def send(self, call: Call) -> Answer:
+    def send(self, call: Call) -> HttpAnswer:
         """Sends, tries passing failures again, and gives back a successful answer.
 
         Raises:

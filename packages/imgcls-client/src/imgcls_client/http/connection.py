@@ -13,7 +13,7 @@ from typing import TypedDict, cast
 import httpx
 
 from imgcls_client.errors import AnswerTimeoutError, ImgclsClientError, SettingsError, UnreachableError
-from imgcls_client.http.answers import Answer
+from imgcls_client.http.answers import HttpAnswer
 from imgcls_client.http.calls import Call
 from imgcls_client.http.retry_policy import RetryPolicy, Timeouts
 
@@ -127,11 +127,11 @@ class Connection:
         """Gives the full address of a call."""
         return self.url + call.path
 
-    def answered(self, response: httpx.Response, started: float) -> Answer:
+    def answered(self, response: httpx.Response, started: float) -> HttpAnswer:
         """Takes in an answer."""
         now = time.perf_counter()
         self.last_answer_at = time.monotonic()
-        return Answer(
+        return HttpAnswer(
             status=response.status_code,
             headers={name.lower(): value for name, value in response.headers.items()},
             body=response.content,

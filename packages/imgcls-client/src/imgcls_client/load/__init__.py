@@ -1,1 +1,1 @@
-"""Putting load on a deployment and measuring every answer."""
+"""Putting load on a deployment and measuring every answer. Imports `http`."""

@@ -1,1 +1,4 @@
-"""Watching a deployment over time: passes, what is kept of them, rules, alerts and reports."""
+"""Watching a deployment over time: passes, what is kept of them, rules, alerts, reports.
+
+Imports `load`, `predict` and `http`.
+"""

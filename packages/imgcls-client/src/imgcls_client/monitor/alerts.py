@@ -1,4 +1,4 @@
-"""Telling somebody: a webhook or a command, once for each turn of a rule."""
+"""Telling somebody: a webhook or a command, once for each transition of a rule."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from imgcls_client.monitor.rules import Turn
+from imgcls_client.monitor.rules import AlertTransition
 
 _WEBHOOK_TIMEOUT_S = 10.0
 _COMMAND_TIMEOUT_S = 60.0
@@ -27,9 +27,9 @@ class Alerting:
     webhook: str | None = None
     command: str | None = None
 
-    def tell(self, turn: Turn, url: str) -> list[str]:
+    def tell(self, transition: AlertTransition, url: str) -> list[str]:
         """Tells everybody; what could not be told is given back, because the watching goes on."""
-        document = json.dumps(_turn_document(turn, url), ensure_ascii=False) + "\n"
+        document = json.dumps(_transition_document(transition, url), ensure_ascii=False) + "\n"
         problems: list[str] = []
         if self.webhook is not None:
             problems += self.post(self.webhook, document)
@@ -59,22 +59,22 @@ class Alerting:
         return [f"the alert command ended with {ended.returncode}"] if ended.returncode else []
 
 
-def turn_text(turn: Turn, url: str) -> str:
+def transition_text(transition: AlertTransition, url: str) -> str:
     """Says in one sentence what turned."""
-    if turn.kind == "broken":
-        return f"{url} breaks the rule `{turn.rule}`: {turn.detail}"
-    since = f" after {(turn.at - turn.since).total_seconds():.0f} s" if turn.since is not None else ""
-    return f"{url} keeps the rule `{turn.rule}` again{since}"
+    if transition.kind == "broken":
+        return f"{url} breaks the rule `{transition.rule}`: {transition.detail}"
+    since = f" after {(transition.at - transition.since).total_seconds():.0f} s" if transition.since is not None else ""
+    return f"{url} keeps the rule `{transition.rule}` again{since}"
 
 
-def _turn_document(turn: Turn, url: str) -> dict[str, object]:
-    """Gives a turn as JSON."""
+def _transition_document(transition: AlertTransition, url: str) -> dict[str, object]:
+    """Gives a transition as JSON."""
     return {
-        "text": turn_text(turn, url),
+        "text": transition_text(transition, url),
         "url": url,
-        "rule": turn.rule,
-        "state": turn.kind,
-        "detail": turn.detail,
-        "at": turn.at.isoformat(timespec="seconds"),
-        "broken_since": None if turn.since is None else turn.since.isoformat(timespec="seconds"),
+        "rule": transition.rule,
+        "state": transition.kind,
+        "detail": transition.detail,
+        "at": transition.at.isoformat(timespec="seconds"),
+        "broken_since": None if transition.since is None else transition.since.isoformat(timespec="seconds"),
     }

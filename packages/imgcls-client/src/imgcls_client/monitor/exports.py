@@ -1,4 +1,4 @@
-"""Figures of a pass for other systems: Prometheus' textfile collector and Weights & Biases."""
+"""A pass in every form that leaves this process: a line, JSON, Prometheus' textfile collector, Weights & Biases."""
 
 from __future__ import annotations
 
@@ -10,8 +10,11 @@ from imgcls_cli.files import replace_file
 
 from imgcls_client.errors import SettingsError
 from imgcls_client.load.samples import percentile
+from imgcls_client.monitor.alerts import transition_text
+from imgcls_client.monitor.drift import drift_text
 from imgcls_client.monitor.observation import STAGES, Observation
 from imgcls_client.monitor.rules import RULES
+from imgcls_client.monitor.watch import Pass
 
 _QUANTILES = (50, 95, 99)
 
@@ -111,3 +114,42 @@ def start_wandb(url: str) -> WandbRun:
     except ImportError as error:
         raise SettingsError("--wandb needs the package wandb: `pip install wandb`, or leave the flag out.") from error
     return cast("WandbRun", wandb.init(project="imgcls-monitor", config={"url": url}))
+
+
+def pass_line(made: Pass) -> str:
+    """Says in one line what a pass saw."""
+    seen = made.seen
+    parts = [f"{seen.at:%Y-%m-%d %H:%M:%S}", "ok    " if not made.broken else "BROKEN"]
+    golden = seen.golden_calls
+    if golden:
+        right = len(golden) - len(seen.wrong)
+        worst = max(call.difference or 0.0 for call in golden)
+        parts.append(f"golden {right}/{len(golden)} max |Δp| {worst:.1g}")
+    times = [call.call_ms for call in seen.calls if call.call_ms is not None]
+    if times:
+        parts.append(f"p50/p95 {percentile(times, 50):.0f}/{percentile(times, 95):.0f} ms")
+    if seen.drift:
+        parts.append(drift_text(seen.drift))
+    if seen.model_sha256 is not None:
+        parts.append(f"{seen.model_name} {seen.model_sha256[:12]}")
+    parts += [f"{rule}: {detail}" for rule, detail in made.broken.items()]
+    lines = ["  ".join(parts)]
+    lines += [f"{seen.at:%Y-%m-%d %H:%M:%S}  ALERT   {transition_text(each, seen.url)}" for each in made.transitions]
+    return "\n".join(lines)
+
+
+def pass_document(made: Pass) -> dict[str, object]:
+    """Gives a pass as a JSON object."""
+    seen = made.seen
+    return {
+        "at": seen.at.isoformat(timespec="milliseconds"),
+        "url": seen.url,
+        "ok": not made.broken,
+        "broken": made.broken,
+        "reason": seen.reason,
+        "model": None if seen.model_sha256 is None else {"name": seen.model_name, "sha256": seen.model_sha256},
+        "provider": seen.provider,
+        "figures": figures_of(seen),
+        "alerts": [{"rule": each.rule, "state": each.kind, "detail": each.detail} for each in made.transitions],
+        "platform": made.platform,
+    }

@@ -13,7 +13,7 @@ from imgcls_client.errors import ImgclsClientError
 from imgcls_client.http.answers import TimedPrediction
 from imgcls_client.http.client import ImgclsClient
 from imgcls_client.monitor.drift import DistributionDrift
-from imgcls_client.predict.image_sources import ImageSource
+from imgcls_client.predict.image_sources import NamedImage
 
 # What the caller waited, the service's own stages, and the service's whole time.
 Stage = Literal["call", "decode", "queue", "inference", "service"]
@@ -104,7 +104,7 @@ class Observation:
         return tuple(call for call in self.calls if call.error is not None)
 
 
-def observe(client: ImgclsClient, images: tuple[ImageSource, ...] = ()) -> Observation:
+def observe(client: ImgclsClient, images: tuple[NamedImage, ...] = ()) -> Observation:
     """Makes one pass; whatever goes wrong is what it saw.
 
     Args:
@@ -154,7 +154,7 @@ def _ask_golden(client: ImgclsClient, case: GoldenCaseReply) -> CallSeen:
     return _seen(case.name, answer, difference=difference, is_right=answer.class_id == case.top[0].class_id)
 
 
-def _ask(client: ImgclsClient, source: ImageSource) -> CallSeen:
+def _ask(client: ImgclsClient, source: NamedImage) -> CallSeen:
     """Asks another image."""
     try:
         return _seen(source.name, client.predict(source.read()))

@@ -99,7 +99,7 @@ def broken_rules(seen: Observation, limits: Limits) -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class AlertTransition:
     """A rule that just broke for good, or just recovered.
 
     Attributes:
@@ -115,7 +115,7 @@ class Turn:
 
 def next_state(
     before: RuleState, detail: str | None, *, at: datetime, alert_after: int
-) -> tuple[RuleState, Turn | None]:
+) -> tuple[RuleState, AlertTransition | None]:
     """Takes one pass into account: an alert goes out once when a rule breaks and once when it recovers.
 
     Args:
@@ -128,8 +128,8 @@ def next_state(
         after = RuleState(before.rule)
         if before.alerted_at is None:
             return after, None
-        return after, Turn(before.rule, "recovered", before.detail or "", at, before.alerted_at)
+        return after, AlertTransition(before.rule, "recovered", before.detail or "", at, before.alerted_at)
     after = replace(before, broken_passes=before.broken_passes + 1, detail=detail)
     if before.alerted_at is not None or after.broken_passes < alert_after:
         return after, None
-    return replace(after, alerted_at=at), Turn(before.rule, "broken", detail, at)
+    return replace(after, alerted_at=at), AlertTransition(before.rule, "broken", detail, at)

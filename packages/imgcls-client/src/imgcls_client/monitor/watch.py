@@ -11,9 +11,9 @@ from imgcls_client.http.client import ImgclsClient
 from imgcls_client.monitor.alerts import Alerting
 from imgcls_client.monitor.drift import ask_drift, distributions_of
 from imgcls_client.monitor.observation import Observation, observe
-from imgcls_client.monitor.rules import RULES, Limits, Turn, broken_rules, next_state
+from imgcls_client.monitor.rules import RULES, AlertTransition, Limits, broken_rules, next_state
 from imgcls_client.monitor.store import Store
-from imgcls_client.predict.image_sources import ImageSource
+from imgcls_client.predict.image_sources import NamedImage
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,14 +22,14 @@ class Pass:
 
     Attributes:
         broken: the rules that it breaks, each with what was found.
-        turns: the alerts that went out.
+        transitions: the alerts that went out.
         problems: what could not be told.
         platform: figures of the platform.
     """
 
     seen: Observation
     broken: dict[str, str]
-    turns: tuple[Turn, ...] = ()
+    transitions: tuple[AlertTransition, ...] = ()
     problems: tuple[str, ...] = ()
     platform: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -49,7 +49,7 @@ class Watch:
     limits: Limits
     alerting: Alerting
     alert_after: int = 1
-    images: tuple[ImageSource, ...] = ()
+    images: tuple[NamedImage, ...] = ()
     platform: Callable[[], dict[str, float]] = dict
 
     def _with_drift(self, seen: Observation) -> Observation:
@@ -75,17 +75,17 @@ class Watch:
         platform = self.platform()
         self.store.add(seen, platform)
         broken = broken_rules(seen, self.limits)
-        turns: list[Turn] = []
+        transitions: list[AlertTransition] = []
         problems: list[str] = []
         for rule in RULES:
             before = self.store.rule_state(seen.url, rule)
-            after, turn = next_state(before, broken.get(rule), at=seen.at, alert_after=self.alert_after)
+            after, transition = next_state(before, broken.get(rule), at=seen.at, alert_after=self.alert_after)
             # Kept before it is told: a kill in between loses one alert, the other order would repeat it.
             self.store.keep_rule_state(seen.url, after)
-            if turn is not None:
-                turns.append(turn)
-                problems += self.alerting.tell(turn, seen.url)
-        return Pass(seen, broken, tuple(turns), tuple(problems), platform)
+            if transition is not None:
+                transitions.append(transition)
+                problems += self.alerting.tell(transition, seen.url)
+        return Pass(seen, broken, tuple(transitions), tuple(problems), platform)
 
 
 def times_of(every_s: float | None, for_s: float | None) -> Iterator[int]:

@@ -16,11 +16,11 @@ from imgcls_client.errors import (
 )
 from imgcls_client.http.answers import TimedPrediction
 from imgcls_client.http.client import ImgclsClient
-from imgcls_client.predict.image_sources import ImageSource
+from imgcls_client.predict.image_sources import NamedImage
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class ImageOutcome:
     """What became of one image: exactly one of `prediction` and `error`."""
 
     source: str
@@ -30,12 +30,12 @@ class Outcome:
 
 def classify(
     client: ImgclsClient,
-    sources: Iterable[ImageSource],
+    sources: Iterable[NamedImage],
     *,
     in_flight: int,
     top_k: int | None = None,
     model: str | None = None,
-) -> Iterator[Outcome]:
+) -> Iterator[ImageOutcome]:
     """Classifies images, answers in order, at most `in_flight` calls at once.
 
     An image that cannot be read or used is an outcome like any other.
@@ -47,13 +47,13 @@ def classify(
             ready).
     """
 
-    def ask(source: ImageSource) -> Outcome:
+    def ask(source: NamedImage) -> ImageOutcome:
         try:
-            return Outcome(source.name, prediction=client.predict(source.read(), top_k=top_k, model=model))
+            return ImageOutcome(source.name, prediction=client.predict(source.read(), top_k=top_k, model=model))
         except ImgclsClientError as error:
             if _concerns_every_image(error):
                 raise
-            return Outcome(source.name, error=error)
+            return ImageOutcome(source.name, error=error)
 
     yield from _in_order(ask, sources, in_flight=in_flight)
 
@@ -69,10 +69,10 @@ def _concerns_every_image(error: ImgclsClientError) -> bool:
 
 
 def _in_order(
-    ask: Callable[[ImageSource], Outcome], sources: Iterable[ImageSource], *, in_flight: int
-) -> Iterator[Outcome]:
+    ask: Callable[[NamedImage], ImageOutcome], sources: Iterable[NamedImage], *, in_flight: int
+) -> Iterator[ImageOutcome]:
     """Runs `ask` over the sources on threads; a slow one holds back the output, not the work of its neighbours."""
-    waiting: deque[Future[Outcome]] = deque()
+    waiting: deque[Future[ImageOutcome]] = deque()
     threads = ThreadPoolExecutor(max_workers=in_flight, thread_name_prefix="predict")
     try:
         for source in sources:

@@ -19,7 +19,7 @@ _LONGEST_FETCH_BYTES = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class ImageSource:
+class NamedImage:
     """One image that has not been read yet.
 
     Attributes:
@@ -31,7 +31,7 @@ class ImageSource:
     read: Callable[[], bytes] = field(repr=False, compare=False)
 
 
-def find_images(arguments: Iterable[str], *, fetch: Callable[[str], bytes] | None = None) -> Iterator[ImageSource]:
+def find_images(arguments: Iterable[str], *, fetch: Callable[[str], bytes] | None = None) -> Iterator[NamedImage]:
     """Finds the images that the arguments name, in order; folders are walked recursively and sorted.
 
     Nothing is read here, and what does not exist is found out on reading, so that one wrong name costs one line.
@@ -42,7 +42,7 @@ def find_images(arguments: Iterable[str], *, fetch: Callable[[str], bytes] | Non
     """
     for argument in arguments:
         if argument == "-":
-            yield ImageSource("-", _read_standard_input)
+            yield NamedImage("-", _read_standard_input)
         elif argument.startswith(("http://", "https://")):
             yield _address_source(argument, fetch or _fetch_image)
         elif Path(argument).is_dir():
@@ -53,7 +53,7 @@ def find_images(arguments: Iterable[str], *, fetch: Callable[[str], bytes] | Non
             yield _file_source(Path(argument))
 
 
-def _file_source(path: Path) -> ImageSource:
+def _file_source(path: Path) -> NamedImage:
     """Names a file."""
 
     def read() -> bytes:
@@ -62,10 +62,10 @@ def _file_source(path: Path) -> ImageSource:
         except OSError as error:
             raise ImageSourceError(str(path), error.strerror or str(error)) from error
 
-    return ImageSource(str(path), read)
+    return NamedImage(str(path), read)
 
 
-def _folder_sources(folder: Path) -> Iterator[ImageSource]:
+def _folder_sources(folder: Path) -> Iterator[NamedImage]:
     """Names the images in a folder and below."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not found:
@@ -73,7 +73,7 @@ def _folder_sources(folder: Path) -> Iterator[ImageSource]:
     yield from map(_file_source, found)
 
 
-def _glob_sources(pattern: str) -> Iterator[ImageSource]:
+def _glob_sources(pattern: str) -> Iterator[NamedImage]:
     """Names the files that a pattern matches, for shells that leave patterns alone."""
     # `glob` and not `Path.glob`: the pattern may be absolute and is the user's own spelling.
     matches = map(Path, glob(pattern, recursive=True))  # noqa: PTH207
@@ -83,18 +83,18 @@ def _glob_sources(pattern: str) -> Iterator[ImageSource]:
     yield from map(_file_source, found)
 
 
-def _address_source(address: str, fetch: Callable[[str], bytes]) -> ImageSource:
+def _address_source(address: str, fetch: Callable[[str], bytes]) -> NamedImage:
     """Names an image on the web."""
-    return ImageSource(address, lambda: fetch(address))
+    return NamedImage(address, lambda: fetch(address))
 
 
-def _missing(name: str, reason: str) -> ImageSource:
+def _missing(name: str, reason: str) -> NamedImage:
     """Names something that has no image."""
 
     def read() -> bytes:
         raise ImageSourceError(name, reason)
 
-    return ImageSource(name, read)
+    return NamedImage(name, read)
 
 
 def _read_standard_input() -> bytes:

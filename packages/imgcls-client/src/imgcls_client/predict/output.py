@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 from imgcls_client.errors import SettingsError
-from imgcls_client.predict.classification import Outcome
+from imgcls_client.predict.classification import ImageOutcome
 from imgcls_client.predict.rows import CSV_COLUMNS, csv_row, human_row, json_row
 
 Form = Literal["table", "json", "jsonl", "csv", "quiet"]
 
 
 @dataclass
-class Tally:
+class RunCounters:
     """What passed through an output.
 
     Attributes:
@@ -33,7 +33,7 @@ class Tally:
     call_ms: list[float] = field(default_factory=list[float])
     model_sha256: list[str] = field(default_factory=list[str])
 
-    def count(self, outcome: Outcome) -> None:
+    def count(self, outcome: ImageOutcome) -> None:
         """Counts one outcome."""
         if outcome.prediction is None:
             self.failed += 1
@@ -69,11 +69,11 @@ class PredictionOutput:
     def __init__(self, stream: TextIO, form: Form, *, name_width: int, top_k: int) -> None:
         self.stream, self.form, self.name_width, self.top_k = stream, form, name_width, top_k
         self.rows: list[dict[str, object]] = []
-        self.tally = Tally()
+        self.counters = RunCounters()
 
-    def write(self, outcome: Outcome) -> None:
+    def write(self, outcome: ImageOutcome) -> None:
         """Writes one outcome."""
-        self.tally.count(outcome)
+        self.counters.count(outcome)
         if self.form == "json":
             self.rows.append(json_row(outcome))
         elif self.form == "jsonl":
@@ -96,7 +96,7 @@ class PredictionOutput:
     def finish(self, elapsed_s: float) -> None:
         """Writes what could not be written before the end."""
         if self.form == "json":
-            document = {"results": self.rows, "summary": self.tally.summary(elapsed_s)}
+            document = {"results": self.rows, "summary": self.counters.summary(elapsed_s)}
             self.line(json.dumps(document, indent=2, ensure_ascii=False))
 
 

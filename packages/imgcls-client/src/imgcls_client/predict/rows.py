@@ -5,12 +5,12 @@ from __future__ import annotations
 import msgspec
 
 from imgcls_client.errors import ImageSourceError, RefusedError
-from imgcls_client.predict.classification import Outcome
+from imgcls_client.predict.classification import ImageOutcome
 
 CSV_COLUMNS = ("file", "class_id", "label", "probability", "call_ms", "error")
 
 
-def json_row(outcome: Outcome) -> dict[str, object]:
+def json_row(outcome: ImageOutcome) -> dict[str, object]:
     """Gives the outcome as a JSON object: the service's fields, or `error` with code and detail."""
     prediction, error = outcome.prediction, outcome.error
     if prediction is None:
@@ -49,7 +49,7 @@ def _short_reason(error: Exception | None) -> str:
     return f"{fields['code']}: {fields['detail']}"
 
 
-def human_row(outcome: Outcome, *, name_width: int, top_k: int) -> str:
+def human_row(outcome: ImageOutcome, *, name_width: int, top_k: int) -> str:
     """Gives the outcome as text for reading: name, id, label, probability, time of the call.
 
     Args:
@@ -69,7 +69,7 @@ def human_row(outcome: Outcome, *, name_width: int, top_k: int) -> str:
     return "\n".join(lines)
 
 
-def csv_row(outcome: Outcome) -> list[str]:
+def csv_row(outcome: ImageOutcome) -> list[str]:
     """Gives the outcome as cells in the order of `CSV_COLUMNS`."""
     prediction = outcome.prediction
     if prediction is None:

@@ -1,1 +1,4 @@
-"""Preset tests of a deployment, in groups, each with what it proves."""
+"""Testing a deployment: what a check is, running the checks, telling of them.
+
+Imports `load`, `predict`, `cerebrium` and `http`.
+"""

@@ -12,7 +12,7 @@ import msgspec
 from imgcls_contract import GoldenReply, HealthReply
 
 from imgcls_client.cerebrium.rest import CerebriumApi
-from imgcls_client.http.answers import Answer, TimedPrediction, read, read_prediction
+from imgcls_client.http.answers import HttpAnswer, TimedPrediction, read, read_prediction
 from imgcls_client.http.calls import OPENAPI, Call, SentAs, predict_call
 from imgcls_client.http.client import ImgclsClient
 
@@ -106,7 +106,7 @@ class Deployment:
         call = predict_call(image, probabilities=True, sent_as=sent_as, file_name=file_name)
         return read_prediction(self.client.send(call))
 
-    def exchange(self, call: Call) -> Answer:
+    def exchange(self, call: Call) -> HttpAnswer:
         """Sends once, give back whatever comes."""
         return self.direct.exchange(call)
 

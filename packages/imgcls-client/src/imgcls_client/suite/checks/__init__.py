@@ -1,1 +1,1 @@
-"""The checks themselves, one module for each group. Imports the suite's `check` and `deployment`, `http` and `load`."""
+"""The checks themselves, one module for each group, each with what it proves. Imports what the suite does."""

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 from imgcls_contract import PROBLEM_MEDIA_TYPE, ProblemDocument
 
-from imgcls_client.http.answers import Answer, refusal
+from imgcls_client.http.answers import HttpAnswer, refusal
 from imgcls_client.http.calls import Call, predict_call
 from imgcls_client.suite.check import Check, CheckFailedError, require
 from imgcls_client.suite.deployment import Deployment, packaged_image
@@ -17,7 +17,7 @@ _GROUP = "robustness"
 _OVERSIZE_BYTES = 21 * 2**20
 
 
-def require_problem(answer: Answer, *, status: tuple[int, ...], code: tuple[str, ...]) -> None:
+def require_problem(answer: HttpAnswer, *, status: tuple[int, ...], code: tuple[str, ...]) -> None:
     """Requires a refusal of one of these kinds, with a complete problem body.
 
     Raises:
@@ -37,7 +37,7 @@ def require_problem(answer: Answer, *, status: tuple[int, ...], code: tuple[str,
     require(problem.code in code, f"answered {answer.status} {problem.code}, expected the code {' or '.join(code)}")
 
 
-def describe(answer: Answer) -> str:
+def describe(answer: HttpAnswer) -> str:
     """Names an answer's status and code."""
     return str(answer.status) if answer.status < 400 else f"{answer.status} {refusal(answer).code}"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from imgcls_client.http.answers import Answer
+from imgcls_client.http.answers import HttpAnswer
 from imgcls_client.http.calls import OPENAPI, Call, predict_call
 from imgcls_client.suite.check import Check, CheckSkippedError, require
 from imgcls_client.suite.checks.robustness import describe
@@ -84,7 +84,7 @@ def _internal_addresses(deployment: Deployment) -> str:
     return f"{len(_INTERNAL_ADDRESSES)} addresses refused"
 
 
-def _provoked(deployment: Deployment) -> list[tuple[str, Answer]]:
+def _provoked(deployment: Deployment) -> list[tuple[str, HttpAnswer]]:
     """Provokes refusals of several kinds."""
     image = packaged_image("image.png")
     calls = {
