@@ -35,7 +35,6 @@ NAMES_TO_SETTLE = {
     "ModelId",
     "ModelReply",
     "ModelsReply",
-    "Prediction",
     "Problem",
     "Progress",
     "ReadyReply",
