@@ -1,0 +1,63 @@
+"""One session of `imgcls-batch run`: options → request and engine, outcome → lines."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from imgcls_core.cpus import allotted_cpus
+from imgcls_core.inference.providers import choose_provider, find_gpu
+from imgcls_core.inference.onnx_runtime import import_runtime
+
+from imgcls_batch.commands.run_progress import JsonLines, TerminalLines
+from imgcls_batch.output.run_document import RowOptions
+from imgcls_batch.run.classification import RunRequest, classify_source
+from imgcls_batch.run.pool import ProcessPool
+from imgcls_batch.sources.places import protocol_of
+
+_LOCAL_READERS: Final = 2
+_REMOTE_READERS: Final = 16
+_GPU_BATCH: Final = 32
+
+
+def run_session(options: dict[str, Any], *, as_json: bool) -> None:
+    """Runs until every image has its row, and says what was done.
+
+    Args:
+        options: of the command line.
+        as_json: lines for machines.
+    """
+    on_gpu = _is_on_gpu(options["provider"])
+    workers = options["workers"] or (1 if on_gpu else allotted_cpus())
+    request = RunRequest(
+        source=options["source"],
+        output=options["output"],
+        model=options["model"],
+        column=options["column"],
+        options=RowOptions(
+            top_k=options["top_k"] or 0,
+            probabilities=options["probabilities"],
+            max_image_bytes=options["max_image_bytes"],
+            max_image_pixels=options["max_image_pixels"],
+        ),
+        shard_size=options["shard_size"],
+        max_bad=options["max_bad"],
+        timeout_s=options["timeout"],
+        provider=options["provider"],
+        readers=options["readers"] or _readers(options["source"], on_gpu=on_gpu),
+        threads=1,
+        max_batch=options["max_batch"] or (_GPU_BATCH if on_gpu else 1),
+    )
+    with JsonLines() if as_json else TerminalLines() as lines:
+        run, counters = classify_source(request, ProcessPool(workers, lines.under_way), lines)
+        lines.ended(run, counters)
+
+
+def _readers(source: str, *, on_gpu: bool) -> int:
+    if protocol_of(source) != "file":
+        return _REMOTE_READERS
+    return max(_LOCAL_READERS, allotted_cpus()) if on_gpu else _LOCAL_READERS
+
+
+def _is_on_gpu(provider: str) -> bool:
+    available = import_runtime().get_available_providers()
+    return choose_provider(provider, available=available, gpu=find_gpu()).name == "cuda"

@@ -1,0 +1,1 @@
+"""How shards become rows: the worker, the engines that drive workers, and what is told meanwhile; imports output."""

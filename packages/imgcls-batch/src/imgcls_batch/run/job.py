@@ -1,0 +1,53 @@
+"""What a worker is told, and what it tells of a finished shard; both travel between processes and machines."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from imgcls_batch.output.run_document import RunDocument
+
+
+@dataclass(frozen=True)
+class Job:
+    """A run, as a worker sees it.
+
+    Args:
+        run: what is asked and of which artifact.
+        output: URL of OUTPUT.
+        model: the artifact's file.
+        provider: "auto", "cuda" or "cpu".
+        timeout_s: for the bytes of one image.
+        readers: threads that read ahead.
+        threads: processors for one inference on the CPU.
+        max_batch: images in one inference.
+    """
+
+    run: RunDocument
+    output: str
+    model: Path
+    provider: str
+    timeout_s: float
+    readers: int
+    threads: int
+    max_batch: int
+
+
+@dataclass(frozen=True)
+class SlowImage:
+    """How long an image took: its bytes on the way, and decoding with inference."""
+
+    uri: str
+    read_ms: float
+    answer_ms: float
+
+
+@dataclass(frozen=True)
+class ShardOutcome:
+    """A finished shard; `bad` counts rows without an answer by code."""
+
+    shard: int
+    images: int
+    bad: dict[str, int] = field(default_factory=dict[str, int])
+    slowest: tuple[SlowImage, ...] = ()
+    took_s: float = 0.0

@@ -1,0 +1,172 @@
+"""One worker: proves that it answers as the artifact says, then turns shards into rows. The same in every engine."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import nlargest
+from typing import Final
+
+import numpy as np
+from imgcls_contract import PROBLEMS
+from imgcls_core import DecodeLimits, ImageError, ImagePreprocessor, ImgclsError, OnnxClassifier
+from imgcls_core.errors import InferenceError
+from imgcls_core.images.decode import decode_image
+from numpy.typing import NDArray
+
+from imgcls_batch.output.manifest import read_shard
+from imgcls_batch.output.objects import open_output
+from imgcls_batch.output.rows import ImageFacts, ShardRows
+from imgcls_batch.run.job import Job, ShardOutcome, SlowImage
+from imgcls_batch.run.read_ahead import Fetched, ReadAhead
+from imgcls_batch.sources.entry import Entry
+from imgcls_batch.sources.reading import ImageReader
+
+_SLOWEST: Final = 5
+_TINY: Final = np.float32(1e-45)  # log(0) is -inf, and 0 · -inf no number
+_INTERNAL: Final = PROBLEMS["internal_error"].code
+
+OnImages = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Picture:
+    row: int
+    uri: str
+    facts: ImageFacts
+    pixels: NDArray[np.uint8]
+    read_ms: float
+    decode_ms: float
+
+
+class ShardWorker:
+    """Answers shards of one run.
+
+    Args:
+        job: the run.
+
+    Raises:
+        ArtifactError: the artifact cannot be used, or is another than the run's.
+        GoldenMismatchError: this machine answers differently than PyTorch did; it must not write.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self._job = job
+        self._run = job.run
+        self._classifier = OnnxClassifier(job.model, provider=job.provider, threads=job.threads)
+        self._classifier.check_golden()
+        options = job.run.options
+        limits = DecodeLimits(max_bytes=options.max_image_bytes, max_pixels=options.max_image_pixels)
+        self._preprocess = ImagePreprocessor(self._classifier.metadata.preprocessing, limits)
+        self._reader = ImageReader(max_bytes=options.max_image_bytes, timeout_s=job.timeout_s, column=job.run.column)
+        # A little longer than the reader's own limit, which says more.
+        self._ahead = ReadAhead(self._reader.read, threads=job.readers, timeout_s=job.timeout_s + 1)
+        self._output = open_output(job.output)
+
+    def classify(self, shard: int, on_images: OnImages) -> ShardOutcome:
+        """Answers a shard and writes its rows, unless somebody has meanwhile.
+
+        Args:
+            shard: its number.
+            on_images: is told of so many more images.
+
+        Raises:
+            OutputUnreachableError: OUTPUT cannot be read or written.
+            InferenceError: the runtime fails on every image.
+        """
+        started_s = time.perf_counter()
+        entries = read_shard(self._output, self._run.manifest, shard)
+        classes = self._classifier.metadata.classes
+        rows = ShardRows([entry.uri for entry in entries], shard * self._run.manifest.shard_size, classes, self._run)
+        answers = _ShardAnswers(rows, self._classifier, self._run.options.top_k)
+        batch: list[_Picture] = []
+        for row, fetched in enumerate(self._ahead(entries)):
+            picture = self._picture(row, fetched, answers)
+            on_images(1)
+            if picture is not None:
+                batch.append(picture)
+            if len(batch) == self._job.max_batch:
+                answers.infer(batch)
+                batch = []
+        answers.infer(batch)
+        self._output.create(self._run.shard_name(shard), rows.to_parquet(shard))
+        took_s = time.perf_counter() - started_s
+        return ShardOutcome(shard, len(entries), dict(answers.bad), tuple(answers.slowest), took_s)
+
+    def _picture(self, row: int, fetched: Fetched[Entry, bytes], answers: _ShardAnswers) -> _Picture | None:
+        """Decodes one image; one that cannot be is refused in its row."""
+        content = fetched.result
+        if content is None:
+            if not isinstance(fetched.error, ImgclsError):
+                raise fetched.error or AssertionError
+            answers.refuse(row, ImageFacts(fetched.item.size_bytes), fetched.error)
+            return None
+        size, sha256 = len(content), hashlib.sha256(content).hexdigest()
+        started_s = time.perf_counter()
+        try:
+            image = decode_image(content, self._preprocess.limits)
+            width, height = image.size
+            image.info = {}  # it is upright and RGB; what is said of the file's pixels must not be taken for these
+            pixels = self._preprocess(image)
+        except ImageError as error:
+            answers.refuse(row, ImageFacts(size, sha256), error)
+            return None
+        decode_ms = (time.perf_counter() - started_s) * 1000
+        facts = ImageFacts(size, sha256, width, height)
+        return _Picture(row, fetched.item.uri, facts, pixels, fetched.took_ms, decode_ms)
+
+
+class _ShardAnswers:
+    """Fills the rows of a shard and counts what was refused."""
+
+    def __init__(self, rows: ShardRows, classifier: OnnxClassifier, top_k: int) -> None:
+        self._rows, self._classifier, self._top_k = rows, classifier, top_k
+        self.bad: Counter[str] = Counter()
+        self.slowest: list[SlowImage] = []
+
+    def refuse(self, row: int, facts: ImageFacts, error: ImgclsError) -> None:
+        code = error.code if error.code in PROBLEMS else PROBLEMS["image_undecodable"].code
+        self._rows.refuse(row, facts, code, str(error))
+        self.bad[code] += 1
+
+    def infer(self, batch: list[_Picture]) -> None:
+        """Answers a batch; when it fails, one image after another, so that one cannot spoil its neighbours' rows."""
+        if not batch:
+            return
+        started_s = time.perf_counter()
+        try:
+            probabilities = self._classifier.predict(np.stack([picture.pixels for picture in batch]))
+        except InferenceError:
+            if len(batch) == 1:
+                raise
+            self._infer_singly(batch)
+            return
+        infer_ms = (time.perf_counter() - started_s) * 1000 / len(batch)
+        for picture, row, entropy in zip(batch, probabilities, _entropies(probabilities), strict=True):
+            top = [entry.class_id for entry in self._classifier.top_k(row, self._top_k)]
+            self._rows.answer(picture.row, picture.facts, row, np.asarray(top, np.intp), float(entropy))
+            self.slowest.append(SlowImage(picture.uri, picture.read_ms, picture.decode_ms + infer_ms))
+        self.slowest = nlargest(_SLOWEST, self.slowest, key=lambda one: one.read_ms + one.answer_ms)
+
+    def _infer_singly(self, batch: list[_Picture]) -> None:
+        failed: list[tuple[_Picture, InferenceError]] = []
+        for picture in batch:
+            try:
+                self.infer([picture])
+            except InferenceError as error:
+                failed.append((picture, error))
+        if len(failed) == len(batch):
+            raise failed[0][1]  # it is not the images
+        for picture, error in failed:
+            self._rows.refuse(picture.row, picture.facts, _INTERNAL, str(error))
+            self.bad[_INTERNAL] += 1
+
+
+def _entropies(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gives the entropy of each row over its maximum, 0 to 1: as artifacts and the service measure it."""
+    entropies = -np.einsum("nc,nc->n", probabilities, np.log(np.maximum(probabilities, _TINY)))
+    return entropies / math.log(probabilities.shape[1]) if probabilities.shape[1] > 1 else entropies

@@ -1,0 +1,120 @@
+"""`imgcls-batch run` on this machine: one row for every image, whatever happens."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pyarrow.parquet as pq
+
+
+def names_of(rows: list[dict], root: Path) -> list[str]:
+    return [str(Path(row["uri"]).relative_to(root)) for row in rows]
+
+
+def test_every_image_of_a_folder_has_one_row(finished, rows, folder, images, bad_images):
+    assert names_of(rows(finished), folder) == sorted([*images, *bad_images])
+    assert [row["id"] for row in rows(finished)] == list(range(len(images) + len(bad_images)))
+
+
+def test_an_image_is_answered_with_its_class_and_its_facts(finished, rows, folder, images):
+    answered = [row for row in rows(finished) if row["code"] is None]
+    assert len(answered) == len(images)
+    for row in answered:
+        assert Path(row["uri"]).name.startswith(row["label"])
+        assert (row["width"], row["height"]) == (48, 32)
+        assert row["size_bytes"] == Path(row["uri"]).stat().st_size
+        assert row["top"][0] == {name: row[name] for name in ("class_id", "label", "probability")}
+        assert [one["probability"] for one in row["top"]] == sorted(
+            (one["probability"] for one in row["top"]), reverse=True
+        )
+        assert 0 <= row["entropy"] <= 1
+        assert row["detail"] is None
+
+
+def test_an_image_that_cannot_be_answered_is_a_row_with_the_code_of_the_service(finished, rows, folder, bad_images):
+    refused = {str(Path(row["uri"]).relative_to(folder)): row for row in rows(finished) if row["code"] is not None}
+    assert {name: row["code"] for name, row in refused.items()} == {name: code for name, (_, code) in bad_images.items()}
+    assert all(row["detail"] and row["class_id"] is None and row["top"] is None for row in refused.values())
+
+
+def test_a_file_says_which_artifact_answered(finished):
+    file = next(finished.glob("*.parquet"))
+    metadata = pq.read_schema(file).metadata
+    run = json.loads((finished / "_imgcls/run.json").read_text(encoding="utf-8"))
+    assert metadata[b"imgcls.artifact_sha256"].decode() == run["artifact"]["sha256"]
+    assert run["artifact"]["sha256"][:16] in file.name
+
+
+def test_the_same_command_does_nothing_twice(finished, run_cli, folder, model):
+    before = {path: path.stat().st_mtime_ns for path in finished.glob("*.parquet")}
+    outcome = run_cli("run", folder, finished, "--model", model)
+    assert outcome.code == 0
+    assert "0 in this session" in outcome.out
+    assert {path: path.stat().st_mtime_ns for path in finished.glob("*.parquet")} == before
+
+
+def test_shards_that_are_gone_are_made_again_with_the_same_bytes(finished, run_cli, folder, model, tmp_path):
+    output = tmp_path / "out"
+    shutil.copytree(finished, output)
+    lost = sorted(output.glob("*.parquet"))[1]
+    content = lost.read_bytes()
+    lost.unlink()
+    assert run_cli("run", folder, output, "--model", model, "--workers", 1).code == 0
+    assert lost.read_bytes() == content
+
+
+def test_a_source_that_changes_does_not_change_a_run(finished, run_cli, images, folder, model, rows, tmp_path):
+    source, output = tmp_path / "images", tmp_path / "out"
+    shutil.copytree(folder / "red", source)
+    assert run_cli("run", source, output, "--model", model, "--workers", 1).code == 0
+    for path in output.glob("*.parquet"):
+        path.unlink()
+    (source / "red-0.jpg").unlink()
+    (source / "new.jpg").write_bytes(images["blue/blue-0.jpg"])
+    assert run_cli("run", source, output, "--model", model, "--workers", 1).code == 0
+    found = {Path(row["uri"]).name: row["code"] for row in rows(output)}
+    assert found == {f"red-{i}.jpg": None if i else "not_found" for i in range(8)}
+
+
+def test_another_model_or_other_options_are_refused(finished, run_cli, folder, model, other_model):
+    other = run_cli("run", folder, finished, "--model", other_model)
+    assert other.code == 4
+    assert "was begun with --model" in other.err
+    narrower = run_cli("run", folder, finished, "--model", model, "--top-k", 1)
+    assert narrower.code == 4
+    assert "--top-k 5 and cannot go on with 1" in narrower.err
+    elsewhere = run_cli("run", folder / "red", finished, "--model", model)
+    assert elsewhere.code == 4
+    assert "SOURCE" in elsewhere.err
+
+
+def test_a_list_names_its_images(run_cli, folder, model, rows, write_list, tmp_path):
+    listed = write_list(tmp_path / "list.csv", [f"{folder}/red/red-0.jpg", f"{folder}/gone.jpg", f"{folder}/red"])
+    output = tmp_path / "out"
+    outcome = run_cli("run", listed, output, "--model", model, "--workers", 1, "--json")
+    assert outcome.code == 0
+    assert [row["code"] for row in rows(output)] == [None, "not_found", "not_found"]
+    events = [json.loads(line) for line in outcome.out.splitlines()]
+    assert events[0]["event"] == "began"
+    assert events[-1]["event"] == "ended"
+    assert events[-1]["bad"] == {"not_found": 2}
+
+
+def test_a_run_that_goes_wrong_as_a_whole_ends(run_cli, folder, model, tmp_path):
+    outcome = run_cli("run", folder / "bad", tmp_path / "out", "--model", model, "--workers", 1, "--max-bad", "5%")
+    assert outcome.code == 1
+    assert "5 of 5 images could not be answered (100.0%); --max-bad allows 5.0%" in outcome.err
+
+
+def test_wrong_calls_are_told_in_one_sentence(run_cli, folder, model, tmp_path):
+    nothing = run_cli("run", tmp_path / "nowhere", tmp_path / "out", "--model", model)
+    assert nothing.code == 2
+    assert "There is nothing at" in nothing.err
+    (tmp_path / "empty").mkdir()
+    empty = run_cli("run", tmp_path / "empty", tmp_path / "out", "--model", model)
+    assert empty.code == 2
+    assert "SOURCE holds no image" in empty.err
+    assert run_cli("run", folder, tmp_path / "out", "--model", tmp_path / "none.onnx").code == 2
+    assert run_cli("run", folder, tmp_path / "out", "--model", model, "--max-bad", "lots").code == 2
+    assert run_cli("run", folder, tmp_path / "out", "--model", model, "--top-k", 9).code == 2
+    assert not (tmp_path / "out").exists()
