@@ -33,7 +33,9 @@ def test_an_image_is_answered_with_its_class_and_its_facts(finished, rows, folde
 
 def test_an_image_that_cannot_be_answered_is_a_row_with_the_code_of_the_service(finished, rows, folder, bad_images):
     refused = {str(Path(row["uri"]).relative_to(folder)): row for row in rows(finished) if row["code"] is not None}
-    assert {name: row["code"] for name, row in refused.items()} == {name: code for name, (_, code) in bad_images.items()}
+    assert {name: row["code"] for name, row in refused.items()} == {
+        name: code for name, (_, code) in bad_images.items()
+    }
     assert all(row["detail"] and row["class_id"] is None and row["top"] is None for row in refused.values())
 
 

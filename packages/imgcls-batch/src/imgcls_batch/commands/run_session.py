@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any, Final
 
 from imgcls_core.cpus import allotted_cpus
-from imgcls_core.inference.providers import choose_provider, find_gpu
 from imgcls_core.inference.onnx_runtime import import_runtime
+from imgcls_core.inference.providers import choose_provider, find_gpu
 
 from imgcls_batch.commands.run_progress import JsonLines, TerminalLines
 from imgcls_batch.output.run_document import RowOptions

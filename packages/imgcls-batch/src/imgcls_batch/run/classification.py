@@ -17,7 +17,7 @@ from imgcls_batch.output.manifest import write_manifest
 from imgcls_batch.output.objects import OutputObjects, open_output
 from imgcls_batch.output.run_document import ArtifactId, ManifestId, RowOptions, RunDocument, read_run, write_run
 from imgcls_batch.run.counters import SessionCounters
-from imgcls_batch.run.job import Job, ShardOutcome
+from imgcls_batch.run.job import BatchJob, ShardOutcome
 from imgcls_batch.sources.entry import Entry
 from imgcls_batch.sources.listing import check_source, list_entries
 from imgcls_batch.sources.places import normal_place
@@ -25,10 +25,10 @@ from imgcls_batch.sources.places import normal_place
 _TOP: Final = 5
 
 
-class Engine(Protocol):
+class ShardEngine(Protocol):
     """Drives workers."""
 
-    def outcomes(self, job: Job, shards: Iterable[int]) -> Iterator[ShardOutcome]:
+    def outcomes(self, job: BatchJob, shards: Iterable[int]) -> Iterator[ShardOutcome]:
         """Gives finished shards as they come, in no order."""
         ...
 
@@ -83,7 +83,7 @@ class RunRequest:
 
 
 def classify_source(
-    request: RunRequest, engine: Engine, observer: SessionObserver
+    request: RunRequest, engine: ShardEngine, observer: SessionObserver
 ) -> tuple[RunDocument, SessionCounters]:
     """Answers every image of a source that has no row yet.
 
@@ -97,7 +97,7 @@ def classify_source(
     manifest = run.manifest
     counters = SessionCounters(manifest.images, sum(manifest.size_of(shard) for shard in done))
     observer.began(run, counters)
-    job = Job(
+    job = BatchJob(
         run,
         output.url,
         request.model.absolute(),

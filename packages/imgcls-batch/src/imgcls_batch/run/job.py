@@ -9,7 +9,7 @@ from imgcls_batch.output.run_document import RunDocument
 
 
 @dataclass(frozen=True)
-class Job:
+class BatchJob:
     """A run, as a worker sees it.
 
     Args:

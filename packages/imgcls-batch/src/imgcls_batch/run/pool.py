@@ -17,7 +17,7 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
 from imgcls_batch.errors import ShardUnfinishedError, WorkerFailedError, as_worker_failure
-from imgcls_batch.run.job import Job, ShardOutcome
+from imgcls_batch.run.job import BatchJob, ShardOutcome
 from imgcls_batch.run.worker import ShardWorker
 
 OnImages = Callable[[int], None]
@@ -54,7 +54,7 @@ class ProcessPool:
     on_images: OnImages
     _attempts: dict[int, int] = field(default_factory=dict[int, int])
 
-    def outcomes(self, job: Job, shards: Iterable[int]) -> Iterator[ShardOutcome]:
+    def outcomes(self, job: BatchJob, shards: Iterable[int]) -> Iterator[ShardOutcome]:
         """Gives finished shards as they come.
 
         Args:
@@ -118,7 +118,7 @@ class _Waiting:
         return self.again.popleft() if self.again else next(self.shards, None)
 
 
-def _start(job: Job, shard: int) -> _Worker:
+def _start(job: BatchJob, shard: int) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = cast("tuple[Connection[Any, Any], Connection[Any, Any]]", context.Pipe())
     process = context.Process(target=_work, args=(job, theirs), name="imgcls-batch-worker", daemon=True)
@@ -152,7 +152,7 @@ def _told(worker: _Worker) -> int | ShardOutcome | _Failed | None:
         return None
 
 
-def _work(job: Job, pipe: Connection[Any, Any]) -> None:
+def _work(job: BatchJob, pipe: Connection[Any, Any]) -> None:
     """The process of a worker. It ends with its coordinator, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from imgcls_batch.output.manifest import read_shard
 from imgcls_batch.output.objects import open_output
 from imgcls_batch.output.rows import ImageFacts, ShardRows
-from imgcls_batch.run.job import Job, ShardOutcome, SlowImage
+from imgcls_batch.run.job import BatchJob, ShardOutcome, SlowImage
 from imgcls_batch.run.read_ahead import Fetched, ReadAhead
 from imgcls_batch.sources.entry import Entry
 from imgcls_batch.sources.reading import ImageReader
@@ -54,7 +54,7 @@ class ShardWorker:
         GoldenMismatchError: this machine answers differently than PyTorch did; it must not write.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BatchJob) -> None:
         self._job = job
         self._run = job.run
         self._classifier = OnnxClassifier(job.model, provider=job.provider, threads=job.threads)

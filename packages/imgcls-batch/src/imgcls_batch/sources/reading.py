@@ -55,7 +55,7 @@ class ImageReader:
 
     def _check(self, size: int) -> None:
         if size > self._max_bytes:
-            raise ImageTooLargeError(found=size, limit=self._max_bytes, unit="bytes")
+            raise ImageTooLargeError(actual=size, limit=self._max_bytes, unit="bytes")
 
     def _local(self, entry: Entry, place: str) -> bytes:
         path = local_path(place)
