@@ -12,6 +12,7 @@ from imgcls_contract.drift import (
     ModelDriftReply,
     ReferenceReply,
 )
+from imgcls_contract.faults import FAULTS, Counterfactual, Explanation, FaultyAnswer, ObservedCase, explain
 from imgcls_contract.golden import GoldenCaseReply, GoldenReply
 from imgcls_contract.models import ModelReply, ModelsReply
 from imgcls_contract.problems import PROBLEM_MEDIA_TYPE, PROBLEMS, Problem, ProblemDocument
@@ -19,16 +20,20 @@ from imgcls_contract.schema import schema_components
 from imgcls_contract.state import Gpu, HealthModel, HealthReply, ReadyReply
 
 __all__ = [
+    "FAULTS",
     "PROBLEMS",
     "PROBLEM_MEDIA_TYPE",
     "AnswerHistograms",
     "BatchReply",
     "BatchResult",
     "ClassProbability",
+    "Counterfactual",
     "DriftFiguresReply",
     "DriftReply",
     "DriftStatus",
+    "Explanation",
     "FailedImage",
+    "FaultyAnswer",
     "GoldenCaseReply",
     "GoldenReply",
     "Gpu",
@@ -40,6 +45,7 @@ __all__ = [
     "ModelId",
     "ModelReply",
     "ModelsReply",
+    "ObservedCase",
     "Prediction",
     "Problem",
     "ProblemDocument",
@@ -48,6 +54,7 @@ __all__ = [
     "StageTimingMs",
     "TimingMs",
     "decode_batch",
+    "explain",
     "schema_components",
 ]
 __version__ = "0.1.0"

@@ -8,15 +8,22 @@ from typing import Annotated
 from msgspec import Meta, Struct
 
 from imgcls_contract.classification import ClassProbability, ModelId
+from imgcls_contract.faults import Counterfactual
 
 
-class GoldenCaseReply(Struct, frozen=True):
+class GoldenCaseReply(Struct, frozen=True, omit_defaults=True):
     """One golden case: an image and PyTorch's answer."""
 
     name: str
     image_base64: str
     top: list[ClassProbability]
     expected_class_id: int | None
+    vector_base64: Annotated[
+        str | None, Meta(description="PyTorch's whole answer: float32, little endian, in the order of the classes.")
+    ] = None
+    counterfactuals: Annotated[
+        tuple[Counterfactual, ...], Meta(description="What PyTorch answers under each fault that changes the answer.")
+    ] = ()
 
     @property
     def image(self) -> bytes:

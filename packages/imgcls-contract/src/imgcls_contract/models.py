@@ -20,6 +20,11 @@ class ModelReply(Struct, frozen=True):
     classes: int | None = None
     input_size: Annotated[list[int] | None, Meta(description="Height and width in pixels.")] = None
     provider: str | None = None
+    sealed: Annotated[bool | None, Meta(description="Whether the artifact is as it was written.")] = None
+    seal: Annotated[str | None, Meta(description="SHA-256 over everything that decides an answer.")] = None
+    signed_by: Annotated[tuple[str, ...] | None, Meta(description="Ids of the keys whose signature was checked.")] = (
+        None
+    )
 
 
 class ModelsReply(Struct, frozen=True):

@@ -13,6 +13,9 @@ class HealthModel(ModelId, frozen=True):
     """The default model."""
 
     classes: int
+    sealed: Annotated[bool, Meta(description="Whether the artifact is as it was written.")] = False
+    seal: Annotated[str | None, Meta(description="SHA-256 over everything that decides an answer.")] = None
+    signed_by: Annotated[tuple[str, ...], Meta(description="Ids of the keys whose signature was checked.")] = ()
 
 
 class Gpu(Struct, frozen=True):
