@@ -23,25 +23,25 @@ def run_cli() -> RunCli:
     return runner_of(main)
 
 
-def _picture(colour: tuple[int, int, int], seed: int, side_px: int) -> Image.Image:
-    """Soft blotches in one colour: every seed another picture, every class another colour."""
+def _image(colour: tuple[int, int, int], seed: int, side_px: int) -> Image.Image:
+    """Soft blotches in one colour: every seed another image, every class another colour."""
     light = np.random.default_rng(seed).uniform(0.45, 1.25, (6, 6, 1))
     blotches = Image.fromarray((light * colour).clip(0, 255).astype(np.uint8))
     return blotches.resize((side_px, side_px), Image.Resampling.BICUBIC)
 
 
 @pytest.fixture(scope="session")
-def make_picture() -> Callable[..., Image.Image]:
-    """Gives a picture of a class ("blue", "green", "red"), another one for each seed."""
+def make_image() -> Callable[..., Image.Image]:
+    """Gives an image of a class ("blue", "green", "red"), another one for each seed."""
 
     def make(class_name: str, seed: int, side_px: int = SIDE_PX) -> Image.Image:
-        return _picture(CLASSES[class_name], 1000 * sorted(CLASSES).index(class_name) + seed, side_px)
+        return _image(CLASSES[class_name], 1000 * sorted(CLASSES).index(class_name) + seed, side_px)
 
     return make
 
 
 @pytest.fixture(scope="session")
-def image_folder(tmp_path_factory: pytest.TempPathFactory, make_picture: Callable[..., Image.Image]) -> Path:
+def image_folder(tmp_path_factory: pytest.TempPathFactory, make_image: Callable[..., Image.Image]) -> Path:
     """A dataset in folders: train and val, 3 classes of 24 and 10 PNG files, 32 × 32 px. Not to be changed."""
     root = tmp_path_factory.mktemp("folders")
     for split, count in PER_CLASS.items():
@@ -49,7 +49,7 @@ def image_folder(tmp_path_factory: pytest.TempPathFactory, make_picture: Callabl
             folder = root / split / class_name
             folder.mkdir(parents=True)
             for i in range(count):
-                make_picture(class_name, i + (500 if split == "val" else 0)).save(folder / f"{class_name}_{i:03d}.png")
+                make_image(class_name, i + (500 if split == "val" else 0)).save(folder / f"{class_name}_{i:03d}.png")
     return root
 
 

@@ -1,4 +1,4 @@
-"""`imgcls-train data` as a person types it."""
+"""`imgcls-train data` as a user types it."""
 
 import json
 import re
@@ -16,11 +16,11 @@ from PIL import Image
 RunCli = Callable[..., Any]
 
 
-def _report(outcome: Any) -> dict:
+def _report(outcome: Any) -> dict[str, Any]:
     return json.loads(outcome.out)
 
 
-def _codes(report: dict) -> list[str]:
+def _codes(report: dict[str, Any]) -> list[str]:
     return [finding["code"] for finding in report["findings"]]
 
 
@@ -51,7 +51,7 @@ def test_the_table_is_on_stdout_and_the_findings_on_stderr(
     leaking = run_cli("data", own_folder)
     assert leaking.code == 0
     assert re.search(r"^between splits \(leak\) +1 +0$", leaking.out, re.MULTILINE)
-    assert "error: 1 picture is in more than one split (train/red/red_000.png = val/red/copy.png)." in leaking.err
+    assert "error: 1 image is in more than one split (train/red/red_000.png = val/red/copy.png)." in leaking.err
 
 
 def test_mean_and_std_are_those_of_the_pixels_as_training_sees_them(image_folder: Path, run_cli: RunCli) -> None:
@@ -72,7 +72,7 @@ def test_large_images_weigh_as_much_as_small_ones_in_the_colours(tmp_path: Path,
     assert (colours["mean"], colours["std"], colours["max_side_px"]) == ([0.5] * 3, [0.5] * 3, 256)
 
 
-def _planted(report: dict) -> list[tuple[str, bool, bool, list[str]]]:
+def _planted(report: dict[str, Any]) -> list[tuple[str, bool, bool, list[str]]]:
     return [
         (group["kind"], group["leak"], group["label_conflict"], [f"{i['split']}/{i['name']}" for i in group["images"]])
         for group in report["duplicates"]
@@ -92,19 +92,19 @@ def test_copies_are_found_within_a_class_across_classes_and_between_splits(own_f
     assert _codes(report) == ["leak", "label_conflict", "repeated"]
 
 
-def test_a_resized_and_reencoded_copy_is_found_and_other_pictures_are_not(
-    own_folder: Path, make_picture: Callable[..., Image.Image], run_cli: RunCli
+def test_a_resized_and_reencoded_copy_is_found_and_other_images_are_not(
+    own_folder: Path, make_image: Callable[..., Image.Image], run_cli: RunCli
 ) -> None:
-    with Image.open(own_folder / "train/red/red_004.png") as picture:
-        picture.resize((24, 24)).save(own_folder / "val/red/smaller.jpg", quality=70)
-        picture.resize((90, 70)).save(own_folder / "val/red/larger.webp", quality=60)
+    with Image.open(own_folder / "train/red/red_004.png") as image:
+        image.resize((24, 24)).save(own_folder / "val/red/smaller.jpg", quality=70)
+        image.resize((90, 70)).save(own_folder / "val/red/larger.webp", quality=60)
     report = _report(run_cli("data", own_folder, "--json"))
     assert _planted(report) == [
         ("near", True, False, ["train/red/red_004.png", "val/red/larger.webp", "val/red/smaller.jpg"])
     ]
 
 
-def test_pictures_of_one_colour_and_shapes_a_pixel_apart_are_not_taken_for_copies(
+def test_images_of_one_colour_and_shapes_a_pixel_apart_are_not_taken_for_copies(
     own_folder: Path, run_cli: RunCli
 ) -> None:
     for i in range(4):
@@ -136,9 +136,9 @@ def test_small_steps_from_frame_to_frame_do_not_make_one_group_of_a_whole_film(
 def test_damaged_files_are_named_with_the_reason(own_folder: Path, run_cli: RunCli) -> None:
     cut = own_folder / "train/red/red_005.png"
     cut.write_bytes(cut.read_bytes()[:-300])
-    (own_folder / "val/blue/notes.jpg").write_text("no picture", encoding="utf-8")
+    (own_folder / "val/blue/notes.jpg").write_text("no image", encoding="utf-8")
     (own_folder / "val/blue/empty.jpg").write_bytes(b"")
-    (own_folder / "val/blue/list.txt").write_text("no picture", encoding="utf-8")
+    (own_folder / "val/blue/list.txt").write_text("no image", encoding="utf-8")
     outcome = run_cli("data", own_folder, "--json", "--strict")
     report = _report(outcome)
     assert outcome.code == 1
@@ -156,7 +156,7 @@ def test_few_images_missing_classes_and_imbalance_are_told(own_folder: Path, run
     for file in sorted((own_folder / "train/blue").iterdir())[2:]:
         file.unlink()
     outcome = run_cli("data", own_folder, "--strict")
-    assert outcome.code == 0  # a person may want it so
+    assert outcome.code == 0  # a user may want it so
     assert "1 class without images in val (red)." in outcome.err
     assert "1 class has fewer than 20 images in train (blue 2)." in outcome.err
     assert "In train the largest class has 24 images, the smallest 2" in outcome.err
@@ -170,7 +170,7 @@ class _Page(HTMLParser):
         super().__init__()
         self.tags: list[str] = []
         self.addresses: list[str] = []
-        self.pictures: list[str] = []
+        self.images: list[str] = []
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -179,7 +179,7 @@ class _Page(HTMLParser):
         assert not [name for name in found if name.startswith("on")]
         self.addresses += [found[name] for name in ("src", "href") if name in found]
         if tag == "img":
-            self.pictures.append(found["title"])
+            self.images.append(found["title"])
 
 
 def test_the_page_shows_the_copies_and_samples_and_fetches_nothing(
@@ -189,7 +189,7 @@ def test_the_page_shows_the_copies_and_samples_and_fetches_nothing(
     evil = own_folder / "train/<b>sly"
     evil.mkdir()
     shutil.copy(own_folder / "train/red/red_006.png", evil / sly.replace("/", "_"))
-    (own_folder / "val/red/broken<i>.png").write_bytes(b"no picture")
+    (own_folder / "val/red/broken<i>.png").write_bytes(b"no image")
     page = tmp_path / "report.html"
     outcome = run_cli("data", own_folder, "--html", page)
     assert outcome.code == 0
@@ -197,9 +197,9 @@ def test_the_page_shows_the_copies_and_samples_and_fetches_nothing(
     parsed = _Page(text)
     assert not {"script", "link", "iframe", "b>sly", "i"} & set(parsed.tags)
     assert all(address.startswith("data:image/webp;base64,") for address in parsed.addresses)
-    assert "red/red_006.png" in parsed.pictures
-    assert f"<b>sly/{sly.replace('/', '_')}" in parsed.pictures
-    assert len([name for name in parsed.pictures if name.startswith("green/")]) == 8
+    assert "red/red_006.png" in parsed.images
+    assert f"<b>sly/{sly.replace('/', '_')}" in parsed.images
+    assert len([name for name in parsed.images if name.startswith("green/")]) == 8
     assert "broken&lt;i&gt;.png" in text
     assert list(tmp_path.glob(".*")) == []
 
@@ -217,7 +217,7 @@ def test_labels_of_classes_csv_are_shown(own_folder: Path, run_cli: RunCli) -> N
 
 def test_what_cannot_be_used_is_one_sentence_and_exit_2(image_folder: Path, tmp_path: Path, run_cli: RunCli) -> None:
     (tmp_path / "bad/train/a").mkdir(parents=True)
-    (tmp_path / "bad/train/a/1.png").write_bytes(b"no picture")
+    (tmp_path / "bad/train/a/1.png").write_bytes(b"no image")
     with tarfile.open(tmp_path / "train.tar", "w"):
         pass
     for arguments, sentence in (
@@ -235,7 +235,7 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_2(image_folder: Path, tmp_
 
 
 def test_file_names_cannot_steer_the_terminal(own_folder: Path, run_cli: RunCli) -> None:
-    (own_folder / "train/red/\x1b[2J\nerror.png").write_bytes(b"no picture")
+    (own_folder / "train/red/\x1b[2J\nerror.png").write_bytes(b"no image")
     outcome = run_cli("data", own_folder)
     assert r"train/red/\x1b[2J\nerror.png: it is none of" in outcome.err
 
@@ -245,9 +245,9 @@ def test_odd_metadata_is_not_told_file_after_file(
     own_folder: Path, recwarn: pytest.WarningsRecorder, run_cli: RunCli
 ) -> None:
     """Pillow warns of an EXIF block that ends early; the pixels are sound."""
-    with Image.open(own_folder / "train/red/red_000.png") as picture:
+    with Image.open(own_folder / "train/red/red_000.png") as image:
         exif = b"Exif\x00\x00II*\x00\x08\x00\x00\x00\x09\x00"
-        picture.save(own_folder / "train/red/odd.jpg", exif=exif)
+        image.save(own_folder / "train/red/odd.jpg", exif=exif)
     report = _report(run_cli("data", own_folder, "--json"))
     assert report["unreadable"] == []
     assert not recwarn.list

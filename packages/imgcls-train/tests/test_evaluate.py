@@ -49,18 +49,18 @@ def _png(colour: Sequence[float]) -> bytes:
     return buffer.getvalue()
 
 
-Pictures = dict[str, list[bytes]]
+Images = dict[str, list[bytes]]
 
 
 @pytest.fixture
 def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     """Writes val.tar from folder name → encoded images."""
 
-    def make(pictures: Pictures, classes: Sequence[tuple[str, str]] = ()) -> Path:
+    def make(by_class: Images, classes: Sequence[tuple[str, str]] = ()) -> Path:
         root = tmp_path / "colours-data"
         root.mkdir()
         with tarfile.open(root / "val.tar", "w") as tar:
-            for folder, images in pictures.items():
+            for folder, images in by_class.items():
                 for number, content in enumerate(images):
                     member = tarfile.TarInfo(f"val/{folder}/{number:03}.png")
                     member.size = len(content)
@@ -75,13 +75,13 @@ def make_dataset(tmp_path: Path) -> Callable[..., Path]:
     return make
 
 
-def _pure() -> Pictures:
-    """Five of each colour; one picture in the folder `red` is blue."""
-    pictures = {name: [_png(RGB[name])] * 5 for name in NAMES}
-    return pictures | {"red": [*pictures["red"][:4], _png(RGB["blue"])]}
+def _pure() -> Images:
+    """Five of each colour; one image in the folder `red` is blue."""
+    images = {name: [_png(RGB[name])] * 5 for name in NAMES}
+    return images | {"red": [*images["red"][:4], _png(RGB["blue"])]}
 
 
-def _mixed() -> Pictures:
+def _mixed() -> Images:
     """Colours with a share of a neighbour, so that some are taken for it."""
     chance = np.random.default_rng(7)
     return {
@@ -172,7 +172,7 @@ def test_a_trained_model_keeps_its_evaluation_and_reference_in_its_card(
 def test_a_trained_model_is_asked_with_torchvisions_preprocessing(
     run_cli: RunCli, make_dataset: Callable[..., Path], colours_run: Path
 ) -> None:
-    """By hand: nearest of the eight colours in the mean colour of the 32 px picture, weights times ten."""
+    """By hand: nearest of the eight colours in the mean colour of the 32 px image, weights times ten."""
     mixed = _mixed()
     found = json.loads(run_cli("evaluate", colours_run, make_dataset(mixed), "--json").out)
     network = torch.nn.Sequential(torch.nn.AvgPool2d(16, 16), torch.nn.Flatten(), torch.nn.Linear(12, 8))

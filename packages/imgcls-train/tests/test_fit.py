@@ -1,4 +1,4 @@
-"""`imgcls-train fit`, as a person runs it: on real files, stopped and resumed, with plain words for mistakes."""
+"""`imgcls-train fit`, as a user runs it: on real files, stopped and resumed, with plain words for mistakes."""
 
 from __future__ import annotations
 
@@ -202,7 +202,7 @@ def test_a_damaged_image_is_left_out_and_named(dataset: Path, network: Path, tmp
             (copy / split / name).mkdir(parents=True)
             for file in sorted((dataset / split / name).iterdir())[:9]:
                 (copy / split / name / file.name).write_bytes(file.read_bytes())
-    (copy / "train" / "red" / "red_000.png").write_bytes(b"not a picture")
+    (copy / "train" / "red" / "red_000.png").write_bytes(b"not an image")
     code, _, stderr = run([*arguments(copy, tmp_path / "run", network), "--epochs", "1"])
     assert code == 0, stderr
     assert "1 train images are left out" in stderr

@@ -13,7 +13,7 @@ from imgcls_core.errors import ImgclsError
 _COMMANDS: Final = {
     "data": "Report on a dataset before training: sizes, colours, duplicates, leaks, damaged files.",
     "fit": "Train a network, from scratch or from pretrained weights; resumes where it was stopped.",
-    "evaluate": "Accuracy, confusion and calibration of a trained model on a split, as tables and pictures.",
+    "evaluate": "Accuracy, confusion and calibration of a trained model on a split, as tables and images.",
     "publish": "Put an artifact and its report into a model store, unless it is worse than what is there.",
     "pull": "Copy the latest models of a store into a folder that imgcls-serve can serve.",
 }

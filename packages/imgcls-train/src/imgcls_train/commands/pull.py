@@ -29,10 +29,10 @@ def command(url: str, folder: Path, names: tuple[str, ...], as_json: bool) -> No
 
     store = ModelStore(open_files(url), TerminalProgress())
     copy, target = open_copy(folder, store)
-    wanted = [checked_name(name) for name in names] or store.names()
-    if not wanted:
+    chosen = [checked_name(name) for name in names] or store.names()
+    if not chosen:
         raise StoreError(f"There is no model in {url!r}; `imgcls-train publish ARTIFACT STORE` puts one there.")
-    pulled = [pull_latest(store, copy, target, name) for name in wanted]
+    pulled = [pull_latest(store, copy, target, name) for name in chosen]
     if as_json:
         rows = [{"name": one.version.name, "version": one.version.id, "changed": one.changed} for one in pulled]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")

@@ -21,7 +21,7 @@ from torch import Tensor
 from imgcls_train.data.split import Split
 from imgcls_train.errors import DatasetError
 
-# Above this share of the memory that is free, pictures are decoded for every batch instead.
+# Above this share of the memory that is free, images are decoded for every batch instead.
 _MEMORY_SHARE: Final = 0.5
 _AT_A_TIME: Final = 512
 

@@ -1,4 +1,4 @@
-"""A model's answers to every image of a split, with the classes that people gave the images."""
+"""A model's answers to every image of a split, with the classes that the images are labelled with."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from imgcls_train.evaluation.evaluated_model import EvaluatedModel
 
 
 @dataclass(frozen=True)
-class Answers:
+class SplitAnswers:
     """What was asked and answered, in the split's order.
 
     Args:
         names: of the images.
-        expected: the class ids of the model that people gave the images, int [N].
+        expected: the model's class ids that the images are labelled with, int [N].
         log_probabilities: before any temperature of the card, float32 [N, classes].
     """
 
@@ -35,7 +35,7 @@ class Answers:
     log_probabilities: NDArray[np.float32]
 
 
-def answer_split(model: EvaluatedModel, split: Split, classes: Sequence[ClassInfo], progress: Progress) -> Answers:
+def answer_split(model: EvaluatedModel, split: Split, classes: Sequence[ClassInfo], progress: Progress) -> SplitAnswers:
     """Asks the model about every image of a split.
 
     Args:
@@ -66,7 +66,7 @@ def answer_split(model: EvaluatedModel, split: Split, classes: Sequence[ClassInf
             model.log_probabilities(list(pool.map(prepare, batch)))
             for batch in progress.track(batches, "Images", len(batches))
         ]
-    return Answers(
+    return SplitAnswers(
         [sample.name for sample in samples],
         own_ids[[sample.class_index for sample in samples]],
         np.concatenate(rows),

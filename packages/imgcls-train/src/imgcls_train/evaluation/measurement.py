@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from imgcls_train.data.dataset import read_classes
 from imgcls_train.data.split import Split, split_sha256
 from imgcls_train.evaluation.accuracy import accuracy_by_class, confusions, ranks, wilson_share
-from imgcls_train.evaluation.answers import Answers, answer_split
+from imgcls_train.evaluation.answers import SplitAnswers, answer_split
 from imgcls_train.evaluation.calibration import cross_fit_temperature, measure_calibration, tempered
 from imgcls_train.evaluation.document import SEED, Evaluation, ImageAnswers
 from imgcls_train.evaluation.evaluated_model import EvaluatedModel
@@ -79,7 +79,7 @@ def evaluate(
     return Evaluated(evaluation, reference_distribution(np.exp(final).astype(np.float32)))
 
 
-def _columns(answers: Answers, predicted: NDArray[np.intp], final: NDArray[np.float64]) -> ImageAnswers:
+def _columns(answers: SplitAnswers, predicted: NDArray[np.intp], final: NDArray[np.float64]) -> ImageAnswers:
     return ImageAnswers(
         tuple(answers.names),
         tuple(answers.expected.tolist()),

@@ -1,4 +1,4 @@
-"""An evaluation as lines for a person."""
+"""An evaluation as lines for a user."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Listing:
         return json.dumps(asdict(self), indent=2) + "\n"
 
     def to_text(self) -> str:
-        """Lines for a person; `*` marks what is served."""
+        """Lines for a user; `*` marks what is served."""
         width = max(len(row.name) for row in self.versions)
         lines = [f"  {'name':<{width}}  {'version':<19}  {'published':<25}  {'MB':>7}  {'top-1':>7}  on\n"]
         for row in self.versions:

@@ -33,7 +33,7 @@ _T = TypeVar("_T")
 
 
 class StoredFile(msgspec.Struct, frozen=True):
-    """A file of a version: its name for people, its path within the version, its hash and size."""
+    """A file of a version: its name for users, its path within the version, its hash and size."""
 
     name: str
     path: str
@@ -59,7 +59,7 @@ class Version(msgspec.Struct, frozen=True):
         name: of the model.
         artifact: the .onnx file.
         published: when it was first published, ISO 8601.
-        reports: further files, for people.
+        reports: further files, for users.
         evaluations: one for each split that it was evaluated on.
         schema: of this document.
     """
@@ -218,7 +218,7 @@ def checked_name(name: str) -> str:
 
 
 def short(version: str) -> str:
-    """A version's id as people write it."""
+    """A version's id as users write it."""
     return version[: len(PREFIX) + 12]
 
 

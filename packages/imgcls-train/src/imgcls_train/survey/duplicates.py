@@ -14,7 +14,7 @@ from imgcls_train.survey.near_search import near_groups
 
 @dataclass(frozen=True)
 class DuplicateImages:
-    """Images that are one picture.
+    """Images that show the same.
 
     Args:
         members: (place of the split, index in it), in order; at least two.
@@ -28,7 +28,7 @@ class DuplicateImages:
 def find_duplicates(splits: Sequence[Sequence[ExaminedImage]]) -> list[DuplicateImages]:
     """Finds images that occur more than once.
 
-    Same bytes are found whatever is in the picture. Pictures that are nearly of one colour are compared by their
+    Same bytes are found whatever the image shows. Images that are nearly of one colour are compared by their
     bytes alone: too little is left in them to say that two are the same.
 
     Args:

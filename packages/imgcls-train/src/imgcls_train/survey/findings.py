@@ -1,4 +1,4 @@
-"""What a person should know of a dataset before training on it, in sentences."""
+"""What a user should know of a dataset before training on it, in sentences."""
 
 from __future__ import annotations
 
@@ -57,8 +57,8 @@ def _leaks(duplicates: Sequence[DuplicateGroup]) -> list[Finding]:
     if not groups:
         return []
     text = (
-        f"{_count(len(groups), 'picture')} {_is(len(groups))} in more than one split ({_examples(groups)}). What is "
-        "measured there is remembered, not recognised: keep each picture in one split."
+        f"{_count(len(groups), 'image')} {_is(len(groups))} in more than one split ({_examples(groups)}). What is "
+        "measured there is remembered, not recognised: keep each image in one split."
     )
     return [Finding("leak", "error", text)]
 
@@ -68,7 +68,7 @@ def _conflicts(duplicates: Sequence[DuplicateGroup]) -> list[Finding]:
     if not groups:
         return []
     text = (
-        f"{_count(len(groups), 'picture')} {_is(len(groups))} in more than one class ({_examples(groups)}). Choose one "
+        f"{_count(len(groups), 'image')} {_is(len(groups))} in more than one class ({_examples(groups)}). Choose one "
         "class for each, or remove it."
     )
     return [Finding("label_conflict", "error", text)]

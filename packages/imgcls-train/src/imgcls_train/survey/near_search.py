@@ -1,4 +1,4 @@
-"""Finds pictures that look alike, whatever their size and encoding. Knows nothing of splits and classes."""
+"""Finds images that look alike, whatever their size and encoding. Knows nothing of splits and classes."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-# Of two encodings of one picture, these differ in few bits of 128 (photos of 64 px that were shrunk by a quarter and
+# Of two encodings of one image, these differ in few bits of 128 (photos of 64 px that were shrunk by a quarter and
 # saved again as JPEG: 95 of 100 in at most 9); of two different photos hardly ever in so few.
 MAX_BITS: Final = 16
 # Side of the small copies that are compared in the end, in pixels.
@@ -31,13 +31,13 @@ _COMPARED_AT_ONCE: Final = 2048
 
 
 def fingerprint(image: Image.Image) -> tuple[int, int] | None:
-    """Gives a picture's difference hash: whether each cell of a coarse grid is lighter than its left and upper one.
+    """Gives an image's difference hash: whether each cell of a coarse grid is lighter than its left and upper one.
 
     Args:
         image: RGB, any size of at least 1 × 1 px.
 
     Returns:
-        Two unsigned 64-bit numbers; None where the picture is too flat to be told from others.
+        Two unsigned 64-bit numbers; None where the image is too flat to be told from others.
 
     Source:
         The difference hash ("dHash") in both directions.
@@ -53,43 +53,43 @@ def fingerprint(image: Image.Image) -> tuple[int, int] | None:
 
 
 def coarse_pixels(image: Image.Image) -> NDArray[np.uint8]:
-    """Shrinks a picture to uint8 [16, 16, 3], where another size or encoding hardly shows."""
+    """Shrinks an image to uint8 [16, 16, 3], where another size or encoding hardly shows."""
     return np.asarray(image.resize((COARSE_PX, COARSE_PX), Image.Resampling.BILINEAR))
 
 
 def near_groups(fingerprints: NDArray[np.uint64], coarse: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Groups pictures that look the same as the first of their group.
+    """Groups images that look the same as the first of their group.
 
     Candidates share one of 12 bands of their fingerprint's bits and differ in at most `MAX_BITS` of 128: a pair that
     differs in at most 11 is compared for certain, one that differs in up to 16 hardly ever is not. Then the pixels
-    decide. The work grows far slower than the square of the number of pictures.
+    decide. The work grows far slower than the square of the number of images.
 
     Args:
         fingerprints: [N, 2], from `fingerprint`.
         coarse: uint8 [N, 16, 16, 3], from `coarse_pixels`.
 
     Returns:
-        int64 [N], for each picture the place of the first of its group.
+        int64 [N], for each image the place of the first of its group.
     """
-    # A picture that joined another is compared no more: chains of small steps, as in a video, do not become one
+    # An image that joined another is compared no more: chains of small steps, as in a video, do not become one
     # group, and a thousand copies cost a thousand comparisons.
     first_of = np.arange(len(fingerprints))
     bits = np.unpackbits(fingerprints.astype(">u8").view(np.uint8), axis=1)  # [N, 2] → [N, 128]
     weights = (1 << np.arange(_BAND_BITS)).astype(np.int16)
-    # Every 12th bit: what changed in one corner of a picture then falls into many bands, a few bits in each.
+    # Every 12th bit: what changed in one corner of an image then falls into many bands, a few bits in each.
     keys = np.stack([bits[:, band::_BANDS][:, :_BAND_BITS] @ weights for band in range(_BANDS)], axis=1)  # [N, 12]
-    pictures = _Pictures(fingerprints, coarse)
+    pairs = _Pairs(fingerprints, coarse)
     for band in range(_BANDS):
         alone = np.flatnonzero(first_of == np.arange(len(first_of)))
         places = alone[np.argsort(keys[alone, band], kind="stable")]
-        _search_band(band, places, keys, pictures, first_of)
+        _search_band(band, places, keys, pairs, first_of)
     while not np.array_equal(shorter := first_of[first_of], first_of):
         first_of = shorter
     return first_of
 
 
-class _Pictures:
-    """Compares pictures pair by pair, the cheap way first."""
+class _Pairs:
+    """Compares images pair by pair, the cheap way first."""
 
     def __init__(self, fingerprints: NDArray[np.uint64], coarse: NDArray[np.uint8]) -> None:
         self._hashes = fingerprints
@@ -121,7 +121,7 @@ class _Pictures:
 
 
 def _search_band(
-    band: int, places: NDArray[np.int64], keys: NDArray[np.int16], pictures: _Pictures, first_of: NDArray[np.int64]
+    band: int, places: NDArray[np.int64], keys: NDArray[np.int16], pairs: _Pairs, first_of: NDArray[np.int64]
 ) -> None:
     """Compares all with one key: neighbours in the sorted order first, then those two apart, and so on."""
     own = keys[places, band]
@@ -133,12 +133,12 @@ def _search_band(
         if not len(at):
             return
         left, right = places[at], places[at + apart]
-        wanted = pictures.near(left, right) & (first_of[right] == right)
-        left, right = left[wanted], right[wanted]
+        chosen = pairs.near(left, right) & (first_of[right] == right)
+        left, right = left[chosen], right[chosen]
         # What shares an earlier band has been compared there.
         new = ~(keys[left, :band] == keys[right, :band]).any(axis=1)
         left, right = left[new], right[new]
-        same = pictures.same(left, right)
+        same = pairs.same(left, right)
         for a, b in zip(left[same].tolist(), right[same].tolist(), strict=True):
             if first_of[a] == a and first_of[b] == b:
                 first_of[max(a, b)] = min(a, b)

@@ -101,7 +101,7 @@ class ImageReference(Struct, frozen=True):
 
 
 class DuplicateGroup(Struct, frozen=True):
-    """Images that are one picture.
+    """Images that show the same.
 
     Args:
         kind: exact: the same bytes; near: they look the same, in another size, encoding or tint.
@@ -124,7 +124,7 @@ class UnreadableImage(Struct, frozen=True):
 
 
 class Finding(Struct, frozen=True):
-    """Something a person should know before training.
+    """Something a user should know before training.
 
     Args:
         code: stable name of the kind.

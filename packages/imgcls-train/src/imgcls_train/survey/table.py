@@ -28,7 +28,7 @@ def split_rows(splits: Sequence[SplitReport]) -> list[tuple[str, ...]]:
 
 
 def duplicate_rows(duplicates: Sequence[DuplicateGroup]) -> list[tuple[str, ...]]:
-    """How many pictures occur more than once, and where: a heading and three rows."""
+    """How many images occur more than once, and where: a heading and three rows."""
     kinds: dict[str, Callable[[DuplicateGroup], bool]] = {
         "between splits (leak)": lambda group: group.leak,
         "across classes (conflict)": lambda group: group.label_conflict,
@@ -38,11 +38,11 @@ def duplicate_rows(duplicates: Sequence[DuplicateGroup]) -> list[tuple[str, ...]
         (name, *(str(sum(belongs(group) and group.kind == kind for group in duplicates)) for kind in ("exact", "near")))
         for name, belongs in kinds.items()
     ]
-    return [("pictures repeated", "exact", "near"), *rows]
+    return [("images repeated", "exact", "near"), *rows]
 
 
 def report_text(report: DataReport) -> str:
-    """Gives the lines that a person reads."""
+    """Gives the lines that a user reads."""
     measured = next((split.colours for split in report.splits if split.colours), None)
     lines = [
         f"dataset  {report.dataset}",

@@ -22,7 +22,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
         epochs: passes over the training images.
         batch_size: images a step; the last, incomplete batch of an epoch is left out.
         image_size: side of the network's input when it is used, in pixels.
-        train_sizes: sides in pixels that the epochs are trained at, each for an equal share of them. Small pictures
+        train_sizes: sides in pixels that the epochs are trained at, each for an equal share of them. Small images
             first save time; ending a little below `image_size` is right for random crops, which enlarge what they
             show (Touvron et al., "Fixing the train-test resolution discrepancy", 2019). Empty: `image_size`.
         resize_mode: "squash" resizes to the square whatever the aspect; "shortest_edge" resizes to `resize_size` and
@@ -37,7 +37,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
         label_smoothing: share of the target that is spread over all classes.
         ema_decay: of the average of the weights, which is what is evaluated and kept; 0 switches it off.
         crop_scale_min: smallest share of the area that a random crop shows; 1 switches cropping off.
-        flip: probability of a mirrored picture.
+        flip: probability of a mirrored image.
         colour_jitter: largest relative change of brightness, contrast and saturation.
         erase: probability that a random square is hidden.
         mixup_alpha: of mixup's Beta distribution; 0 switches it off.
