@@ -148,6 +148,7 @@ def golden_image(seed: int) -> bytes:
 
 GOLDEN = {f"golden-{seed}.png": golden_image(seed) for seed in range(4)}
 MODEL = {"name": "stand-in", "sha256": "5" * 64}
+STAGES_MS = {"decode": 0.5, "queue": 0.1, "inference": 0.2, "total": 0.8}
 MODEL_ID = ModelId(**MODEL)
 
 
@@ -295,7 +296,18 @@ class StandIn:
         )
 
     def models(self) -> dict[str, object]:
-        only = ModelReply(name=MODEL_ID.name, loaded=True, default=True, sha256=MODEL_ID.sha256)
+        only = ModelReply(
+            name=MODEL_ID.name,
+            loaded=True,
+            default=True,
+            sha256=MODEL_ID.sha256,
+            artifact_name="stand-in",
+            architecture="linear",
+            precision="fp32",
+            classes=len(LABELS),
+            input_size=[SIDE_PX, SIDE_PX],
+            provider="cpu",
+        )
         return msgspec.to_builtins(ModelsReply(default=only.name, models=[only]))
 
     def ready(self) -> dict[str, object]:
@@ -328,7 +340,7 @@ class StandIn:
             vector = [1 / len(LABELS)] * len(LABELS)
         top = scores(vector, self.faults.labels, top_k)
         document: dict[str, object] = {**top[0], "top": top, "model": MODEL, "batch_size": 1, "request_id": request_id}
-        document["timing_ms"] = {"decode": 0.5, "queue": 0.1, "inference": 0.2, "total": 0.8}
+        document["timing_ms"] = STAGES_MS
         if request.query.get("probabilities") == "true":
             document["probabilities"] = vector
         return document
@@ -339,9 +351,11 @@ class StandIn:
             raw = replace(request, headers={"content-type": "image/png"}, body=image)
             try:
                 answer = self.predict(raw, request_id)
+                answer["timing_ms"] = {stage: STAGES_MS[stage] for stage in ("decode", "queue", "inference")}
                 results.append({name: value for name, value in answer.items() if name not in {"model", "request_id"}})
             except Refusal as refusal:
-                results.append({"error": refusal.problem(request_id)})
+                problem = refusal.problem(request_id)
+                results.append({"error": {name: problem[name] for name in problem if name != "request_id"}})
         return {"results": results, "model": MODEL, "total_ms": 3.5, "request_id": request_id}
 
     def image_of(self, request: Request) -> bytes:
@@ -358,7 +372,7 @@ class StandIn:
                 return base64.b64decode(json.loads(request.body)["image_base64"], validate=True)
             except (ValueError, KeyError) as error:
                 raise Refusal(422, "invalid_base64", "image_base64 is not base64.") from error
-        if not media.startswith(("image/", "application/octet-stream")):
+        if media and not media.startswith(("image/", "application/octet-stream")):
             raise Refusal(415, "unsupported_media_type", f"{media} is no image.")
         return request.body
 

@@ -49,7 +49,6 @@ def connection_options(command: _Command, *, for_command: str | None = None) -> 
 
 
 def _default_text(value: str | float) -> str:
-    """Shows a default."""
     return value if isinstance(value, str) else f"{value:g}"
 
 
@@ -105,7 +104,6 @@ def has_key(settings: ResolvedSettings) -> bool:
 
 
 def _timeouts_of(settings: ResolvedSettings) -> Timeouts:
-    """Gives the time limits."""
     return Timeouts(
         connect_s=settings.number("connect_timeout_s"),
         cold_start_s=settings.number("cold_start_timeout_s"),

@@ -128,7 +128,6 @@ def monitor(
 
 
 def _say(made: Pass, *, as_json: bool) -> None:
-    """Prints a pass."""
     click.echo(json.dumps(pass_document(made), ensure_ascii=False) if as_json else pass_line(made))
     for problem in made.problems:
         click.echo(f"imgcls-client: {problem}.", err=True)
@@ -149,7 +148,6 @@ def _last_good_s(watch: Watch) -> float | None:
 
 
 def _database_of(settings: ResolvedSettings) -> Path:
-    """Says where the database is."""
     named = settings.text("database")
     return Path(named) if named is not None else state_path()
 

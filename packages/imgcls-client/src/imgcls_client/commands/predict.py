@@ -78,7 +78,6 @@ def predict(
 
 
 def _chosen_form(form: str | None, output: Path | None, *, resume: bool) -> Form:
-    """Finds the form of the output from its flag and the file's name."""
     by_name = _SUFFIX_FORMS.get(output.suffix.lower()) if output is not None else None
     chosen = cast("Form", form) if form is not None else by_name or "table"
     if resume and (output is None or chosen != "jsonl"):
@@ -92,7 +91,6 @@ def _width_of(sources: list[NamedImage]) -> int:
 
 
 def _report(counters: RunCounters, earlier: Earlier, elapsed_s: float, *, spoken: bool) -> None:
-    """Says on standard error how the run went."""
     models = [sha for sha in (earlier.model_sha256, *counters.model_sha256) if sha]
     if len(set(models)) > 1:
         click.echo(f"imgcls-client: these answers come from {len(set(models))} different models.", err=True)

@@ -88,7 +88,6 @@ def read_image(image: ImageInput) -> bytes:
 
 
 def _media_type_of(image: bytes) -> str:
-    """Names the media type of an encoded image by its first bytes."""
     if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
         return "image/webp"
     return next((media for start, media in _SIGNATURES if image.startswith(start)), "application/octet-stream")

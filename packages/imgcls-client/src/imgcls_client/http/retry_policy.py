@@ -73,5 +73,4 @@ NO_RETRY = RetryPolicy(attempts=1)
 
 
 def _is_passing(failure: ImgclsClientError) -> bool:
-    """Says whether sending the same again can help."""
     return isinstance(failure, UnreachableError | UnavailableError | DeadlineExceededError)

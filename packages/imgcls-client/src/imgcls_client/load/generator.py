@@ -72,7 +72,6 @@ class LoadRun:
         )
 
     def _begin(self) -> None:
-        """Forgets the warm-up and starts the clock."""
         self._samples, self._late_ms, self._started = [], [], time.perf_counter()
 
     def _now_s(self) -> float:

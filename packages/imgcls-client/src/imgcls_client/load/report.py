@@ -52,7 +52,6 @@ def comparison(now: LoadFigures, before: LoadFigures) -> str:
 
 
 def _change(then: float, new: float) -> str:
-    """Gives a change in percent."""
     return f"{new / then - 1:+.1%}" if then else "new"
 
 

@@ -40,7 +40,6 @@ class Sender:
         self._wait_s = self.connection.wait_s()
 
     def _encoded(self, call: Call) -> bytes:
-        """Writes a call as the bytes that go over the connection."""
         request = httpx.Request(
             call.method,
             self.connection.address(call),
@@ -58,7 +57,7 @@ class Sender:
             wire.close()
 
     async def send(self, number: int) -> str:
-        """Sends a call and read the whole answer.
+        """Sends a call and reads the whole answer.
 
         Returns:
             `answered`, the service's problem code, `http_<status>`, or the kind of failure.
@@ -82,7 +81,6 @@ class Sender:
         return ANSWERED if answer.status < 400 else _problem_code(answer)
 
     def _take_idle(self) -> Wire | None:
-        """Takes a connection that is open and not in use."""
         while self._idle:
             wire = self._idle.pop()
             if not wire.is_closed:
@@ -90,7 +88,6 @@ class Sender:
         return None
 
     async def _connect(self) -> Wire:
-        """Opens a connection."""
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(self.connection.timeouts.connect_s):
             _, wire = await loop.create_connection(

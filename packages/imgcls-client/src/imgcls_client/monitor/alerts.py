@@ -68,7 +68,6 @@ def transition_text(transition: AlertTransition, url: str) -> str:
 
 
 def _transition_document(transition: AlertTransition, url: str) -> dict[str, object]:
-    """Gives a transition as JSON."""
     return {
         "text": transition_text(transition, url),
         "url": url,

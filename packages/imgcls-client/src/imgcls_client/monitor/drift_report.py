@@ -53,7 +53,6 @@ def drift_part(history: History, live: ModelDriftReply | None, *, x_text: Callab
 
 
 def _points_of(of: Distribution, history: History) -> list[tuple[float, float | None]]:
-    """Follows one index over the passes."""
     return [(seen.at.timestamp(), each.psi) for seen in history.passes for each in seen.drift if each.of == of]
 
 
@@ -77,12 +76,10 @@ def _pairs_of(of: Distribution, live: ModelDriftReply, reference: ReferenceReply
 
 
 def _number(value: float | None) -> tuple[str, str]:
-    """Writes a figure into a cell."""
     return ("–" if value is None else f"{value:.3f}" if isinstance(value, float) else str(value), "number")
 
 
 def _verdict(drift: DistributionDrift) -> str:
-    """Says what the figures of one distribution are worth."""
     if drift.answers_needed is None:
         return "not judged: the reference was measured on too few images"
     if not drift.is_judged:

@@ -94,7 +94,6 @@ def prometheus_text(seen: Observation, broken: dict[str, str], last_good_s: floa
 
 
 def _label_value(text: str) -> str:
-    """Escapes a label's value."""
     return text.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 

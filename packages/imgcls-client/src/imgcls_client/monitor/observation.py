@@ -143,7 +143,6 @@ def observe(client: ImgclsClient, images: tuple[NamedImage, ...] = ()) -> Observ
 
 
 def _ask_golden(client: ImgclsClient, case: GoldenCaseReply) -> CallSeen:
-    """Asks a golden image and compare."""
     try:
         answer = client.predict(case.image, top_k=len(case.top) or None)
     except ImgclsClientError as error:
@@ -155,7 +154,6 @@ def _ask_golden(client: ImgclsClient, case: GoldenCaseReply) -> CallSeen:
 
 
 def _ask(client: ImgclsClient, source: NamedImage) -> CallSeen:
-    """Asks another image."""
     try:
         return _seen(source.name, client.predict(source.read()))
     except ImgclsClientError as error:
@@ -165,7 +163,6 @@ def _ask(client: ImgclsClient, source: NamedImage) -> CallSeen:
 def _seen(
     image: str, answer: TimedPrediction, *, difference: float | None = None, is_right: bool | None = None
 ) -> CallSeen:
-    """Takes an answer down."""
     return CallSeen(
         image=image,
         class_id=answer.class_id,

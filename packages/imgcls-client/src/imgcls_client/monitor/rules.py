@@ -29,24 +29,20 @@ class Limits:
 
 
 def _is_available(seen: Observation, _: Limits) -> str | None:
-    """The process answers."""
     return None if seen.is_available else seen.reason or "no answer"
 
 
 def _is_ready(seen: Observation, _: Limits) -> str | None:
-    """The service takes work."""
     return seen.reason or "not ready" if seen.is_available and not seen.is_ready else None
 
 
 def _calls_answered(seen: Observation, _: Limits) -> str | None:
-    """Every call of the pass is answered."""
     failed = seen.failed_calls
     kinds = ", ".join(sorted({str(call.error) for call in failed}))
     return f"{len(failed)} of {len(seen.calls)} calls failed: {kinds}" if failed else None
 
 
 def _golden_right(seen: Observation, _: Limits) -> str | None:
-    """Golden cases are answered as PyTorch did."""
     worst = max((call.difference or 0.0 for call in seen.wrong), default=0.0)
     if not seen.wrong:
         return None
@@ -54,14 +50,12 @@ def _golden_right(seen: Observation, _: Limits) -> str | None:
 
 
 def _is_fast(seen: Observation, limits: Limits) -> str | None:
-    """Calls are fast enough."""
     times = [call.call_ms for call in seen.calls if call.call_ms is not None]
     slow = percentile(times, 95) if times else 0.0
     return f"p95 {slow:.0f} ms, limit {limits.max_latency_ms:.0f} ms" if slow > limits.max_latency_ms else None
 
 
 def _is_expected_model(seen: Observation, limits: Limits) -> str | None:
-    """The expected model answers."""
     expected, actual = limits.model_sha256, seen.model_sha256
     if expected is None or actual is None or actual.startswith(expected.lower()):
         return None
@@ -69,12 +63,10 @@ def _is_expected_model(seen: Observation, limits: Limits) -> str | None:
 
 
 def _is_stable(seen: Observation, limits: Limits) -> str | None:
-    """The distributions of the answers are the reference's."""
     return "; ".join(_moved_text(each, limits) for each in seen.drift if each.status == "drifted") or None
 
 
 def _moved_text(drift: DistributionDrift, limits: Limits) -> str:
-    """Says how far a distribution has moved."""
     return (
         f"{drift.of}: PSI {drift.psi or 0.0:.2f} over {drift.answers} answers to all callers "
         f"({drift.answers_needed} needed), limit {limits.max_drift:g}"

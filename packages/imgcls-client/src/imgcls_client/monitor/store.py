@@ -181,7 +181,6 @@ class Store:
 
 
 def _call_of(row: tuple[object, ...]) -> CallSeen:
-    """Reads one call."""
     values = dict(zip(_CALL_COLUMNS, row, strict=True))
     is_right = values["is_right"]
     return CallSeen(**{**values, "is_right": None if is_right is None else bool(is_right)})  # pyright: ignore[reportArgumentType]
@@ -189,7 +188,7 @@ def _call_of(row: tuple[object, ...]) -> CallSeen:
 
 @contextmanager
 def opened_store(path: Path, *, must_exist: bool = False) -> Generator[Store]:
-    """Opens the database, and make it where it is missing.
+    """Opens the database, and makes it where it is missing.
 
     Raises:
         SettingsError: it cannot be opened, is no database of ours, or was written by a newer version.

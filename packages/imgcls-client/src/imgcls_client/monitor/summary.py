@@ -46,5 +46,4 @@ def markdown_summary(history: History, url: str) -> str:
 
 
 def _one_cell(text: str) -> str:
-    """Fits a text into one cell of a table."""
     return " ".join(text.replace("|", "\\|").split())

@@ -59,7 +59,6 @@ def classify(
 
 
 def _concerns_every_image(error: ImgclsClientError) -> bool:
-    """Says whether the next image would meet the same failure."""
     status = getattr(error, "status", None)
     if isinstance(error, ImageSourceError | ImageRefusedError):
         return False

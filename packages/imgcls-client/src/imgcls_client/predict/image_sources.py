@@ -54,7 +54,6 @@ def find_images(arguments: Iterable[str], *, fetch: Callable[[str], bytes] | Non
 
 
 def _file_source(path: Path) -> NamedImage:
-    """Names a file."""
 
     def read() -> bytes:
         try:
@@ -66,7 +65,6 @@ def _file_source(path: Path) -> NamedImage:
 
 
 def _folder_sources(folder: Path) -> Iterator[NamedImage]:
-    """Names the images in a folder and below."""
     found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
     if not found:
         yield _missing(str(folder), f"no images in this folder or below ({', '.join(sorted(IMAGE_SUFFIXES))})")
@@ -84,12 +82,10 @@ def _glob_sources(pattern: str) -> Iterator[NamedImage]:
 
 
 def _address_source(address: str, fetch: Callable[[str], bytes]) -> NamedImage:
-    """Names an image on the web."""
     return NamedImage(address, lambda: fetch(address))
 
 
 def _missing(name: str, reason: str) -> NamedImage:
-    """Names something that has no image."""
 
     def read() -> bytes:
         raise ImageSourceError(name, reason)
@@ -98,7 +94,6 @@ def _missing(name: str, reason: str) -> NamedImage:
 
 
 def _read_standard_input() -> bytes:
-    """Reads one image from standard input."""
     image = sys.stdin.buffer.read()
     if not image:
         raise ImageSourceError("-", "standard input was empty")

@@ -44,7 +44,7 @@ class Earlier:
 
 
 def take_up(path: Path) -> Earlier:
-    """Reads an earlier run's file and leave in it only what is finished.
+    """Reads an earlier run's file and leaves in it only what is finished.
 
     A line that a kill cut short and images that failed for a passing reason are taken out, so that they are asked
     again and stand in the file once.

@@ -30,7 +30,6 @@ def json_row(outcome: ImageOutcome) -> dict[str, object]:
 
 
 def _error_object(error: Exception | None) -> dict[str, object]:
-    """Gives an error as a JSON object."""
     if isinstance(error, RefusedError):
         return {
             "code": error.code,

@@ -30,7 +30,6 @@ def read_labelled_cases(path: Path) -> tuple[LabelledCase, ...]:
 
 
 def _read_row(path: Path, line: int, row: dict[str, str | None]) -> LabelledCase:
-    """Reads one row."""
     file, class_id = row["file"] or "", row["class_id"] or ""
     if not file or not class_id.strip().isdecimal():
         raise SettingsError(f"{path} line {line}: file {file!r}, class_id {class_id!r}; the id must be a whole number.")

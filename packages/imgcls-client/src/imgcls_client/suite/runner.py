@@ -92,7 +92,7 @@ def model_of(deployment: Deployment) -> ModelId | None:
 
 
 def run_checks(checks: Iterable[Check], deployment: Deployment) -> Iterator[Result]:
-    """Runs checks in order and give each result as it comes; a failure never ends the run."""
+    """Runs checks in order and gives each result as it comes; a failure never ends the run."""
     for check in checks:
         started = time.perf_counter()
         outcome, detail = _run_check(check, deployment)
@@ -100,7 +100,6 @@ def run_checks(checks: Iterable[Check], deployment: Deployment) -> Iterator[Resu
 
 
 def _run_check(check: Check, deployment: Deployment) -> tuple[Outcome, str]:
-    """Runs one check."""
     try:
         return "passed", check.run(deployment)
     except CheckFailedError as failure:

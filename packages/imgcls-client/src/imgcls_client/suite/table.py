@@ -34,7 +34,7 @@ def _one_row(checks: Sequence[Check], *, has_header: bool) -> Table:
 
 
 def show_while_running(checks: Sequence[Check], results: Iterable[Result]) -> list[Result]:
-    """Prints each result as it comes and give them all back; on a terminal the test that runs is named below them."""
+    """Prints each result as it comes and gives them all back; on a terminal the test that runs is named below them."""
     screen = _console()
     screen.print(_one_row(checks, has_header=True))
     done: list[Result] = []
@@ -56,7 +56,6 @@ def show_while_running(checks: Sequence[Check], results: Iterable[Result]) -> li
 
 
 def _running_text(checks: Sequence[Check], done: Sequence[Result]) -> str:
-    """Names the test that runs."""
     return f"{checks[len(done)].name} ({len(done) + 1} of {len(checks)})" if len(done) < len(checks) else ""
 
 

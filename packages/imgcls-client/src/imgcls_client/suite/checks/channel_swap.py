@@ -45,5 +45,4 @@ def _png_chunks(image: bytes) -> list[tuple[bytes, bytes]]:
 
 
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
-    """Puts a chunk together."""
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))

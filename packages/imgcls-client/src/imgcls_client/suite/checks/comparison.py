@@ -37,6 +37,6 @@ def golden_difference(case: GoldenCaseReply, answer: Prediction) -> float:
 
 
 def shorten(items: list[str], most: int = 3) -> str:
-    """Lists a few and count the rest."""
+    """Lists a few and counts the rest."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""
     return "; ".join(items[:most]) + rest

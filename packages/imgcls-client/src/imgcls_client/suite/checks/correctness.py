@@ -39,7 +39,6 @@ def _golden_answers(deployment: Deployment) -> Iterator[tuple[GoldenCaseReply, P
 
 
 def _golden_classes(deployment: Deployment) -> str:
-    """Compares the best class of every golden case."""
     wrong = [
         f"{case.name}: {answer.class_id} instead of {case.top[0].class_id}"
         for case, answer in _golden_answers(deployment)
@@ -51,7 +50,6 @@ def _golden_classes(deployment: Deployment) -> str:
 
 
 def _golden_probabilities(deployment: Deployment) -> str:
-    """Compares the probabilities of every golden case."""
     tolerance = deployment.golden.tolerance
     differences = {case.name: golden_difference(case, answer) for case, answer in _golden_answers(deployment)}
     wrong = [f"{name}: {found:.2g}" for name, found in differences.items() if found > tolerance]
@@ -64,7 +62,6 @@ def _golden_probabilities(deployment: Deployment) -> str:
 
 
 def _golden_labels(deployment: Deployment) -> str:
-    """Compares the names of the classes that golden cases record."""
     wrong: list[str] = []
     compared = 0
     for case in deployment.golden.cases:
@@ -82,7 +79,6 @@ def _golden_labels(deployment: Deployment) -> str:
 
 
 def _labelled_cases(deployment: Deployment) -> str:
-    """Asks the user's labelled images."""
     if not deployment.options.cases:
         raise CheckSkippedError("no --cases given")
     expected = {str(case.path): case.class_id for case in deployment.options.cases}
@@ -101,7 +97,6 @@ def _labelled_cases(deployment: Deployment) -> str:
 
 
 def _probabilities_sum_to_one(deployment: Deployment) -> str:
-    """Adds up a whole vector."""
     vector = deployment.vector(packaged_image("image.png")).probabilities or ()
     require(bool(vector), "the answer has no `probabilities` although they were asked for")
     require(all(0 <= p <= 1 for p in vector), f"probabilities from {min(vector):g} to {max(vector):g}, not 0 to 1")
@@ -129,7 +124,6 @@ def _whole_vector(deployment: Deployment) -> str:
 
 
 def _same_pixels(*pairs: tuple[str, str], tolerance: float) -> Callable[[Deployment], str]:
-    """Makes a check that pairs of the suite's images get the same answer."""
 
     def run(deployment: Deployment) -> str:
         found: list[str] = []
@@ -172,7 +166,6 @@ def _orientation(deployment: Deployment) -> str:
 
 
 def _top_k(deployment: Deployment) -> str:
-    """Asks for one and for two classes."""
     image = packaged_image("image.png")
     for asked in (1, 2):
         got = len(deployment.client.predict(image, top_k=asked).top)

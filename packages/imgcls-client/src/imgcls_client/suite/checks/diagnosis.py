@@ -40,7 +40,7 @@ def _channel_order(deployment: Deployment) -> str:
 
 
 def _answers_not_crossed(deployment: Deployment) -> str:
-    """Asks for different images at once and compare each answer with the one it gets alone."""
+    """Asks for different images at once and compares each answer with the one it gets alone."""
     images = {case.name: case.image for case in deployment.golden.cases}
     images |= {name: packaged_image(name) for name in _OWN_IMAGES}
     alone = {name: deployment.vector(image) for name, image in images.items()}

@@ -16,7 +16,6 @@ _BATCH_IMAGES = 8
 
 
 def _load(deployment: Deployment, plan: LoadPlan) -> Load:
-    """Puts load on the deployment with its golden images."""
     calls = [predict_call(image) for image in deployment.images]
     return LoadRun(deployment.direct.connection, calls, plan).run()
 
@@ -33,22 +32,18 @@ def _require_fast(deployment: Deployment, found: Load) -> str:
 
 
 def _kinds(found: Load) -> str:
-    """Lists failures by kind."""
     return ", ".join(f"{count} × {kind}" for kind, count in found.errors.items())
 
 
 def _first_call(deployment: Deployment) -> str:
-    """Says how long the first call of this run took."""
     return f"the first image took {deployment.first_call_ms:.0f} ms"
 
 
 def _warm_latency(deployment: Deployment) -> str:
-    """Asks one image after the other."""
     return _require_fast(deployment, _load(deployment, LoadPlan(concurrency=1, duration_s=deployment.options.load_s)))
 
 
 def _parallel_load(deployment: Deployment) -> str:
-    """Asks many images at once."""
     options = deployment.options
     return _require_fast(deployment, _load(deployment, LoadPlan(options.concurrency, options.load_s)))
 
@@ -64,7 +59,6 @@ def _sustained_rate(deployment: Deployment) -> str:
 
 
 def _batch_against_single(deployment: Deployment) -> str:
-    """Compares one request of several images with as many requests of one."""
     if "/predict/batch" not in described_routes(deployment):
         raise CheckSkippedError("/openapi.json does not describe /predict/batch")
     images = [deployment.images[number % len(deployment.images)] for number in range(_BATCH_IMAGES)]
@@ -74,7 +68,6 @@ def _batch_against_single(deployment: Deployment) -> str:
 
 
 def _health_under_load(deployment: Deployment) -> str:
-    """Asks for the health while many images are asked."""
     options = deployment.options
     calls = [predict_call(image) for image in deployment.images]
     mixed = [call for image_call in calls for call in (image_call, Call("GET", "/health"))]

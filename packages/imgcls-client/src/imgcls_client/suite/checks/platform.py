@@ -24,7 +24,6 @@ POLL_S = 5.0
 
 
 def _on_platform(deployment: Deployment) -> None:
-    """Skips where there is no known platform."""
     if not deployment.options.is_behind_router:
         raise CheckSkippedError("not on a platform that is known; --project and --app name one on Cerebrium")
 
@@ -38,7 +37,6 @@ def _api_of(deployment: Deployment) -> CerebriumApi:
 
 
 def _endpoint_private(deployment: Deployment) -> str:
-    """Asks without the platform's token."""
     _on_platform(deployment)
     with deployment.as_anonymous(None) as anonymous:
         answer = anonymous.exchange(predict_call(packaged_image("image.png")))
@@ -51,7 +49,6 @@ def _endpoint_private(deployment: Deployment) -> str:
 
 
 def _run_id(deployment: Deployment) -> str:
-    """Looks for the run id of two calls."""
     _on_platform(deployment)
     ids = [deployment.exchange(predict_call(packaged_image("image.png"))).request_id for _ in range(2)]
     require(all(ids), "answers have no x-request-id, so a run cannot be found in the platform's log")
@@ -60,14 +57,12 @@ def _run_id(deployment: Deployment) -> str:
 
 
 def _app_status(deployment: Deployment) -> str:
-    """Asks the platform how the app is."""
     state = _api_of(deployment).state()
     require(state.status.lower() in _WELL, f"the platform says {state.status!r}")
     return f"{state.status}, {state.min_replicas} to {state.max_replicas} replicas"
 
 
 def _replicas(deployment: Deployment) -> str:
-    """Asks the platform for replicas and their restarts."""
     containers = _api_of(deployment).containers()
     restarted = [container for container in containers if container.restarts]
     counts = ", ".join(f"{each.container_id} {each.restarts} ×" for each in restarted)
@@ -76,7 +71,6 @@ def _replicas(deployment: Deployment) -> str:
 
 
 def _recent_runs(deployment: Deployment) -> str:
-    """Asks the platform for recent runs."""
     runs = _api_of(deployment).runs()
     if not runs:
         raise CheckSkippedError("the platform lists no runs")
@@ -91,7 +85,6 @@ def _recent_runs(deployment: Deployment) -> str:
 
 
 def _recent_errors(deployment: Deployment) -> str:
-    """Reads the platform's log for errors."""
     lines = _api_of(deployment).log_lines()
     errors = [line for line in lines if any(mark in line for mark in _ERROR_MARKS)]
     require(not errors, f"{len(errors)} errors among the last {len(lines)} lines: {errors[0][:160] if errors else ''}")
@@ -99,7 +92,6 @@ def _recent_errors(deployment: Deployment) -> str:
 
 
 def _parallel_spread(deployment: Deployment) -> str:
-    """Sends many calls at once and see which replicas ran them."""
     _on_platform(deployment)
     call = predict_call(packaged_image("image.png"))
     with ThreadPoolExecutor(_PARALLEL_CALLS) as threads:

@@ -33,7 +33,6 @@ def described_routes(deployment: Deployment) -> dict[str, object]:
 
 
 def _openapi_reachable(deployment: Deployment) -> str:
-    """Finds the routes of the contract in the description."""
     paths = described_routes(deployment)
     missing = [route for route in _ROUTES if route not in paths]
     require(not missing, f"/openapi.json does not describe {', '.join(missing)}")
@@ -41,7 +40,6 @@ def _openapi_reachable(deployment: Deployment) -> str:
 
 
 def _contract_kept(deployment: Deployment) -> str:
-    """Reads real answers as the replies of the contract."""
     image = predict_call(packaged_image("image.png"), probabilities=True)
     wrong: list[str] = []
     for call, reply in ((HEALTH, HealthReply), (READY, ReadyReply), (GOLDEN, GoldenReply), (image, None)):
@@ -66,7 +64,6 @@ class _Metadata(msgspec.Struct):
 
 
 def _v2_metadata(deployment: Deployment) -> str:
-    """Asks for the model's metadata in the Open Inference Protocol."""
     paths = described_routes(deployment)
     if not any(re.match(r"/v2/models/\{[^}]+\}$", path) for path in paths):
         raise CheckSkippedError("/openapi.json describes no /v2 routes")
@@ -82,7 +79,6 @@ def _v2_metadata(deployment: Deployment) -> str:
 
 
 def _request_id_echoed(deployment: Deployment) -> str:
-    """Sends a request id and look for it in a good answer and in a refusal."""
     for what, call in (
         ("an answer", predict_call(packaged_image("image.png"))),
         ("a refusal", predict_call(b"no image", media_type="image/jpeg")),
@@ -100,7 +96,6 @@ def _request_id_echoed(deployment: Deployment) -> str:
 
 
 def _unknown_route(deployment: Deployment) -> str:
-    """Asks for a route that is not there."""
     answer = deployment.exchange(Call("GET", "/no-such-route"))
     require_problem(answer, status=(404,), code=("not_found",))
     return describe(answer)
@@ -118,7 +113,6 @@ def _methods(deployment: Deployment) -> str:
 
 
 def _models_listed(deployment: Deployment) -> str:
-    """Finds the golden cases' model among the models."""
     if "/models" not in described_routes(deployment):
         raise CheckSkippedError("/openapi.json does not describe /models")
     answer = deployment.exchange(MODELS)

@@ -57,7 +57,6 @@ def _refused(make: Callable[[], Call], status: int | tuple[int, ...], *code: str
 
 
 def _answered(name: str, *, file_name: str = "image") -> Callable[[Deployment], str]:
-    """Makes a check that an unusual image gets an answer."""
 
     def run(deployment: Deployment) -> str:
         way = "raw" if file_name == "image" else "multipart"
@@ -69,41 +68,34 @@ def _answered(name: str, *, file_name: str = "image") -> Callable[[Deployment], 
 
 
 def _as_jpeg(body: bytes) -> Call:
-    """Sends bytes that claim to be a JPEG."""
     return predict_call(body, media_type="image/jpeg")
 
 
 def _as_json(document: str) -> Call:
-    """Sends text that claims to be JSON."""
     return Call("POST", "/predict", headers={"content-type": "application/json"}, body=document.encode())
 
 
 def _truncated() -> Call:
-    """Sends the first half of a JPEG."""
     whole = packaged_image("image.jpg")
     return _as_jpeg(whole[: len(whole) // 2])
 
 
 def _corrupt() -> Call:
-    """Sends a PNG whose pixel data are overwritten."""
     whole = packaged_image("image.png")
     middle = len(whole) // 3
     return predict_call(whole[:middle] + b"\x55" * 2000 + whole[middle + 2000 :])
 
 
 def _wrong_media_type() -> Call:
-    """Sends a good image as text."""
     return predict_call(packaged_image("image.png"), media_type="text/plain")
 
 
 def _form_without_file() -> Call:
-    """Sends a form that has another field than `file`."""
     body = b'--x\r\nContent-Disposition: form-data; name="other"\r\n\r\nnothing\r\n--x--\r\n'
     return Call("POST", "/predict", headers={"content-type": "multipart/form-data; boundary=x"}, body=body)
 
 
 def _with_top_k(value: str) -> Call:
-    """Asks a good image with a certain top_k."""
     image = packaged_image("image.png")
     return Call("POST", "/predict", params={"top_k": value}, headers={"content-type": "image/png"}, body=image)
 

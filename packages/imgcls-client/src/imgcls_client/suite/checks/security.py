@@ -27,7 +27,6 @@ _INTERNALS = ("Traceback (most recent call last)", 'File "/', "/site-packages/",
 
 
 def _denied_to(deployment: Deployment, key: str | None, whose: str) -> str:
-    """Requires that a call with this key is denied."""
     if not deployment.has_key and not deployment.options.expect_private:
         raise CheckSkippedError(
             "no key given, so the deployment may be open to all; --expect-private makes that a failure"
@@ -39,12 +38,10 @@ def _denied_to(deployment: Deployment, key: str | None, whose: str) -> str:
 
 
 def _without_key(deployment: Deployment) -> str:
-    """Asks without a key."""
     return _denied_to(deployment, None, "a caller without a key")
 
 
 def _wrong_key(deployment: Deployment) -> str:
-    """Asks with a wrong key."""
     return _denied_to(deployment, _WRONG_KEY, "a caller with a wrong key")
 
 
@@ -72,7 +69,6 @@ def _knows_route(deployment: Deployment, path: str) -> bool:
 
 
 def _internal_addresses(deployment: Deployment) -> str:
-    """Asks the service to fetch images from places that only it can reach."""
     for address in _INTERNAL_ADDRESSES:
         body = json.dumps({"image_url": address}).encode()
         call = Call("POST", "/predict", headers={"content-type": "application/json"}, body=body)
@@ -85,7 +81,6 @@ def _internal_addresses(deployment: Deployment) -> str:
 
 
 def _provoked(deployment: Deployment) -> list[tuple[str, HttpAnswer]]:
-    """Provokes refusals of several kinds."""
     image = packaged_image("image.png")
     calls = {
         "a broken image": predict_call(image[: len(image) // 2]),
@@ -103,7 +98,6 @@ def _provoked(deployment: Deployment) -> list[tuple[str, HttpAnswer]]:
 
 
 def _no_internals(deployment: Deployment) -> str:
-    """Reads refusals for what only the inside of the service knows."""
     answers = _provoked(deployment)
     for what, answer in answers:
         body = answer.body.decode("utf-8", "replace")
