@@ -13,7 +13,11 @@ from imgcls_serve.problems import INTERNAL, PROBLEMS
 from imgcls_serve.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [*sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "packages").glob("*/README.md")), ROOT / "README.md"]
+PAGES = [
+    *sorted(ROOT.glob("*.md")),
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted([*ROOT.glob("packages/*/README.md"), *ROOT.glob("apps/*/README.md")]),
+]
 COMMAND = re.compile(
     r"(?<!-t )(?<!package )(?<![/\w])(imgcls-(?:convert|serve|client|train|deploy))(?!/)"
     r"((?:[ \t]+[a-z]+\b)?)([^`\n|]*)"
