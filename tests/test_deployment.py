@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 from imgcls_deploy.cerebrium.cross_checks import GPU_BATCH
 from imgcls_serve.app import create_app
-from imgcls_serve.engine.layout import WIDE_MAX_BATCH
+from imgcls_serve.scheduler.layout import WIDE_MAX_BATCH
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings
 

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from imgcls_serve.problems import INTERNAL, PROBLEMS
+from imgcls_contract import PROBLEMS
 from imgcls_serve.settings import Settings
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -91,7 +91,7 @@ def test_the_http_page_has_every_route_and_no_other():
 
 def test_the_http_page_has_every_code_with_its_status():
     page = text_of(ROOT / "docs/http.md")
-    for problem in {*PROBLEMS.values(), INTERNAL}:
+    for problem in PROBLEMS.values():
         assert f"| {problem.status} | `{problem.code}` |" in page
 
 

@@ -35,7 +35,7 @@ def exposed() -> set[str]:
     for name, kind in re.findall(r"^# TYPE (\S+) (\w+)$", asyncio.run(metrics()), re.MULTILINE):
         suffixes = ("_bucket", "_sum", "_count") if kind == "histogram" else ("",)
         names |= {name + suffix for suffix in suffixes}
-    source = (ROOT / "apps/serve/src/imgcls_serve/metrics.py").read_text()
+    source = (ROOT / "apps/serve/src/imgcls_serve/observing/state_metrics.py").read_text()
     return names | set(re.findall(r'"(imgcls_gpu_\w+)"', source)) | {"up"}
 
 

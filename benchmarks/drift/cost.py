@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 from imgcls_core.artifact.answer_bins import reference_distribution
-from imgcls_serve.answer_tally import AnswerTally
-from imgcls_serve.drift import drift_figures
+from imgcls_serve.observing.counters import AnswerCounters
+from imgcls_serve.observing.drift import drift_figures
 
 ROUNDS, CALLS = 7, 3200
 SHAPES = ((1, 8), (1, 100), (1, 1000), (32, 1000))
@@ -25,13 +25,13 @@ def main() -> None:
     result: dict[str, float] = {}
     for images, classes in SHAPES:
         answers = dice.dirichlet(np.full(classes, 0.05), size=images).astype(np.float32)
-        tally = AnswerTally(classes, window_s=3600)
-        best_s = min(_cpu_s(lambda: tally.add(answers), CALLS) for _ in range(ROUNDS))  # noqa: B023 - runs at once
+        counters = AnswerCounters(classes, window_s=3600)
+        best_s = min(_cpu_s(lambda: counters.add(answers), CALLS) for _ in range(ROUNDS))  # noqa: B023 - runs at once
         result[f"batch of {images}, {classes} classes, µs an image"] = round(best_s / images * 1e6, 2)
     many = dice.dirichlet(np.full(1000, 0.05), size=5000).astype(np.float32)
-    reference, tally = reference_distribution(many), AnswerTally(1000, window_s=3600)
-    tally.add(many[:500])
-    best_s = min(_cpu_s(lambda: drift_figures(tally.window(), reference), 300) for _ in range(ROUNDS))
+    reference, counters = reference_distribution(many), AnswerCounters(1000, window_s=3600)
+    counters.add(many[:500])
+    best_s = min(_cpu_s(lambda: drift_figures(counters.window(), reference), 300) for _ in range(ROUNDS))
     result["a scrape, 1000 classes, µs"] = round(best_s * 1e6, 1)
     sys.stdout.write(json.dumps(result, indent=2, ensure_ascii=False) + "\n")
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imgcls_serve.drift import LIMIT_PSI, answers_needed, jensen_shannon, population_stability
+from imgcls_serve.observing.drift import LIMIT_PSI, answers_needed, jensen_shannon, population_stability
 
 if TYPE_CHECKING:
     from conftest import PictureOf, RunningService, StartService
@@ -68,8 +68,8 @@ def test_nothing_in_common_is_the_largest_distance() -> None:
     assert population_stability(np.array([50, 50, 0]), other, 1000) > 5
 
 
-def drift_of(running: RunningService, name: str = "colours_with_reference") -> dict[str, Any]:
-    reply = running.client.get(f"/models/{name}/drift")
+def drift_of(running: RunningService, name: str = "colours_with_reference", **query: object) -> dict[str, Any]:
+    reply = running.client.get(f"/models/{name}/drift", params={key: str(value) for key, value in query.items()})
     assert reply.status_code == 200, reply.text
     return reply.json()
 
@@ -87,7 +87,13 @@ def test_a_service_that_nobody_asked_has_no_distance_and_says_what_it_needs(
         body = drift_of(running)
         assert body["window"]["answers"] == body["since_load"]["answers"] == 0
         assert body["reference"]["images"] == 2000
-        assert body["drift"]["classes"] == {"psi": None, "jensen_shannon": None, "answers_needed": 104}
+        assert body["limit_psi"] == 0.25
+        assert body["drift"]["classes"] == {
+            "status": "too_few_answers",
+            "psi": None,
+            "jensen_shannon": None,
+            "answers_needed": 104,
+        }
         found = series(running, "imgcls_drift")
     assert found['imgcls_drift_window_answers{model="colours_with_reference"}'] == 0
     assert found['imgcls_drift_window_seconds{model="colours_with_reference"}'] == 3600
@@ -163,3 +169,33 @@ def test_the_figures_are_those_of_the_histograms(
     pairs = [((count + 0.5) / 8, (share * 4 + 0.5) / 8) for count, share in zip(found, expected, strict=True)]
     assert body["drift"]["classes"]["psi"] == pytest.approx(sum((p - q) * math.log(p / q) for p, q in pairs))
     assert 0 < body["drift"]["classes"]["jensen_shannon"] < 1
+
+
+def test_a_limit_of_the_callers_own_decides_how_many_answers_it_takes_and_what_is_drift(
+    start_service: StartService, colours_with_reference_path: Path, picture_of: PictureOf
+) -> None:
+    """Forty answers of one class: drift by a limit of 3, nothing yet by 0.25, and never by one finer than chance."""
+    with start_service(model=colours_with_reference_path) as running:
+        for _ in range(40):
+            running.client.post("/predict", content=picture_of("cyan"), headers=PNG)
+        judged = {limit: drift_of(running, limit_psi=limit) for limit in (0.005, 0.25, 1.5, 100)}
+        wrong = [running.client.get(f"/models/x/drift?limit_psi={limit}").status_code for limit in ("0", "-1", "nan")]
+    assert [body["limit_psi"] for body in judged.values()] == [0.005, 0.25, 1.5, 100]
+    found = {limit: body["drift"]["classes"] for limit, body in judged.items()}
+    needed = [one["answers_needed"] for one in found.values()]
+    assert needed == [None, 104, 17, 1]
+    assert [one["status"] for one in found.values()] == ["reference_too_small", "too_few_answers", "drifted", "stable"]
+    assert {one["psi"] for one in found.values()} == {found[0.25]["psi"]}
+    assert wrong == [422, 422, 422]
+
+
+def test_answers_as_the_reference_has_them_are_stable(
+    start_service: StartService, colours_with_reference_path: Path, picture_of: PictureOf
+) -> None:
+    with start_service(model=colours_with_reference_path) as running:
+        reference = drift_of(running)["reference"]["class_shares"]
+        colours = ["red", "green", "blue", "yellow", "cyan", "magenta", "black", "white"]
+        for colour, share in zip(colours, reference, strict=True):
+            for _ in range(round(120 * share)):
+                running.client.post("/predict", content=picture_of(colour), headers=PNG)
+        assert drift_of(running)["drift"]["classes"]["status"] == "stable"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from imgcls_serve.idle_memory import give_back_when_idle
+from imgcls_serve.observing.idle_memory import give_back_when_idle
 
 
 async def _run(taken: list[int], pending: list[int], *, looks: int) -> list[int]:

@@ -1,19 +1,18 @@
 import pytest
-from imgcls_serve.engine.layout import choose_layout
+from imgcls_serve.scheduler.layout import choose_layout
 
 
 @pytest.mark.parametrize(("requested", "provider"), [("auto", "cpu"), ("parallel", "cpu"), ("parallel", "cuda")])
 def test_parallel_runs_one_single_threaded_inference_per_core(requested: str, provider: str) -> None:
     layout = choose_layout(requested, provider=provider, cpus=6)
     assert (layout.name, layout.all_round, layout.decoders, layout.runners) == ("parallel", 6, 0, 0)
-    assert layout.inference_threads == layout.max_batch == 1
+    assert layout.max_batch == 1
 
 
 @pytest.mark.parametrize(("requested", "provider"), [("auto", "cuda"), ("wide", "cpu")])
 def test_wide_runs_one_inference_fed_by_decoders(requested: str, provider: str) -> None:
     layout = choose_layout(requested, provider=provider, cpus=6)
     assert (layout.name, layout.all_round, layout.decoders, layout.runners) == ("wide", 0, 6, 1)
-    assert layout.inference_threads == 6
     assert layout.max_batch == 32
 
 

@@ -6,9 +6,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+from imgcls_contract import Prediction, ReadyReply, decode_batch
 from imgcls_serve.app import openapi
-from imgcls_serve.problems import PROBLEMS
-from imgcls_serve.schemas import BatchReply, PredictReply, ReadyReply
 from imgcls_serve.settings import settings_table
 
 if TYPE_CHECKING:
@@ -29,9 +29,9 @@ def test_the_examples_are_what_the_schemas_say() -> None:
     def example(path: str, method: str) -> Any:
         return paths[path][method]["responses"]["200"]["content"]["application/json"]["example"]
 
-    PredictReply.model_validate(example("/predict", "post"))
-    BatchReply.model_validate(example("/predict/batch", "post"))
-    ReadyReply.model_validate(example("/ready", "get"))
+    assert msgspec.convert(example("/predict", "post"), Prediction).top
+    assert len(decode_batch(msgspec.json.encode(example("/predict/batch", "post"))).results) == 2
+    assert msgspec.convert(example("/ready", "get"), ReadyReply).ready
 
 
 def test_every_reference_in_the_document_leads_somewhere() -> None:
@@ -39,13 +39,6 @@ def test_every_reference_in_the_document_leads_somewhere() -> None:
     text = json.dumps(document)
     for part in text.split('"#/components/schemas/')[1:]:
         assert part.split('"')[0] in document["components"]["schemas"]
-
-
-def test_every_problem_code_is_used_once_for_one_status() -> None:
-    by_code: dict[str, set[int]] = {}
-    for problem in PROBLEMS.values():
-        by_code.setdefault(problem.code, set()).add(problem.status)
-    assert all(len(statuses) == 1 for statuses in by_code.values())
 
 
 def test_the_committed_settings_are_the_real_ones() -> None:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from imgcls_serve.errors import ForbiddenError, UnauthorizedError
-from imgcls_serve.security import Gatekeeper
+from imgcls_serve.http.security import Gatekeeper
 
 if TYPE_CHECKING:
     from conftest import PictureOf, StartService

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from imgcls_core import DecodeLimits, ImagePreprocessor
 from imgcls_core.artifact import Preprocessing
-from imgcls_serve.served_model import ServedModel
+from imgcls_serve.models.served_model import ServedModel
 from PIL import Image
 
 ORIENTATION = 0x0112

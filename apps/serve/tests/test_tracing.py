@@ -78,7 +78,7 @@ def test_without_a_collector_nothing_of_opentelemetrys_sdk_is_imported() -> None
 
     code = (
         "import sys\n"
-        "from imgcls_serve.tracing import tracer_from_environment\n"
+        "from imgcls_serve.observing.tracing import tracer_from_environment\n"
         "assert tracer_from_environment() is None\n"
         "sys.exit(any(name.startswith('opentelemetry.sdk') for name in sys.modules))\n"
     )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from imgcls_serve.errors import BodyTooLargeError, UrlFailedError, UrlRefusedError
-from imgcls_serve.url_fetch import MAX_REDIRECTS, UrlFetcher, is_public
+from imgcls_serve.http.url_fetch import MAX_REDIRECTS, UrlFetcher, is_public
 
 if TYPE_CHECKING:
     from conftest import RunningService, StartService

@@ -49,11 +49,11 @@ def main(
     if show_openapi:
         _print_openapi()
 
-    from imgcls_serve.settings import SettingsError, read_settings
+    from imgcls_serve.settings import InvalidSettingError, read_settings
 
     try:
         settings = read_settings(model=model, models_dir=models_dir, host=host, port=port)
-    except SettingsError as error:
+    except InvalidSettingError as error:
         _refuse(str(error))
     _check_files(settings)
 
@@ -79,7 +79,7 @@ def _print_openapi() -> NoReturn:
 
 
 def _check_files(settings: Settings) -> None:
-    from imgcls_serve.model_files import find_artifacts
+    from imgcls_serve.models.model_files import find_artifacts
 
     model, folder = settings.model, settings.models_dir
     if model is None and folder is None:

@@ -3,7 +3,7 @@
 ServiceError (ImgclsError)
 ├── QueueFullError            as much is waiting as may wait
 ├── NotReadyError             no model yet, a failed start, a dead worker, draining
-├── DeadlineExceededError     the answer would come too late (TimeoutError)
+├── DeadlinePassedError       the answer would come too late (TimeoutError)
 ├── CallerGoneError           nobody waits for the answer any more
 ├── UnknownModelError         no model of that name (LookupError)
 ├── ModelRefusedError         a file that was to be loaded cannot be served
@@ -54,7 +54,7 @@ class NotReadyError(ServiceError):
         super().__init__(reason)
 
 
-class DeadlineExceededError(ServiceError, TimeoutError):
+class DeadlinePassedError(ServiceError, TimeoutError):
     """The time for this request is over."""
 
     code = "deadline_exceeded"

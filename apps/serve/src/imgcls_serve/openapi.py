@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from imgcls_contract import PROBLEMS, schema_components
 
-from imgcls_serve.schemas import ProblemReply
-from imgcls_serve.tensors import InferJson
+from imgcls_serve.routes.tensors import InferJson
 
 _REF: Final = "#/components/schemas/{model}"
 
@@ -19,6 +20,7 @@ Errors are problem documents (RFC 9457) with a stable `code`. A request may carr
 the answer, and `X-Request-Timeout-Ms`. Where the service has API keys, send one as `Authorization: Bearer …` or
 `X-API-Key`; admin routes need the admin token in the same way."""
 
+_UNDECODABLE: Final = PROBLEMS["image_undecodable"]
 _SHA256: Final = "c213762320c0b856e3f7ba547538e7ef1d6465c6dd51b512cf3cd128f8fab567"
 _TENCH: Final = {"class_id": 0, "label": "tench", "probability": 0.7023928761482239}
 _STAGES: Final = {"decode": 2.677, "queue": 0.108, "inference": 6.545}
@@ -37,11 +39,11 @@ _EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
             _IMAGE,
             {
                 "error": {
-                    "type": "urn:imgcls:problem:image_undecodable",
-                    "title": "The image cannot be decoded",
-                    "status": 400,
+                    "type": _UNDECODABLE.type,
+                    "title": _UNDECODABLE.title,
+                    "status": _UNDECODABLE.status,
                     "detail": "The image cannot be decoded: it is empty.",
-                    "code": "image_undecodable",
+                    "code": _UNDECODABLE.code,
                 }
             },
         ],
@@ -67,10 +69,10 @@ def openapi_document(app: FastAPI, *, root_path: str | None = None) -> dict[str,
         document["servers"] = [{"url": root_path}]
     components = document.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
-    for model in (ProblemReply, InferJson):
-        schema = model.model_json_schema(ref_template=_REF)
-        schemas.update(schema.pop("$defs", {}))
-        schemas[model.__name__] = schema
+    schema = InferJson.model_json_schema(ref_template=_REF)
+    schemas.update(schema.pop("$defs", {}))
+    schemas[InferJson.__name__] = schema
+    schemas.update(msgspec.json.decode(msgspec.json.encode(schema_components())))
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -15,7 +15,7 @@ _MIN_KEY_LENGTH = 8
 _SECRETS = frozenset({"api_keys", "admin_token"})
 
 
-class SettingsError(ValueError):
+class InvalidSettingError(ValueError):
     """A setting has a value that is not allowed; the message is one line for each."""
 
 
@@ -154,12 +154,12 @@ def read_settings(**given: object) -> Settings:
     """Reads the settings: `given` (from the command line) first, then the environment, then the defaults.
 
     Raises:
-        SettingsError: one line for each wrong value; names the variable, what it holds and what is allowed.
+        InvalidSettingError: one line for each wrong value; names the variable, what it holds and what is allowed.
     """
     try:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
-        raise SettingsError("\n".join(_sentence(fault) for fault in error.errors())) from None
+        raise InvalidSettingError("\n".join(_sentence(fault) for fault in error.errors())) from None
 
 
 def settings_table() -> str:

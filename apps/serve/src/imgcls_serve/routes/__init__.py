@@ -1,1 +1,1 @@
-"""The routes, one module for each family."""
+"""The routes, a module for each subject; may import everything but the application that includes them."""

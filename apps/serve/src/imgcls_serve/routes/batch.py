@@ -4,32 +4,32 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from imgcls_contract import BatchReply, FailedImage, ImageAnswer
 
-from imgcls_serve.answers import encode_reply, image_answer
-from imgcls_serve.bodies import envelope_limit, media_type_of, parse_form, parse_json, read_body
-from imgcls_serve.engine.job import Answer
 from imgcls_serve.errors import InvalidParameterError, ServiceError, UnsupportedMediaTypeError
-from imgcls_serve.problems import image_fault
-from imgcls_serve.request_context import RequestContext, context_of
-from imgcls_serve.routes.dependencies import CallerWatch
-from imgcls_serve.routes.documented import CHECK_HEADER, IMAGES_BODY, TIMEOUT_HEADER, problems
-from imgcls_serve.routes.predict import PredictQuery, asked_top_k, image_in_json
-from imgcls_serve.schemas import BatchJson, BatchReply, PredictJson
-from imgcls_serve.served_model import ServedModel
+from imgcls_serve.http.bodies import envelope_limit, image_in_json, media_type_of, parse_form, read_body
+from imgcls_serve.http.caller import CallerWatch
+from imgcls_serve.http.problems import image_fault
+from imgcls_serve.http.request_context import RequestContext, context_of
+from imgcls_serve.http.requests import BatchJson, PredictJson, PredictQuery, parse_json
+from imgcls_serve.models.served_model import ServedModel
+from imgcls_serve.routes.answers import image_answer, json_reply, model_id
+from imgcls_serve.routes.direct_route import DirectRoute
+from imgcls_serve.routes.documented import CHECK_HEADER, IMAGES_BODY, TIMEOUT_HEADER, replies
+from imgcls_serve.routes.predict import asked_top_k
+from imgcls_serve.scheduler.job import JobResult
 
-router = APIRouter()
+router = APIRouter(route_class=DirectRoute)
 
-Encoded = bytes | bytearray | ServiceError
+_Encoded = bytes | ServiceError
 
 
 @router.post(
     "/predict/batch",
-    response_model=BatchReply,
-    response_model_exclude_none=True,
-    responses=problems(401, 403, 404, 408, 413, 415, 422, 500, 503, 504),
+    responses=replies(BatchReply, 401, 403, 404, 408, 413, 415, 422, 500, 503, 504),
     openapi_extra={"requestBody": IMAGES_BODY, "parameters": [TIMEOUT_HEADER, CHECK_HEADER]},
 )
 async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()]) -> Response:
@@ -38,54 +38,52 @@ async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()
     The body is a form with fields `file`, or JSON with `images`. A bad image is an error in its own place.
     """
     context = context_of(request.scope)
-    service, deadline = context.service, context.deadline
-    model = service.model(query.model, is_check=context.is_check)
+    deadline = context.deadline
+    model, scheduler = context.service.model(query.model), context.service.scheduler
     asked_top_k(model, query)
-    service.check_admission(deadline)
+    scheduler.check_admission(deadline)
     images = await _read_images(request, context)
-    service.check_admission(deadline, len(images))
+    scheduler.check_admission(deadline, len(images))
     futures = [
-        service.submit(model, image, deadline_s=deadline.at_s, timeout_ms=deadline.timeout_ms)
+        scheduler.submit(model, image, deadline, is_counted=not context.is_check)
         for image in images
         if not isinstance(image, ServiceError)
     ]
     with CallerWatch(request, futures):
         answered = iter(await asyncio.gather(*futures, return_exceptions=True))
-    found = [image if isinstance(image, ServiceError) else next(answered) for image in images]
-    results = [_result(context, model, one, query) for one in found]
+    outcomes = [image if isinstance(image, ServiceError) else next(answered) for image in images]
     context.fields.update(model=model.name, model_sha256=model.sha256[:12], images=len(images))
-    reply = {
-        "results": results,
-        "model": {"name": model.name, "sha256": model.sha256},
-        "total_ms": round(context.elapsed_ms, 3),
-        "request_id": context.request_id,
-    }
-    return Response(encode_reply(reply), media_type="application/json")
+    reply = BatchReply(
+        results=[_result(context, model, one, query) for one in outcomes],
+        model=model_id(model),
+        total_ms=round(context.elapsed_ms, 3),
+        request_id=context.request_id,
+    )
+    return json_reply(reply)
 
 
 def _result(
-    context: RequestContext, model: ServedModel, found: Answer | BaseException, query: PredictQuery
-) -> dict[str, Any]:
-    if isinstance(found, Answer):
-        metrics = context.service.metrics
-        return image_answer(
-            model, found, metrics, top_k=asked_top_k(model, query), with_probabilities=query.probabilities
-        )
-    if not isinstance(found, Exception):
-        raise found
-    return {"error": image_fault(context, found)}
+    context: RequestContext, model: ServedModel, outcome: JobResult | BaseException, query: PredictQuery
+) -> ImageAnswer | FailedImage:
+    if isinstance(outcome, JobResult):
+        k = asked_top_k(model, query)
+        return image_answer(context, model, outcome, k=k, with_probabilities=query.probabilities)
+    if not isinstance(outcome, Exception):
+        raise outcome
+    return FailedImage(image_fault(context, outcome))
 
 
-async def _read_images(request: Request, context: RequestContext) -> Sequence[Encoded]:
+async def _read_images(request: Request, context: RequestContext) -> Sequence[_Encoded]:
     settings = context.service.settings
     media_type, options = media_type_of(context)
     if media_type not in {"multipart/form-data", "application/json"}:
         raise UnsupportedMediaTypeError(media_type, allowed="`multipart/form-data`, `application/json`")
     most = min(settings.max_images, settings.queue_size)
     whole = envelope_limit(media_type, max_image_bytes=settings.max_image_bytes, images=most)
-    body = await read_body(context, request.receive, limit=min(whole, settings.max_body_bytes))
+    body = await read_body(request, context, limit=min(whole, settings.max_body_bytes))
     if media_type == "multipart/form-data":
-        images = [part.content for part in parse_form(body, options, max_parts=most + 16) if part.name == "file"]
+        parts = parse_form(body, options, max_parts=most + 16)
+        images = [content for name, content in parts if name == "file"]
     else:
         entries = parse_json(body, BatchJson).images
         _check_count(len(entries), most)
@@ -99,7 +97,7 @@ def _check_count(images: int, most: int) -> None:
         raise InvalidParameterError(f"The request has {images} images; 1 to {most} are allowed.")
 
 
-async def _image(context: RequestContext, entry: PredictJson) -> Encoded:
+async def _image(context: RequestContext, entry: PredictJson) -> _Encoded:
     try:
         return await image_in_json(context, entry)
     except ServiceError as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from imgcls_serve.problems import MEDIA_TYPE
-from imgcls_serve.schemas import PredictJson, ProblemReply
+import msgspec
+from imgcls_contract import PROBLEM_MEDIA_TYPE, PROBLEMS, ProblemDocument
+
+from imgcls_serve.http.requests import PredictJson
 from imgcls_serve.settings import Settings
 
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
@@ -89,22 +91,24 @@ CHECK_HEADER: Final[dict[str, Any]] = {
     "schema": {"type": "string"},
 }
 
-_MEANING: Final = {
-    400: "Not an image, corrupt or truncated (`image_undecodable`).",
-    401: "No key (`unauthorized`).",
-    403: "A wrong key (`forbidden`).",
-    404: "No such model (`unknown_model`).",
-    408: "The body did not arrive in time (`body_too_slow`).",
-    413: "Too many bytes or pixels (`body_too_large`, `image_too_large`).",
-    415: "A media type that is not taken (`unsupported_media_type`).",
-    422: "A wrong parameter or bad base64 (`invalid_parameter`, `invalid_base64`).",
-    500: "A fault of the service (`internal_error`).",
-    503: "Full or not ready (`queue_full`, `not_ready`); `Retry-After` says when to come again.",
-    504: "The deadline passed (`deadline_exceeded`).",
-}
+
+def replies(reply: type[msgspec.Struct], *statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Gives the `responses` of a route: its reply, and the problems of these statuses."""
+    return {200: {"content": {"application/json": {"schema": _reference(reply)}}}, **problems(*statuses)}
 
 
 def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Gives the `responses` of a route for these statuses."""
-    schema = {"schema": {"$ref": f"#/components/schemas/{ProblemReply.__name__}"}}
-    return {status: {"description": _MEANING[status], "content": {MEDIA_TYPE: schema}} for status in statuses}
+    """Gives the `responses` of a route for the problems of these statuses."""
+    return {
+        status: {
+            "description": " ".join(
+                f"`{one.code}`: {one.meaning}" for one in PROBLEMS.values() if one.status == status
+            ),
+            "content": {PROBLEM_MEDIA_TYPE: {"schema": _reference(ProblemDocument)}},
+        }
+        for status in statuses
+    }
+
+
+def _reference(struct: type[msgspec.Struct]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{struct.__name__}"}

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Response
+from imgcls_contract import AnswerHistograms, ModelDriftReply, ReferenceReply
 
-from imgcls_serve.answer_tally import AnswerCounts
-from imgcls_serve.drift import LIMIT_PSI, drift_figures
+from imgcls_serve.observing.counters import AnswerCounts
+from imgcls_serve.observing.drift import LIMIT_PSI, drift_figures
+from imgcls_serve.routes.answers import json_reply, model_id
 from imgcls_serve.routes.dependencies import ServiceDep
-from imgcls_serve.routes.documented import problems
+from imgcls_serve.routes.documented import replies
 from imgcls_serve.routes.models import ModelPath
-from imgcls_serve.schemas import AnswerHistograms, DriftFiguresReply, ModelDriftReply, ModelId, ReferenceReply
 
 router = APIRouter()
 
+LimitPsi = Annotated[
+    float,
+    Query(
+        gt=0,
+        allow_inf_nan=False,
+        description="From which population stability index on a distribution counts as drifted; decides "
+        "`answers_needed` and `status`.",
+    ),
+]
 
-@router.get("/models/{name}/drift", responses=problems(401, 403, 404))
-async def drift(service: ServiceDep, name: ModelPath) -> ModelDriftReply:
-    """Gives the histograms of a model's answers, the reference in its artifact, and the distance between them.
+
+@router.get("/models/{name}/drift", responses=replies(ModelDriftReply, 401, 403, 404, 422))
+async def drift(service: ServiceDep, name: ModelPath, limit_psi: LimitPsi = LIMIT_PSI) -> Response:
+    """Gives the histograms of a model's answers, the reference in its artifact, and the distance between them, judged.
 
     Counted is every image that was answered, whichever route it came by; not counted are refused and failed ones,
     the service's own checks at load, and requests with `X-Imgcls-Check: true`.
     """
     model = service.registry.get(name)
-    window = model.tally.window()
+    window = model.counters.window()
     reference = model.metadata.reference
-    return ModelDriftReply(
-        model=ModelId(name=model.name, sha256=model.sha256),
-        limit_psi=LIMIT_PSI,
-        window_s=model.tally.window_s,
+    reply = ModelDriftReply(
+        model=model_id(model),
+        limit_psi=limit_psi,
+        window_s=model.counters.window_s,
         window=_histograms(window),
-        since_load=_histograms(model.tally.since_load()),
+        since_load=_histograms(model.counters.since_load()),
         reference=None
         if reference is None
         else ReferenceReply(
@@ -40,8 +51,9 @@ async def drift(service: ServiceDep, name: ModelPath) -> ModelDriftReply:
             confidence_shares=list(reference.confidence_shares),
             entropy_shares=list(reference.entropy_shares),
         ),
-        drift=None if reference is None else DriftFiguresReply.model_validate(asdict(drift_figures(window, reference))),
+        drift=None if reference is None else drift_figures(window, reference, limit_psi),
     )
+    return json_reply(reply)
 
 
 def _histograms(counts: AnswerCounts) -> AnswerHistograms:

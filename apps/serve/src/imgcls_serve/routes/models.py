@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Response
+from imgcls_contract import ModelReply, ModelsReply
 
+from imgcls_serve.routes.answers import json_reply
 from imgcls_serve.routes.dependencies import ADMIN, ServiceDep
-from imgcls_serve.routes.documented import problems
-from imgcls_serve.schemas import ModelReply, ModelsReply
+from imgcls_serve.routes.documented import replies
 from imgcls_serve.service import Service
 
 router = APIRouter()
@@ -17,28 +18,28 @@ router = APIRouter()
 ModelPath = Annotated[str, Path(description="What `GET /models` calls it.")]
 
 
-@router.get("/models", responses=problems(401, 403))
-async def models(service: ServiceDep) -> ModelsReply:
+@router.get("/models", responses=replies(ModelsReply, 401, 403))
+async def models(service: ServiceDep) -> Response:
     """Lists the models that are loaded or could be."""
-    return await _models(service)
+    return json_reply(await _models(service))
 
 
-@router.post("/models/{name}/load", dependencies=[ADMIN], responses=problems(401, 403, 404, 422))
-async def load(service: ServiceDep, name: ModelPath) -> ModelReply:
+@router.post("/models/{name}/load", dependencies=[ADMIN], responses=replies(ModelReply, 401, 403, 404, 422))
+async def load(service: ServiceDep, name: ModelPath) -> Response:
     """Loads a model, or loads it again from its file, without losing a request.
 
     The new one is warmed and must reproduce its golden answers before it takes the old one's place; a file that
     cannot be served is refused and changes nothing.
     """
     await service.load_model(name)
-    return _reply(service, name)
+    return json_reply(_reply(service, name))
 
 
-@router.post("/models/{name}/default", dependencies=[ADMIN], responses=problems(401, 403, 404))
-async def default(service: ServiceDep, name: ModelPath) -> ModelsReply:
+@router.post("/models/{name}/default", dependencies=[ADMIN], responses=replies(ModelsReply, 401, 403, 404, 422))
+async def default(service: ServiceDep, name: ModelPath) -> Response:
     """Lets a loaded model answer the requests that name none."""
     service.registry.set_default(name)
-    return await _models(service)
+    return json_reply(await _models(service))
 
 
 async def _models(service: Service) -> ModelsReply:

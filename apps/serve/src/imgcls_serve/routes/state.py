@@ -1,4 +1,4 @@
-"""`GET /health`, `/ready` and `/golden`: what a deployment says of itself."""
+"""`GET /health`, `/ready`, `/golden` and `/metrics`: what a deployment says of itself."""
 
 from __future__ import annotations
 
@@ -8,21 +8,22 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
 
 import psutil
-from fastapi import APIRouter, Query
-
-from imgcls_serve.errors import NotReadyError
-from imgcls_serve.routes.dependencies import ServiceDep
-from imgcls_serve.routes.documented import problems
-from imgcls_serve.schemas import (
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import PlainTextResponse, Response
+from imgcls_contract import (
     ClassProbability,
     GoldenCaseReply,
     GoldenReply,
     Gpu,
     HealthModel,
     HealthReply,
-    ModelId,
     ReadyReply,
 )
+
+from imgcls_serve.errors import NotReadyError
+from imgcls_serve.routes.answers import json_reply, model_id
+from imgcls_serve.routes.dependencies import ServiceDep
+from imgcls_serve.routes.documented import replies
 
 router = APIRouter()
 
@@ -32,14 +33,14 @@ _DISTRIBUTIONS = ("imgcls-serve", "imgcls-core", "onnxruntime", "onnxruntime-gpu
 
 
 @router.head("/health", include_in_schema=False)
-@router.get("/health")
-async def health(service: ServiceDep) -> HealthReply:
+@router.get("/health", responses=replies(HealthReply))
+async def health(service: ServiceDep) -> Response:
     """Says that the process can answer, and how it is; never waits for inference."""
     model = service.registry.default
     machine = psutil.virtual_memory()
     disk = shutil.disk_usage("/")
     gpu = service.gpu
-    return HealthReply(
+    reply = HealthReply(
         status="ok",
         model=HealthModel(name=model.name, sha256=model.sha256, classes=len(model.metadata.classes)) if model else None,
         provider=model.provider if model else None,
@@ -53,25 +54,26 @@ async def health(service: ServiceDep) -> HealthReply:
         uptime_s=round(service.uptime_s, 3),
         versions=_versions(),
     )
+    return json_reply(reply)
 
 
 @router.head("/ready", include_in_schema=False)
-@router.get("/ready", responses=problems(503))
-async def ready(service: ServiceDep) -> ReadyReply:
+@router.get("/ready", responses=replies(ReadyReply, 503))
+async def ready(service: ServiceDep) -> Response:
     """Says whether images are answered: the model is loaded, checked and warm, and the service is not ending."""
     model = service.registry.default
     if (reason := service.not_ready_reason) is not None or model is None:
         raise NotReadyError(reason or "No model is loaded.")
-    return ReadyReply(ready=True, model=ModelId(name=model.name, sha256=model.sha256), provider=model.provider)
+    return json_reply(ReadyReply(ready=True, model=model_id(model), provider=model.provider))
 
 
-@router.get("/golden", responses=problems(404, 503))
-async def golden(service: ServiceDep, model: ModelName = None) -> GoldenReply:
+@router.get("/golden", responses=replies(GoldenReply, 404, 422, 503))
+async def golden(service: ServiceDep, model: ModelName = None) -> Response:
     """Gives the golden cases of the artifact, for clients that test a deployment."""
     served = service.model(model)
     metadata = served.metadata
-    return GoldenReply(
-        model=ModelId(name=served.name, sha256=served.sha256),
+    reply = GoldenReply(
+        model=model_id(served),
         precision=metadata.source.precision,
         tolerance=metadata.golden_tolerance,
         cases=[
@@ -91,6 +93,14 @@ async def golden(service: ServiceDep, model: ModelName = None) -> GoldenReply:
             for case in metadata.golden
         ],
     )
+    return json_reply(reply)
+
+
+@router.get("/metrics", response_class=PlainTextResponse)
+async def metrics(request: Request, service: ServiceDep) -> Response:
+    """Gives counters and measurements in the text format of Prometheus, or OpenMetrics where asked for."""
+    text, media_type = service.metrics.exposition(request.headers.get("accept", ""))
+    return Response(text, headers={"content-type": media_type})
 
 
 def _versions() -> dict[str, str]:

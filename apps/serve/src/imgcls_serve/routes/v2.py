@@ -8,18 +8,20 @@ from typing import Annotated, Any, Final
 
 import numpy as np
 from fastapi import APIRouter, Path, Request, Response
+from imgcls_core.inference.top_k import top_k
 
 from imgcls_serve import __version__
-from imgcls_serve.answers import image_answer
-from imgcls_serve.bodies import read_body
 from imgcls_serve.errors import NotReadyError, UnknownModelError, UnsupportedMediaTypeError
-from imgcls_serve.request_context import context_of
-from imgcls_serve.routes.dependencies import ADMIN, CallerWatch, ServiceDep
+from imgcls_serve.http.bodies import read_body
+from imgcls_serve.http.caller import CallerWatch
+from imgcls_serve.http.request_context import context_of
+from imgcls_serve.models.served_model import ServedModel
+from imgcls_serve.routes.answers import image_answer
+from imgcls_serve.routes.dependencies import ADMIN, ServiceDep
 from imgcls_serve.routes.documented import CHECK_HEADER, INFER_BODY, TIMEOUT_HEADER, problems
 from imgcls_serve.routes.predict import check_top_k
-from imgcls_serve.served_model import ServedModel
+from imgcls_serve.routes.tensors import ENCODED, PIXELS, PROBABILITIES, encode_output, images_of, parse_request
 from imgcls_serve.service import Service
-from imgcls_serve.tensors import ENCODED, PIXELS, PROBABILITIES, encode_output, images_of, parse_request
 
 router = APIRouter(prefix="/v2", tags=["open inference protocol"])
 
@@ -52,8 +54,8 @@ async def ready(service: ServiceDep) -> dict[str, bool]:
     return {"ready": True}
 
 
-@router.get("/models/{name}", responses=problems(401, 403, 404, 503))
-@router.get("/models/{name}/versions/{version}", responses=problems(401, 403, 404, 503))
+@router.get("/models/{name}", responses=problems(401, 403, 404, 422, 503))
+@router.get("/models/{name}/versions/{version}", responses=problems(401, 403, 404, 422, 503))
 async def metadata(service: ServiceDep, name: ModelPath, version: str = VERSION) -> dict[str, Any]:
     """Describes a model's tensors; a request sends one of the two inputs."""
     model = _model(service, name, version)
@@ -69,8 +71,8 @@ async def metadata(service: ServiceDep, name: ModelPath, version: str = VERSION)
     }
 
 
-@router.get("/models/{name}/ready", responses=problems(401, 403, 404, 503))
-@router.get("/models/{name}/versions/{version}/ready", responses=problems(401, 403, 404, 503))
+@router.get("/models/{name}/ready", responses=problems(401, 403, 404, 422, 503))
+@router.get("/models/{name}/versions/{version}/ready", responses=problems(401, 403, 404, 422, 503))
 async def model_ready(service: ServiceDep, name: ModelPath, version: str = VERSION) -> dict[str, Any]:
     """Says whether a model answers images."""
     _model(service, name, version)
@@ -91,28 +93,28 @@ async def infer(request: Request, service: ServiceDep, name: ModelPath, version:
     """Answers images: `images` UINT8 [N, H, W, 3] RGB, or `encoded_images` BYTES [N] of any format."""
     context = context_of(request.scope)
     deadline, settings = context.deadline, service.settings
-    model = _model(service, name, version, is_check=context.is_check)
-    service.check_admission(deadline)
+    model, scheduler = _model(service, name, version), service.scheduler
+    scheduler.check_admission(deadline)
     if (encoding := context.header(b"content-encoding")) not in {None, "", "identity"}:
         raise UnsupportedMediaTypeError(f"content encoding {encoding}", allowed="a body that is not compressed")
-    body = await read_body(context, request.receive, limit=settings.max_body_bytes)
+    body = await read_body(request, context, limit=settings.max_body_bytes)
     asked, binary = parse_request(body, context.header(JSON_LENGTH.lower().encode()))
     output = asked.output
-    check_top_k(model, max(1, output.parameters.classification))
+    k = output.parameters.classification
+    check_top_k(model, max(1, k))
     images = images_of(asked, binary, max_images=min(settings.max_images, settings.queue_size))
-    service.check_admission(deadline, len(images))
-    futures = [
-        service.submit(model, image, deadline_s=deadline.at_s, timeout_ms=deadline.timeout_ms) for image in images
-    ]
+    scheduler.check_admission(deadline, len(images))
+    futures = [scheduler.submit(model, image, deadline, is_counted=not context.is_check) for image in images]
     with CallerWatch(request, futures):
-        found = await asyncio.gather(*futures)
-    top_k = max(1, output.parameters.classification)
-    for one in found:
-        image_answer(model, one, service.metrics, top_k=1, with_probabilities=False)
+        results = await asyncio.gather(*futures)
+    for one in results:
+        image_answer(context, model, one, k=1, with_probabilities=False)
     entry, packed = encode_output(
-        np.stack([one.probabilities for one in found]),
+        np.stack([one.probabilities for one in results]),
         output,
-        [model.top_k(one.probabilities, top_k) for one in found] if output.parameters.classification else [],
+        [top_k(one.probabilities, model.metadata.classes, k) for one in results]
+        if output.parameters.classification
+        else [],
     )
     context.fields.update(model=model.name, model_sha256=model.sha256[:12], images=len(images))
     reply: dict[str, Any] = {"model_name": name, "model_version": VERSION, "outputs": [entry]}
@@ -146,8 +148,8 @@ async def unload(service: ServiceDep, name: ModelPath) -> dict[str, str]:
     return _state(service, name)
 
 
-def _model(service: Service, name: str, version: str, *, is_check: bool = False) -> ServedModel:
-    model = service.model(name, is_check=is_check)
+def _model(service: Service, name: str, version: str) -> ServedModel:
+    model = service.model(name)
     if version != VERSION:
         raise UnknownModelError(f"{name}, version {version}", known=[f"{name}, version {VERSION}"])
     return model

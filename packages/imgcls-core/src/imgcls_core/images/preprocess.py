@@ -5,7 +5,7 @@ The arithmetic after the resize (÷255, mean, std) is inside the artifact's grap
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,14 @@ from imgcls_core.errors import ImageTooLargeError
 from imgcls_core.images.decode import DecodeLimits, ImageSource, decode_image
 
 _FILTERS: Final = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+
+
+class PreparedImage(NamedTuple):
+    """An image as a network takes it, and the upright size that it had, in pixels."""
+
+    pixels: NDArray[np.uint8]  # [H, W, 3]
+    width_px: int
+    height_px: int
 
 
 class ImagePreprocessor:
@@ -44,7 +52,12 @@ class ImagePreprocessor:
             ImageUndecodableError: not an image, corrupt, truncated, empty.
             ImageTooLargeError: more bytes or pixels than the limits allow.
         """
-        return np.asarray(self._shrink(decode_image(source, self.limits)))
+        return self.prepare(source).pixels
+
+    def prepare(self, source: ImageSource) -> PreparedImage:
+        """Decodes and shrinks one image, and keeps the size that it had. Arguments and errors as `__call__`."""
+        image = decode_image(source, self.limits)
+        return PreparedImage(np.asarray(self._shrink(image)), *image.size)
 
     def decode(self, source: ImageSource) -> NDArray[np.uint8]:
         """Decodes one image at its own size: RGB uint8 [H, W, 3], upright. Raises as `__call__`."""

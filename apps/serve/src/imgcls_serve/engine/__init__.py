@@ -1,1 +1,0 @@
-"""Admission, decoding, batching and inference on worker threads; knows nothing of HTTP."""

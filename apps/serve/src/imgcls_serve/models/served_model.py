@@ -1,0 +1,61 @@
+"""A loaded artifact as the service uses it: checked, warm, with its preprocessing, its answers counted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from imgcls_core import ArtifactMetadata, DecodeLimits, ImagePreprocessor, OnnxClassifier
+from imgcls_core.images.decode import ImageSource
+from imgcls_core.images.preprocess import PreparedImage
+from numpy.typing import NDArray
+
+from imgcls_serve.observing.counters import AnswerCounters
+
+
+class ServedModel:
+    """One artifact, loaded on its provider and shown to reproduce its golden answers.
+
+    Args:
+        path: the artifact.
+        name: what requests call it.
+        provider: "auto", "cuda" or "cpu".
+        threads: processors for one inference on the CPU.
+        limits: largest image that is decoded.
+        window_s: how far back the figures of drift look, in seconds.
+
+    Attributes:
+        metadata: what the artifact says of itself.
+        sha256: of the file, as hex.
+        provider: the provider that runs the graph: "cuda" or "cpu".
+        provider_reason: one clause that says why this provider was taken.
+        counters: what it has answered, warm-up, golden cases at load and tests of the deployment left out.
+        preprocess: encoded image or RGB pixels → RGB uint8 of the network's size; raises ImageError.
+        predict: RGB uint8 [N, H, W, 3] → probabilities float32 [N, classes]; raises InferenceError.
+        count: takes note of answers that are traffic, float32 [N, classes].
+
+    Raises:
+        ArtifactError: the file cannot be used.
+        ProviderUnavailableError: the provider asked for cannot be used.
+        GoldenMismatchError: the provider does not reproduce the golden answers.
+    """
+
+    def __init__(
+        self, path: Path, *, name: str, provider: str, threads: int, limits: DecodeLimits, window_s: float
+    ) -> None:
+        classifier = OnnxClassifier(path, provider=provider, threads=threads)
+        classifier.check_golden()
+        self.name = name
+        self.path = path
+        self.metadata: ArtifactMetadata = classifier.metadata
+        self.sha256 = classifier.sha256
+        self.provider = classifier.provider
+        self.provider_reason = classifier.provider_reason
+        self.counters = AnswerCounters(len(self.metadata.classes), window_s=window_s)
+        # The scheduler's threads call core and the counters themselves: nothing is passed on here.
+        self.preprocess: Callable[[ImageSource], PreparedImage] = ImagePreprocessor(
+            self.metadata.preprocessing, limits
+        ).prepare
+        self.predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]] = classifier.predict
+        self.count: Callable[[NDArray[np.float32]], None] = self.counters.add

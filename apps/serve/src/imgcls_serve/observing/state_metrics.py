@@ -1,0 +1,93 @@
+"""What is read from the service at each scrape instead of being kept twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from imgcls_serve.observing.drift_metrics import CountedModel, drift_metrics
+from imgcls_serve.observing.gpu import gpu_readings
+
+
+@dataclass(frozen=True)
+class ObservedModel(CountedModel):
+    """A loaded model as its metrics show it."""
+
+    sha256: str
+    provider: str
+    precision: str
+    is_default: bool
+
+
+@dataclass(frozen=True)
+class ServiceState:
+    """The service at one moment.
+
+    Args:
+        is_ready: whether images are answered.
+        queue_size: most images waiting.
+        pending_images: accepted and unanswered, by stage.
+        requests_in_flight: being answered.
+        bytes_held: of the bodies of all requests.
+        models: the loaded ones by name.
+        has_gpu: whether there is one to read.
+    """
+
+    is_ready: bool
+    queue_size: int
+    pending_images: Mapping[str, int]
+    requests_in_flight: int
+    bytes_held: int
+    models: Mapping[str, ObservedModel]
+    has_gpu: bool
+
+
+class StateCollector(Collector):
+    """Asks for the service's state at each scrape.
+
+    Args:
+        read_state: gives it.
+    """
+
+    def __init__(self, read_state: Callable[[], ServiceState]) -> None:
+        self._read_state = read_state
+
+    def collect(self) -> Iterator[Metric]:
+        """Gives the metrics of this moment."""
+        state = self._read_state()
+        yield GaugeMetricFamily("imgcls_ready", "Whether images are answered.", float(state.is_ready))
+        yield GaugeMetricFamily("imgcls_queue_limit_images", "Most images waiting.", state.queue_size)
+        images = GaugeMetricFamily("imgcls_pending_images", "Images accepted and unanswered.", labels=("stage",))
+        for stage, count in state.pending_images.items():
+            images.add_metric((stage,), count)
+        yield images
+        yield GaugeMetricFamily("imgcls_in_flight_requests", "Requests being answered.", state.requests_in_flight)
+        yield GaugeMetricFamily("imgcls_held_bytes", "Bytes of the bodies of all requests.", state.bytes_held)
+        info = InfoMetricFamily("imgcls_model", "The loaded models.", labels=("name",))
+        for name, model in state.models.items():
+            about = {
+                "sha256": model.sha256,
+                "provider": model.provider,
+                "precision": model.precision,
+                "default": str(model.is_default).lower(),
+            }
+            info.add_metric((name,), about)
+        yield info
+        yield from drift_metrics(state.models)
+        if state.has_gpu:
+            yield from _gpu_metrics()
+
+
+def _gpu_metrics() -> Iterator[Metric]:
+    utilisation = GaugeMetricFamily("imgcls_gpu_utilisation_ratio", "Share of time in kernels.", labels=("gpu",))
+    used = GaugeMetricFamily("imgcls_gpu_memory_used_bytes", "Memory in use on the GPU.", labels=("gpu",))
+    total = GaugeMetricFamily("imgcls_gpu_memory_total_bytes", "Memory of the GPU.", labels=("gpu",))
+    for reading in gpu_readings():
+        label = (str(reading.index),)
+        utilisation.add_metric(label, reading.utilisation)
+        used.add_metric(label, reading.memory_used_bytes)
+        total.add_metric(label, reading.memory_total_bytes)
+    yield from (utilisation, used, total)
