@@ -160,7 +160,7 @@ def test_drift_is_told_once_and_its_end_once(watch: Watch, serve: Serve) -> None
     assert turns == ["drift broken", "drift recovered"]
 
 
-def test_the_report_draws_expected_and_found_and_every_chart_is_well_formed(
+def test_the_report_draws_expected_and_actual_and_every_chart_is_well_formed(
     run: Run, watch: Watch, serve: Serve, tmp_path: Path
 ) -> None:
     service = serve(drift=said())
@@ -173,15 +173,17 @@ def test_the_report_draws_expected_and_found_and_every_chart_is_well_formed(
     assert ended.exit_code == 0, ended.stderr
     assert "| drift of the last pass | PSI classes 0.00 confidence 2." in ended.stdout
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    charts = {
-        ElementTree.fromstring(f"<svg{part.split('</svg>')[0]}</svg>").get("aria-label")  # noqa: S314 - our own page
-        for part in page.split("<svg")[1:]
-    }
-    assert {f"{of}, expected and found" for of in ("classes", "confidence", "entropy")} < charts
+    figures = [
+        ElementTree.fromstring(f'<figure class="chart{part.split("</figure>")[0]}</figure>')  # noqa: S314 - our own page
+        for part in page.split('<figure class="chart')[1:]
+    ]
+    charts = {drawing.get("aria-label") for figure in figures for drawing in figure.iterfind("svg")}
+    assert {f"{of}, expected and actual" for of in ("confidence", "entropy")} < charts
+    assert "classes, expected and actual: those that moved most" in page
     assert "PSI over time" in charts
     assert "judged on 1000 answers" in page
     assert "Classes answered to all callers" in page
-    assert "axolotl" in page.split("Classes answered to all callers")[1].split("</svg>")[0]
+    assert "axolotl" in page.split("Classes answered to all callers")[1].split("</section>")[0]
 
 
 @pytest.mark.parametrize("version", [1, 2])

@@ -39,11 +39,11 @@ def test_the_report_is_one_page_without_anything_from_outside(run: Run, serve: S
     assert ended.exit_code == 0
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "The model is still loading." in page
-    assert 'class="gap"' in page
+    assert 'class="shade' in page
     assert "66.67%" in page
     assert "mean class id" in page
     assert "<script" not in page
-    assert "http" not in page.replace(service.url, "")
+    assert "://" not in page.replace(service.url, "")
     summary = (tmp_path / "s.md").read_text(encoding="utf-8")
     assert summary == ended.stdout
     assert "a call takes" in summary

@@ -83,7 +83,8 @@ def test_reports_are_written_for_ci_and_for_people(run: Run, serve: Serve, tmp_p
     assert cases == {"golden_labels": ["failure"], "top_k": ["system-out"]}
     page = (tmp_path / "suite.html").read_text(encoding="utf-8")
     assert "class &lt;" in page
-    assert "http://" not in page.replace(service.url, "")
+    assert "://" not in page.replace(service.url, "")
+    assert "failed (1)" in page.split("<legend>Show</legend>")[1]
 
 
 def test_json_is_one_document_with_every_test(run: Run, service: StandIn) -> None:

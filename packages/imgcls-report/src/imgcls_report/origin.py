@@ -8,15 +8,16 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
-def origin(*packages: str) -> dict[str, str]:
+def origin(*packages: str, machine: str = "machine") -> dict[str, str]:
     """Gives the facts "machine" and "versions"; the machine's name and address are not among them.
 
     Args:
         packages: whose versions matter, such as "imgcls-client".
+        machine: what the machine is called, where it could be taken for another.
     """
     found = [f"{package} {known}" for package in packages if (known := _version(package))]
-    machine = f"{_processor()}, {os.cpu_count() or 1} cores, {platform.system()} {platform.machine()}"
-    return {"machine": machine, "versions": ", ".join([*found, f"Python {platform.python_version()}"])}
+    told = f"{_processor()}, {os.cpu_count() or 1} cores, {platform.system()} {platform.machine()}"
+    return {machine: told, "versions": ", ".join([*found, f"Python {platform.python_version()}"])}
 
 
 def _version(package: str) -> str | None:

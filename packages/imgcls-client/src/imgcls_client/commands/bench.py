@@ -15,7 +15,8 @@ from imgcls_client.commands.durations import DURATION, DURATION_OR_ZERO
 from imgcls_client.errors import SettingsError, UnreachableError
 from imgcls_client.http.calls import predict_call
 from imgcls_client.load.generator import LoadPlan, LoadRun
-from imgcls_client.load.report import comparison, html_page, plan_text, text_report
+from imgcls_client.load.page import html_page
+from imgcls_client.load.report import comparison, plan_text, text_report
 from imgcls_client.load.samples import LoadFigures
 from imgcls_client.predict.image_sources import find_images
 
@@ -77,7 +78,7 @@ def bench(
         encoded = encoded or [case.image for case in client.golden().cases]
         if not encoded:
             raise SettingsError("The model carries no golden images; name some IMAGEs to send.")
-        client.predict(encoded[0], top_k=top_k)
+        model = client.predict(encoded[0], top_k=top_k).model
         click.echo(f"{plan_text(plan)}, {len(encoded)} images, {client.connection.url}", err=True)
         requests = [predict_call(each, top_k=top_k) for each in encoded]
         with show_time(warm_up_s + duration_s, "measuring"):
@@ -91,7 +92,7 @@ def bench(
     if earlier is not None:
         click.echo(comparison(load.figures(), earlier), err=as_json)
     if html is not None:
-        replace_file(html, html_page(load, plan, url))
+        replace_file(html, html_page(load, plan, url, f"{model.name} (sha256 {model.sha256[:12]}…)"))
     if not load.answered:
         raise UnreachableError(url, f"none of {len(load.samples)} calls was answered ({', '.join(load.errors)})")
 

@@ -1,22 +1,40 @@
 """The history of a deployment as one self-contained HTML page."""
 
+from __future__ import annotations
+
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime
-from html import escape
+from typing import TYPE_CHECKING, Final
 
 from imgcls_contract import ModelDriftReply
+from imgcls_report import (
+    Cell,
+    Column,
+    Line,
+    Shade,
+    Tone,
+    bar_chart,
+    chart,
+    figures,
+    number_scale,
+    origin,
+    page,
+    paragraph,
+    section,
+    table,
+    time_scale,
+)
 
-from imgcls_client.charts import Series, bar_chart, line_chart
-from imgcls_client.html_page import figures, page, table
+from imgcls_client.load.samples import percentile
 from imgcls_client.monitor.drift_report import drift_part
 from imgcls_client.monitor.history import Bucket, History
 from imgcls_client.monitor.observation import Stage
 
-__all__ = ["length_text", "report_page"]
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
-MOST_CLASSES = 20
-SERVICE_STAGES: tuple[Stage, ...] = ("decode", "queue", "inference")
+_MOST_CLASSES: Final = 20
+_SERVICE_STAGES: Final[tuple[Stage, ...]] = ("decode", "queue", "inference")
 
 
 def report_page(
@@ -26,60 +44,58 @@ def report_page(
     platform: dict[str, float] | None = None,
     live: ModelDriftReply | None = None,
 ) -> str:
-    """Draw uptime, latencies, failures, classes and drift.
+    """Draws uptime, latencies, failures, classes and drift.
 
     Args:
-        history: The passes.
-        url: Which deployment.
-        platform: Latest figures of the platform.
-        live: What the service said last of its answers.
+        history: the passes.
+        url: which deployment.
+        platform: latest figures of the platform.
+        live: what the service said last of its answers.
     """
-    body = [*head(history, url), *latency_part(history), *failure_part(history), *class_part(history, live)]
-    body += drift_part(history, live, x_text=time_text(history))
-    rows = [(f"{at:%Y-%m-%d %H:%M:%S}", name, sha256) for at, name, sha256 in history.models()]
-    body += ["<h2>Models</h2>", table(("first seen (UTC)", "name", "sha256"), rows)]
+    models = history.models()
+    rows = [(f"{at:%Y-%m-%d %H:%M:%S}", name, sha256) for at, name, sha256 in models]
+    body = [
+        _headline(history),
+        *_failure_part(history),
+        *_latency_part(history),
+        *_class_part(history, live),
+        *drift_part(history, live),
+        section("Models", table(("first seen (UTC)", "name", Column("sha256", "code")), rows)),
+    ]
     if platform:
-        rows = [(name, (f"{value:g}", "number")) for name, value in platform.items()]
-        body += ["<h2>Platform</h2>", table(("figure", "value"), rows)]
-    return page(f"imgcls monitor: {url}", body)
+        values = [(name, f"{value:g}") for name, value in platform.items()]
+        body.append(section("Platform", table(("figure", Column("value", "number")), values)))
+    facts = {
+        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
+        "watched": f"{history.start:%Y-%m-%d %H:%M:%S} to {history.end:%Y-%m-%d %H:%M:%S} UTC",
+        "passes": f"{len(history.passes):,}",
+        "model": f"{models[-1][1]} (sha256 {models[-1][2][:12]}…)" if models else "unknown",
+        **origin("imgcls-client", machine="asked from"),
+    }
+    verdict: tuple[str, Tone] = ("healthy", "good") if history.is_healthy else ("failing", "bad")
+    return page("imgcls monitor", url, body, facts=facts, verdict=verdict)
 
 
-def head(history: History, url: str) -> list[str]:
-    """Say the most important things first."""
-    state = '<span class="good">healthy</span>' if history.is_healthy else '<span class="bad">failing</span>'
-    calls = history.times_ms("call")
+def _headline(history: History) -> Markup:
+    """Says the most important things first: what somebody would have to act on."""
     good = history.last_good
     age = "never" if good is None else f"{length_text((datetime.now(UTC) - good).total_seconds())} ago"
     values = [
-        ("passes", str(len(history.passes))),
+        ("last good pass", age),
         ("available", f"{history.share(lambda seen: seen.is_available):.2%}"),
         ("ready", f"{history.share(lambda seen: seen.is_ready):.2%}"),
-        ("last good pass", age),
     ]
     golden = [seen for seen in history.passes if seen.is_golden_right is not None]
     if golden:
-        values.append(
-            ("golden answers right", f"{sum(seen.is_golden_right is True for seen in golden) / len(golden):.2%}")
-        )
-    if calls:
-        values.append(("a call takes (median)", f"{sorted(calls)[len(calls) // 2]:.0f} ms"))
-    span = f"{history.start:%Y-%m-%d %H:%M:%S} to {history.end:%Y-%m-%d %H:%M:%S} UTC"
-    return [f"<h1>{state}</h1>", f'<p class="soft"><code>{escape(url)}</code> · {span}</p>', figures(values)]
+        right = sum(seen.is_golden_right is True for seen in golden) / len(golden)
+        values.append(("golden answers right", f"{right:.2%}"))
+    if calls := history.times_ms("call"):
+        values += [(f"a call takes (p{percent:g})", f"{percentile(calls, percent):,.0f} ms") for percent in (50, 99)]
+    return figures(values)
 
 
-def clock(history: History) -> str:
-    """Choose how times are written: the day only where there are several."""
-    return "%H:%M:%S" if history.start.date() == history.end.date() else "%d %b %H:%M"
-
-
-def time_text(history: History) -> Callable[[float], str]:
-    """Give the writer of the time axis."""
-    form = clock(history)
-    return lambda at_s: datetime.fromtimestamp(at_s, UTC).strftime(form)
-
-
-def over_time(buckets: list[Bucket], values: list[float | None]) -> list[tuple[float, float | None]]:
-    """Put values on the time axis, with breaks where nobody was watching."""
+def _over_time(buckets: list[Bucket], values: list[float | None]) -> list[tuple[float, float | None]]:
+    """Puts values on the time axis, with breaks where nobody was watching."""
     points: list[tuple[float, float | None]] = []
     for bucket, value in zip(buckets, values, strict=True):
         if bucket.is_break:
@@ -88,61 +104,58 @@ def over_time(buckets: list[Bucket], values: list[float | None]) -> list[tuple[f
     return points
 
 
-def latency_part(history: History) -> list[str]:
-    """Draw latencies over time, outages shaded."""
-    buckets, text = history.buckets(), time_text(history)
-    gaps = [(each.start.timestamp(), (each.end or history.end).timestamp()) for each in history.outages()]
+def _latency_part(history: History) -> list[Markup]:
+    """Draws latencies over time, outages shaded."""
+    buckets = history.buckets()
+    spans = [(each.start.timestamp(), (each.end or history.end).timestamp()) for each in history.outages()]
 
-    whole = [
-        Series(f"p{percent:g}", over_time(buckets, [bucket.percentile_ms(percent, "call") for bucket in buckets]))
-        for percent in (50, 95, 99)
-    ]
-    stages = [
-        Series(stage, over_time(buckets, [bucket.percentile_ms(50, stage) for bucket in buckets]))
-        for stage in SERVICE_STAGES
-    ]
-    ready = over_time(
-        buckets, [sum(seen.is_ready for seen in bucket.passes) / len(bucket.passes) for bucket in buckets]
-    )
+    def percentiles(percent: float, stage: Stage) -> list[tuple[float, float | None]]:
+        return _over_time(buckets, [bucket.percentile_ms(percent, stage) for bucket in buckets])
+
+    whole = [Line(f"p{percent:g}", percentiles(percent, "call")) for percent in (50, 95, 99)]
+    stages = [Line(stage, percentiles(50, stage)) for stage in _SERVICE_STAGES]
+    shares = [sum(seen.is_ready for seen in bucket.passes) / len(bucket.passes) for bucket in buckets]
+    ready = Line("ready", _over_time(buckets, [*shares]))
+    ms, share = number_scale("ms"), number_scale("share of passes", high=1.0, text="{:.0%}".format)
     return [
-        "<h2>What callers wait</h2>",
-        line_chart(whole, title="latency over time", y_label="ms", x_text=text, gaps=gaps),
-        "<h2>Where the service spends it (median)</h2>",
-        line_chart(stages, title="stages over time", y_label="ms", x_text=text, gaps=gaps),
-        "<h2>Readiness</h2>",
-        line_chart([Series("ready", ready)], title="readiness", y_label="share", x_text=text, gaps=gaps, y_high=1.0),
+        section(heading, chart(title, [Shade("outage", spans), *curves], x=time_scale(), y=y, has_caption=False))
+        for heading, title, curves, y in (
+            ("What callers wait", "latency over time", whole, ms),
+            ("Where the service spends it (median)", "stages over time", stages, ms),
+            ("Readiness", "readiness", [ready], share),
+        )
     ]
 
 
-def failure_part(history: History) -> list[str]:
-    """List outages and failures by kind."""
-    outages = history.outages()
+def _failure_part(history: History) -> list[Markup]:
+    """Lists outages and failures by kind."""
+    outages, errors = history.outages(), history.errors()
     alerts = [
-        (each.rule, f"{each.alerted_at:%Y-%m-%d %H:%M:%S}", (each.detail or "", "bad")) for each in history.open_alerts
+        (each.rule, f"{each.alerted_at:%Y-%m-%d %H:%M:%S}", Cell(each.detail or "", "bad"))
+        for each in history.open_alerts
     ]
-    opened = ["<h2>Open alerts</h2>", table(("rule", "since (UTC)", "found"), alerts)] if alerts else []
-    if not outages and not history.errors():
-        return [*opened, "<h2>Failures</h2>", '<p class="good">None.</p>']
+    opened = [section("Open alerts", table(("rule", "since (UTC)", "found"), alerts))] if alerts else []
+    if not outages and not errors:
+        return [*opened, section("Failures", paragraph("None.", "good"))]
     rows = [
         (
             f"{each.start:%Y-%m-%d %H:%M:%S}",
             "lasts" if each.end is None else f"{each.end:%Y-%m-%d %H:%M:%S}",
-            (length_text(each.length_s(history.end)), "number"),
+            length_text(each.length_s(history.end)),
             each.reason,
         )
         for each in outages
     ]
-    kinds = [(kind, float(count)) for kind, count in history.errors().most_common()]
+    kinds = [(kind, (count,)) for kind, count in errors.most_common()]
+    listed = table(("from (UTC)", "until", Column("length", "number"), "first reason"), rows)
     return [
         *opened,
-        "<h2>Failures</h2>",
-        table(("from (UTC)", "until", "length", "first reason"), rows),
-        bar_chart(kinds, title="failures by kind", value_text=lambda value: f"{value:.0f}"),
+        section("Failures", listed, bar_chart("failures by kind", kinds, series=("failures",), name="kind")),
     ]
 
 
-def class_part(history: History, live: ModelDriftReply | None) -> list[str]:
-    """Draw the answered classes: those of all callers where the service counts any, else of the monitor's images."""
+def _class_part(history: History, live: ModelDriftReply | None) -> list[Markup]:
+    """Draws the answered classes: those of all callers where the service counts any, else of the monitor's images."""
     has_callers = live is not None and live.window.answers > 0
     counts = Counter(dict(enumerate(live.window.classes))) if live and has_callers else history.classes()
     if not (total := counts.total()):
@@ -150,24 +163,23 @@ def class_part(history: History, live: ModelDriftReply | None) -> list[str]:
     labels = history.labels()
     ((often, times),) = counts.most_common(1)
     bars = [
-        (f"{each} {labels.get(each, '')}", count / total) for each, count in counts.most_common(MOST_CLASSES) if count
+        (f"{each} {labels.get(each, '')}", (count / total,))
+        for each, count in counts.most_common(_MOST_CLASSES)
+        if count
     ]
     values = [
-        ("answers", str(total)),
+        ("answers", f"{total:,}"),
         ("classes", str(sum(count > 0 for count in counts.values()))),
         ("mean class id", f"{sum(each * count for each, count in counts.items()) / total:.1f}"),
         ("most frequent class", f"{often} {labels.get(often, '')} ({times / total:.1%})"),
     ]
     whose = "to all callers" if has_callers else "to the monitor's own images"
-    return [
-        f"<h2>Classes answered {whose}</h2>",
-        figures(values),
-        bar_chart(bars, title="class distribution", value_text=lambda value: f"{value:.1%}"),
-    ]
+    drawn = bar_chart("class distribution", bars, series=("share",), name="class", text="{:.1%}".format)
+    return [section(f"Classes answered {whose}", figures(values), drawn)]
 
 
 def length_text(seconds: float) -> str:
-    """Write a length of time."""
+    """Writes a length of time."""
     for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * length:
             return f"{seconds / length:.1f} {unit}"
