@@ -186,6 +186,18 @@ def test_the_report_draws_expected_and_actual_and_every_chart_is_well_formed(
     assert "axolotl" in page.split("Classes answered to all callers")[1].split("</section>")[0]
 
 
+def test_the_report_draws_no_drift_from_a_handful_of_answers(
+    run: Run, watch: Watch, serve: Serve, tmp_path: Path
+) -> None:
+    service = serve(drift=said(answers=5))
+    watch(service)
+    run("monitor", "report", "--database", tmp_path / "m.sqlite", "--html", tmp_path / "r.html")
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "not judged: 5 answers" in page
+    assert "expected and actual" not in page
+    assert "PSI over time" not in page
+
+
 @pytest.mark.parametrize("version", [1, 2])
 def test_a_history_of_an_earlier_version_is_taken_over(
     run: Run, watch: Watch, serve: Serve, tmp_path: Path, version: int

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 Tone = Literal["", "good", "bad", "warn", "soft"]
+_TEXTS_SIDE_BY_SIDE: Final = 3  # columns of text that a phone cannot hold
 _WORDS: Final[dict[Tone, str]] = {"bad": "failed", "warn": "skipped", "good": "passed"}
 
 
@@ -55,7 +56,7 @@ class Row:
 def table(
     columns: Sequence[str | Column], rows: Iterable[Sequence[str | Markup | Cell] | Row], *, caption: str = ""
 ) -> Markup:
-    """Lays out a table.
+    """Lays out a table; where there is no room for three columns of text, each row becomes a block of lines.
 
     Args:
         columns: headings; a plain one is a column of text.
@@ -65,7 +66,8 @@ def table(
     headings = [Column(column) if isinstance(column, str) else column for column in columns]
     laid = [row if isinstance(row, Row) else Row(row, "") for row in rows]
     told = [(row.tone, [cell if isinstance(cell, Cell) else Cell(cell) for cell in row.cells]) for row in laid]
-    return fill("table", columns=headings, rows=told, caption=caption)
+    stacks = sum(column.kind in {"text", "code"} for column in headings) >= _TEXTS_SIDE_BY_SIDE
+    return fill("table", columns=headings, rows=told, caption=caption, stacks=stacks)
 
 
 def row_filter(counts: dict[Tone, int], words: dict[Tone, str] | None = None) -> Markup:
