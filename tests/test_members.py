@@ -62,6 +62,17 @@ def test_a_member_that_is_published_tells_its_changes(pyproject: Path) -> None:
     assert is_private or (pyproject.parent / "CHANGELOG.md").read_text().startswith("# Changelog")
 
 
+@pytest.mark.parametrize("pyproject", MEMBERS, ids=lambda path: path.parent.name)
+def test_a_member_bounds_the_members_that_it_stands_on(pyproject: Path) -> None:
+    """Each has its own version; one that is released later must not break one that is installed."""
+    requirements = [
+        text
+        for text in metadata(str(project_of(pyproject)["name"])).get_all("Requires-Dist", [])
+        if text.startswith("imgcls")
+    ]
+    assert [text for text in requirements if ">=" not in text and "extra ==" not in text] == []
+
+
 def test_a_public_class_name_is_defined_once() -> None:
     """A word that means two things is looked up in the wrong place."""
     places: defaultdict[str, list[str]] = defaultdict(list)

@@ -38,10 +38,14 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         status, body = 200, dict[str, object]()
         if self.path == "/v4/ready" and server.not_ready_for > 0:
             server.not_ready_for -= 1
-            status, body = 503, {"detail": "loading"}
+            status, body = 503, {"status": 503, "code": "model_not_ready", "detail": "the artifact is being loaded"}
         elif self.path == "/v4/health":
             server.former_for -= 1
-            body = {"model": {"sha256": "0" * 64 if server.former_for >= 0 else server.sha256}}
+            sha256 = "0" * 64 if server.former_for >= 0 else server.sha256
+            model = {"name": "resnet18", "sha256": sha256, "classes": 1000}
+            gpu = {"present": False, "reason": "none"}
+            body = {"status": "ok", "model": model, "provider": "cpu", "gpu": gpu, "uptime_s": 1.0}
+            body |= {"memory": {}, "disk": {}, "versions": {}}
         text = json.dumps(body).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(text)))
@@ -77,7 +81,7 @@ def test_it_waits_for_the_new_artifact_and_not_only_for_ready(deployment: Deploy
     result = wait(deployment.server_address[1], "--artifact", str(artifact), token="a-token")  # noqa: S106 - not a real one
     assert result.returncode == 0, result.stderr
     lines = result.stdout.splitlines()
-    assert lines[0] == 'not ready: 503 {"detail": "loading"}'
+    assert "the artifact is being loaded" in lines[0]
     assert lines[1].startswith("ready, but with the artifact 000000000000")
     assert lines[2] == f"ready with the artifact {deployment.sha256[:12]}"
     assert deployment.tokens == {"Bearer a-token"}
@@ -97,4 +101,14 @@ def test_an_address_where_nobody_listens_is_named_so() -> None:
         held.bind(("127.0.0.1", 0))
         result = wait(held.getsockname()[1], "--timeout-s", "0")
     assert result.returncode == 1
-    assert "cannot be reached: ConnectError" in result.stdout
+    assert "did not get ready within 0 s: " in result.stderr
+    assert "refused" in result.stderr
+
+
+def test_an_address_that_is_none_is_a_mistake_of_usage() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "imgcls_deploy", "wait", "not an address"],
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert result.returncode == 2
+    assert "Traceback" not in result.stderr

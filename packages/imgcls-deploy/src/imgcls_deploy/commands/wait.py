@@ -7,9 +7,14 @@ import os
 from pathlib import Path
 
 import click
+from imgcls_client.errors import ImgclsClientError, SettingsError
+from imgcls_client.http.client import ImgclsClient
+from imgcls_client.http.readiness import wait_until_ready
+from imgcls_client.http.retry_policy import NO_RETRY
 
 from imgcls_deploy.errors import DeployError
-from imgcls_deploy.readiness import wait_until_ready
+
+POLL_S = 3.0
 
 
 @click.command("wait")
@@ -23,6 +28,16 @@ def command(url: str, artifact: Path | None, timeout_s: float) -> None:
     """
     token = os.environ.get("IMGCLS_PLATFORM_TOKEN") or os.environ.get("IMGCLS_API_KEY")
     sha256 = hashlib.sha256(artifact.read_bytes()).hexdigest() if artifact else None
-    headers = {"Authorization": f"Bearer {token}"} if token else {}
-    if not wait_until_ready(url, headers=headers, sha256=sha256, timeout_s=timeout_s, say=click.echo):
-        raise DeployError(f"It did not get ready within {timeout_s:g} s.")
+    too_late = f"{url} did not get ready within {timeout_s:g} s"
+    try:
+        with ImgclsClient(url, api_key=token or None, retry=NO_RETRY) as client:
+            # While a platform replaces a revision, its router may say anything: every failure may pass.
+            readiness = wait_until_ready(
+                client, timeout_s, sha256=sha256, poll_s=POLL_S, say=click.echo, passing=(ImgclsClientError,)
+            )
+    except SettingsError as error:
+        raise click.BadParameter(str(error), param_hint="URL") from error
+    except ImgclsClientError as error:
+        raise DeployError(f"{too_late}: {error.brief}") from error
+    if not readiness.ready:
+        raise DeployError(f"{too_late}: {readiness.reason or 'it does not say why'}.")
