@@ -98,8 +98,8 @@ class _Uniform:
 
     provider, provider_reason, classes = "cpu", "asked for", 8
 
-    def __init__(self, props):
-        self.props, self.sizes = props, []
+    def __init__(self):
+        self.sizes = []
 
     def run(self, images):
         self.sizes.append(len(images))
@@ -107,7 +107,7 @@ class _Uniform:
 
 
 def test_another_runtime_answers_in_place_of_onnx_runtime(colours, colours_path):
-    runtime = _Uniform(colours.metadata.to_props())
+    runtime = _Uniform()
     classifier = OnnxClassifier(colours_path, runtime=runtime)
     assert classifier.predict(np.zeros((3, 4, 4, 3), np.uint8)).tolist() == [[0.125] * 8] * 3
     assert (classifier.metadata, classifier.sha256, runtime.sizes) == (colours.metadata, colours.sha256, [1, 3])

@@ -9,7 +9,10 @@ ImgclsError
 │   ├── ArtifactUnreadableError        ONNX Runtime cannot load it
 │   ├── ArtifactMetadataError          the imgcls.* keys are missing or wrong
 │   ├── ArtifactSchemaError            written for a newer schema
-│   └── ArtifactSignatureError         inputs or outputs differ from the contract
+│   ├── ArtifactSignatureError         inputs or outputs differ from the contract
+│   ├── SealBrokenError                changed after it was sealed
+│   ├── TrustError                     signed by no trusted key, or a key that cannot be used
+│   └── InvalidAnswerError             it answers with numbers that are no probabilities
 ├── GoldenMismatchError                the provider does not reproduce the golden answers
 ├── ProviderUnavailableError           the execution provider asked for cannot be used
 └── InferenceError (RuntimeError)      ONNX Runtime failed on a valid batch
@@ -123,6 +126,42 @@ class ArtifactSignatureError(ArtifactError):
         super().__init__(f"{path!r} has {actual}; an artifact has {expected}. Convert it again with `imgcls-convert`.")
 
 
+class SealBrokenError(ArtifactError):
+    """The file was changed after it was sealed.
+
+    Args:
+        path: the file.
+        changes: which parts, and what happened to them.
+    """
+
+    code = "seal_broken"
+
+    def __init__(self, path: str, changes: str) -> None:
+        self.path, self.changes = path, changes
+        super().__init__(
+            f"{path!r} was changed after it was sealed ({changes}). Take the original, or convert the model again."
+        )
+
+
+class TrustError(ArtifactError):
+    """No trusted key has signed the artifact, or a key or signature cannot be used."""
+
+    code = "not_trusted"
+
+
+class InvalidAnswerError(ArtifactError):
+    """The artifact answers with numbers that are no probabilities: the graph is not the one that was converted."""
+
+    code = "invalid_answer"
+
+    def __init__(self, path: str, *, image: str, reason: str) -> None:
+        self.path = path
+        super().__init__(
+            f"{path!r} answers {image} with {reason}; an artifact's rows are finite and sum to 1. "
+            "Convert the model again, or serve it on another provider."
+        )
+
+
 class GoldenMismatchError(ImgclsError):
     """The golden answers are not reproduced on this provider.
 
@@ -133,6 +172,7 @@ class GoldenMismatchError(ImgclsError):
         expected_class_id: PyTorch's top-1.
         actual_class_id: top-1 here.
         provider: the execution provider that answered.
+        explanation: the fault whose answers these are, where one fits: "3 of 4 answers are those of: …".
     """
 
     code = "golden_mismatch"
@@ -146,12 +186,15 @@ class GoldenMismatchError(ImgclsError):
         expected_class_id: int,
         actual_class_id: int,
         provider: str,
+        explanation: str | None = None,
     ) -> None:
         self.case, self.max_abs_diff, self.tolerance = case, max_abs_diff, tolerance
         self.expected_class_id, self.actual_class_id = expected_class_id, actual_class_id
+        self.explanation = explanation
         super().__init__(
             f"Golden case {case!r} differs from PyTorch on provider {provider!r}: max |Δp| = {max_abs_diff:.1e}, "
             f"tolerance {tolerance:.1e}; top-1 is class {actual_class_id}, PyTorch says {expected_class_id}. "
+            f"{f'{explanation}. ' if explanation else ''}"
             "Serve the artifact on another provider or convert it again."
         )
 

@@ -5,10 +5,12 @@ Every value is JSON under a key `imgcls.*`. Reading checks all of it; nothing he
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
+from imgcls_contract import Counterfactual
 from msgspec import Meta, Struct
 
 from imgcls_core.errors import ArtifactMetadataError, ArtifactSchemaError
@@ -19,6 +21,7 @@ INPUT_NAME: Final = "images"
 OUTPUT_NAME: Final = "probabilities"
 MAX_GOLDEN_CASES: Final = 16
 MAX_GOLDEN_BYTES: Final = 2_000_000
+MAX_COUNTERFACTUALS: Final = 64
 
 Precision = Literal["fp32", "fp16", "int8"]
 
@@ -103,13 +106,17 @@ class Source(Struct, frozen=True):
     weights: str | None = None
 
 
-class Parity(Struct, frozen=True):
-    """What the converter measured against PyTorch before it wrote the file."""
+class Parity(Struct, frozen=True, omit_defaults=True):
+    """What the converter measured against PyTorch before it wrote the file.
+
+    `golden_cases` is how many golden cases it recorded; None in files of before.
+    """
 
     images: Annotated[int, Meta(ge=1)]
     max_abs_diff: Annotated[float, Meta(ge=0)]
     top1_agreement: _Probability
     tolerance: Annotated[float, Meta(ge=0)]
+    golden_cases: Annotated[int, Meta(ge=0)] | None = None
 
 
 class GoldenAnswer(Struct, frozen=True):
@@ -119,13 +126,33 @@ class GoldenAnswer(Struct, frozen=True):
     probability: _Probability
 
 
-class GoldenCase(Struct, frozen=True):
-    """An encoded image and what PyTorch says of it; `expected_class_id` is the human label where there is one."""
+class GoldenCase(Struct, frozen=True, omit_defaults=True):
+    """An encoded image and what PyTorch says of it.
+
+    Args:
+        name: of the image.
+        image_base64: the encoded image.
+        top: PyTorch's five most probable classes, best first.
+        expected_class_id: the human label, where there is one.
+        vector_base64: PyTorch's whole answer, float32 little endian in the order of the classes, where it is kept.
+        counterfactuals: what PyTorch would answer under each fault that changes the answer.
+    """
 
     name: _Text
     image_base64: _Text
     top: Annotated[tuple[GoldenAnswer, ...], Meta(min_length=1, max_length=5)]
     expected_class_id: _ClassId | None = None
+    vector_base64: str | None = None
+    counterfactuals: Annotated[tuple[Counterfactual, ...], Meta(max_length=MAX_COUNTERFACTUALS)] = ()
+
+    @property
+    def vector(self) -> bytes | None:
+        """Gives the bytes of the whole answer.
+
+        Raises:
+            ValueError: they are not base64.
+        """
+        return None if self.vector_base64 is None else base64.b64decode(self.vector_base64, validate=True)
 
 
 _Shares = tuple[_Probability, ...]
@@ -181,8 +208,13 @@ class ArtifactMetadata(Struct, frozen=True):
         for case in self.golden:
             known = [answer.class_id for answer in case.top]
             known += [] if case.expected_class_id is None else [case.expected_class_id]
-            if max(known) >= len(ids):
-                raise ValueError(f"golden case {case.name!r} names class {max(known)}, beyond the {len(ids)} classes")
+            known += [answer.class_id for one in case.counterfactuals for answer in one.top]
+            if unknown := [class_id for class_id in known if not 0 <= class_id < len(ids)]:
+                raise ValueError(f"golden case {case.name!r} names class {unknown[0]}, beyond the {len(ids)} classes")
+            if case.vector is not None and len(case.vector) != 4 * len(ids):
+                raise ValueError(f"the whole answer of golden case {case.name!r} is not one of {len(ids)} classes")
+        if self.parity and len(self.golden) < (recorded := self.parity.golden_cases or 0):
+            raise ValueError(f"golden cases are missing: {recorded} were recorded, found {len(self.golden)}")
         if (size := sum(len(case.image_base64) * 3 // 4 for case in self.golden)) > MAX_GOLDEN_BYTES:
             raise ValueError(f"the golden images hold {size:,} bytes; at most {MAX_GOLDEN_BYTES:,} are allowed")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Final
 
@@ -10,9 +11,12 @@ from imgcls_contract import ClassProbability
 from numpy.typing import NDArray
 
 from imgcls_core.artifact.metadata import ArtifactMetadata
+from imgcls_core.artifact.props import read_parts
+from imgcls_core.artifact.seal import checked_seal
+from imgcls_core.artifact.signature import PublicKey, check_signatures
 from imgcls_core.checksum import file_sha256
 from imgcls_core.errors import ArtifactMetadataError
-from imgcls_core.inference.golden import GoldenResult, check_golden, replay_golden
+from imgcls_core.inference.golden import GoldenResult, check_answer, check_golden, replay_golden
 from imgcls_core.inference.onnx_runtime import OnnxRuntimeSession
 from imgcls_core.inference.runtime import Runtime
 from imgcls_core.inference.top_k import top_k
@@ -31,14 +35,18 @@ class OnnxClassifier:
         threads: processors for one call on the CPU; None takes all that this process may use.
         warm_up: answer one blank image now, so that the first caller does not pay for lazy initialisation.
         runtime: runs this artifact in place of ONNX Runtime, already loaded; `provider` and `threads` are its own then.
+        trusted_keys: one of them must have signed the artifact; without any, unsigned ones are as good.
 
     Attributes:
         metadata: name, classes, preprocessing, provenance, golden cases.
         sha256: of the file, as hex.
+        seal: over its parts, checked; None of a file of before, which carries none.
+        signed_by: ids of the keys whose signature was checked.
         provider: the provider that runs the graph, "cuda" or "cpu".
 
     Raises:
-        ArtifactError: no such file, not ONNX, not an artifact, another schema, a wrong signature.
+        ArtifactError: no such file, not ONNX, not an artifact, another schema, other inputs or outputs, changed after
+            it was sealed, signed by no trusted key.
         ProviderUnavailableError: the provider asked for cannot be used.
 
     Example:
@@ -57,10 +65,15 @@ class OnnxClassifier:
         threads: int | None = None,
         warm_up: bool = True,
         runtime: Runtime | None = None,
+        trusted_keys: Collection[PublicKey] = (),
     ) -> None:
         self.path = Path(path)
+        # Before anything of the file runs: what was changed or is not trusted never reaches the runtime.
+        parts = read_parts(self.path)
+        self.seal = checked_seal(parts, path=str(path))
+        self.signed_by = check_signatures(parts, self.seal, trusted=trusted_keys, path=str(path))
         self._runtime = runtime or OnnxRuntimeSession(self.path, provider=provider, threads=threads)
-        self.metadata = ArtifactMetadata.from_props(self._runtime.props, path=str(path))
+        self.metadata = ArtifactMetadata.from_props(parts.props, path=str(path))
         if len(self.metadata.classes) != self._runtime.classes:
             raise ArtifactMetadataError(
                 str(path), f"it names {len(self.metadata.classes)} classes and answers {self._runtime.classes}"
@@ -113,6 +126,16 @@ class OnnxClassifier:
         """Raises if the golden cases are not reproduced within the tolerance of the artifact's precision.
 
         Raises:
-            GoldenMismatchError: names the worst case and by how much it differs.
+            GoldenMismatchError: names the worst case, by how much it differs, and the fault that explains it.
+            InvalidAnswerError: an answer is not finite or does not sum to 1.
         """
-        check_golden(self.replay_golden(), tolerance=self.metadata.golden_tolerance, provider=self.provider)
+        if not self.metadata.golden:
+            height, width = self.metadata.preprocessing.native_size
+            blank = self._runtime.run(np.zeros((1, height, width, 3), np.uint8))[0]
+            check_answer(blank, path=str(self.path), image="a blank image")
+        check_golden(
+            self.replay_golden(),
+            path=str(self.path),
+            tolerance=self.metadata.golden_tolerance,
+            provider=self.provider,
+        )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final, cast
@@ -65,7 +64,6 @@ class OnnxRuntimeSession:
             if provider != "auto":
                 raise ProviderUnavailableError(choice.name, reason)
             self.provider_reason = f"{choice.name}: {reason}"
-        self.props: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
         self.classes = _check_signature(self._session, path)
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

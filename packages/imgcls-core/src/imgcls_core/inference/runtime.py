@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Protocol
 
 import numpy as np
@@ -25,11 +24,6 @@ class Runtime(Protocol):
     @property
     def classes(self) -> int:
         """Length of the output vector."""
-        ...
-
-    @property
-    def props(self) -> Mapping[str, str]:
-        """The model's `metadata_props`."""
         ...
 
     def run(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:

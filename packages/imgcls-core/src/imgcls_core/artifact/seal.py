@@ -1,0 +1,126 @@
+"""The seal: one SHA-256 over everything that decides an answer or describes it, so that an edited artifact is seen.
+
+docs/artifact-format.md defines it, so that others can compute it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+import msgspec
+from msgspec import Struct
+
+from imgcls_core.artifact.metadata import KEY_PREFIX, ArtifactMetadata
+from imgcls_core.artifact.props import FileParts, parts_of, read_parts, with_props
+from imgcls_core.errors import SealBrokenError
+
+SEAL_KEY: Final = f"{KEY_PREFIX}seal"
+SIGNATURES_KEY: Final = f"{KEY_PREFIX}signatures"
+
+_WORDS: Final[Mapping[str, str]] = {
+    "graph": "the graph and its weights",
+    "schema": "the schema number",
+    "name": "its name",
+    "classes": "the labels",
+    "preprocessing": "the preprocessing",
+    "source": "what it says of its origin and precision (source)",
+    "parity": "what was measured against PyTorch (parity)",
+    "golden": "the golden cases",
+    "reference": "the reference distribution",
+}
+
+
+class Seal(Struct, frozen=True):
+    """The hashes of an artifact's parts, and the seal over all of them.
+
+    Attributes:
+        algorithm: how they are made.
+        parts: `graph`, and each key `imgcls.NAME` under its NAME.
+        seal: SHA-256 over the parts' names and hashes.
+    """
+
+    algorithm: Literal["sha256"]
+    parts: Mapping[str, str]
+    seal: str
+
+
+def sealed_props(graph: bytes, metadata: ArtifactMetadata) -> dict[str, str]:
+    """Gives the `metadata_props` of an artifact, its seal included.
+
+    Args:
+        graph: the serialised model; metadata that it already has is left aside.
+        metadata: everything that the artifact says of itself.
+    """
+    props = metadata.to_props()
+    graph_sha256 = parts_of(memoryview(graph), path=metadata.name).graph_sha256
+    return {**props, SEAL_KEY: msgspec.json.encode(_seal_over(FileParts(graph_sha256, props))).decode()}
+
+
+def sealed_artifact(graph: bytes, metadata: ArtifactMetadata) -> bytes:
+    """Gives the content of an artifact's file: the serialised model with its metadata and its seal."""
+    return with_props(graph, sealed_props(graph, metadata))
+
+
+def seal_of(path: Path) -> Seal:
+    """Computes the seal that a file should have, whatever it carries.
+
+    Raises:
+        ArtifactError: it cannot be read.
+    """
+    return _seal_over(read_parts(path))
+
+
+def check_seal(path: Path) -> Seal | None:
+    """Raises if a file was changed after it was sealed.
+
+    Returns:
+        Its seal; None of a file that carries none, as those of before.
+
+    Raises:
+        SealBrokenError: names the parts that were changed, added or taken away.
+        ArtifactError: it cannot be read.
+    """
+    return checked_seal(read_parts(path), path=str(path))
+
+
+def checked_seal(parts: FileParts, *, path: str) -> Seal | None:
+    """Gives the seal of a file that was read. Raises as `check_seal`; `path` is for the error text."""
+    if (text := parts.props.get(SEAL_KEY)) is None:
+        return None
+    try:
+        carried = msgspec.json.decode(text, type=Seal)
+    except msgspec.DecodeError as error:
+        raise SealBrokenError(path, f"damaged: the seal itself ({error})") from error
+    actual = _seal_over(parts)
+    if actual == carried:
+        return actual
+    changes = _changes(carried.parts, actual.parts) or ["changed: the seal itself"]
+    raise SealBrokenError(path, "; ".join(changes))
+
+
+def _seal_over(parts: FileParts) -> Seal:
+    hashes = {"graph": parts.graph_sha256} | {
+        key.removeprefix(KEY_PREFIX): hashlib.sha256(value.encode()).hexdigest()
+        for key, value in parts.props.items()
+        if key.startswith(KEY_PREFIX) and key not in {SEAL_KEY, SIGNATURES_KEY}
+    }
+    lines = "".join(f"{name} {hashes[name]}\n" for name in sorted(hashes))
+    return Seal("sha256", hashes, hashlib.sha256(lines.encode()).hexdigest())
+
+
+def _changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    known = [name for name in _WORDS if name in before or name in now]
+    names = [*known, *sorted({*before, *now} - {*known})]
+    groups = {
+        "changed": [name for name in names if name in before and name in now and before[name] != now[name]],
+        "added": [name for name in names if name not in before],
+        "taken away": [name for name in names if name not in now],
+    }
+    return [
+        f"{what}: {', '.join(_WORDS.get(name, repr(KEY_PREFIX + name)) for name in group)}"
+        for what, group in groups.items()
+        if group
+    ]
