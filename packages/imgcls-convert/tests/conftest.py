@@ -12,7 +12,7 @@ import torchvision
 from imgcls_convert.cli import main
 from imgcls_core import ClassInfo, OnnxClassifier, Preprocessing
 from imgcls_core.artifact.answer_bins import reference_distribution
-from imgcls_networks.architectures.by_name import build_architecture
+from imgcls_networks.architectures.architecture import build_architecture
 from imgcls_networks.models.trained_model import EvaluationSummary, TrainedModel
 from imgcls_testing.commands import Outcome, RunCli, runner_of
 from safetensors.torch import save_file

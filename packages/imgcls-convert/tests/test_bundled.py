@@ -5,7 +5,7 @@ import json
 
 import pytest
 from imgcls_core import ImagePreprocessor, OnnxClassifier
-from imgcls_networks.architectures.by_name import build_architecture
+from imgcls_networks.architectures.architecture import build_architecture
 from imgcls_networks.models import bundled
 from imgcls_networks.models.trained_model import TrainedModel
 from safetensors import safe_open

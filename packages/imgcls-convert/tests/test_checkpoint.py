@@ -3,10 +3,10 @@ import pickle
 
 import pytest
 import torch
+from imgcls_cli.progress import SilentProgress
 from imgcls_convert.conversion import convert
 from imgcls_convert.request import ConvertRequest
 from imgcls_networks.errors import CheckpointError, RequestError
-from imgcls_networks.progress import SilentProgress
 from safetensors.torch import save_file
 
 SOURCE = """

@@ -232,12 +232,12 @@ def test_the_graph_is_clean(request, artifact):
 
 def test_an_artifact_that_differs_is_not_written(colours_model, run_cli, monkeypatch, leaves_nothing):
     """The gate must be able to fail: here the graph is given another mean than PyTorch."""
-    from imgcls_convert import preprocess_graph
+    from imgcls_convert.graph import preprocess
 
     def wrong(spec):
-        return preprocess_graph.preprocess_nodes(msgspec.structs.replace(spec, mean=(0.49, 0.5, 0.5)))
+        return preprocess.preprocess_nodes(msgspec.structs.replace(spec, mean=(0.49, 0.5, 0.5)))
 
-    monkeypatch.setattr("imgcls_convert.export.preprocess_nodes", wrong)
+    monkeypatch.setattr("imgcls_convert.graph.artifact.preprocess_nodes", wrong)
     refused = run_cli(*colours_model, "--output", leaves_nothing / "c.onnx")
     assert refused.code == 5
     assert "ONNX and PyTorch disagree" in refused.sentence

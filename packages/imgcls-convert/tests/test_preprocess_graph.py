@@ -7,8 +7,8 @@ import onnx
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from imgcls_convert.export import IR_VERSION, OPSET
-from imgcls_convert.preprocess_graph import NETWORK_INPUT, preprocess_nodes
+from imgcls_convert.graph.export import IR_VERSION, OPSET
+from imgcls_convert.graph.preprocess import NETWORK_INPUT, preprocess_nodes
 from imgcls_core import ImagePreprocessor, Preprocessing
 from imgcls_core.inference.onnx_runtime import import_runtime
 from onnx import TensorProto, helper

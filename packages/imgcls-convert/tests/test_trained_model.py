@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from imgcls_core import OnnxClassifier
-from imgcls_networks.architectures.by_name import build_architecture
+from imgcls_networks.architectures.architecture import build_architecture
 from imgcls_networks.models.trained_model import TrainedModel
 from PIL import Image
 from safetensors.torch import load_file, save_file

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from imgcls_cli.progress import SilentProgress
 from imgcls_networks.errors import DownloadError
-from imgcls_networks.progress import SilentProgress
 from imgcls_networks.weights.download import fetch
 from imgcls_networks.weights.source import WeightsSource
 

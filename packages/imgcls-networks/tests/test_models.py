@@ -1,8 +1,9 @@
 """What MODEL refers to, without a conversion."""
 
+from imgcls_cli.progress import SilentProgress
+from imgcls_networks.loading import load_network
 from imgcls_networks.models.reference import parse_model
-from imgcls_networks.network import find_network, obtain_network
-from imgcls_networks.progress import SilentProgress
+from imgcls_networks.network import find_network
 
 
 def test_bicubic_preprocessing_comes_from_the_weights_own_metadata() -> None:
@@ -14,7 +15,7 @@ def test_bicubic_preprocessing_comes_from_the_weights_own_metadata() -> None:
 
 def test_the_bundled_model_brings_network_weights_and_classes() -> None:
     found = find_network(parse_model("everyday100"), None, own_weights=False)
-    network, weights = obtain_network(found, None, SilentProgress())
+    network, weights = load_network(found, None, SilentProgress())
     assert found.preprocessing is not None
     assert found.classes is not None
     assert weights is not None

@@ -1,24 +1,27 @@
-"""Looks at everything that a person may have mistyped before anything slow begins; imports neither torch nor onnx."""
+"""Looks at everything that a user may have mistyped before anything slow begins; imports neither torch nor onnx."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Final
 
 from imgcls_core.artifact import ClassInfo
-from imgcls_networks.errors import RequestError
+from imgcls_networks.errors import DownloadError, RequestError
 from imgcls_networks.labels import read_labels
-from imgcls_networks.models.reference import ModelReference, SavedReference, TrainedReference, parse_model
-from imgcls_networks.models.trained_model import WEIGHTS_NAME
-from imgcls_networks.weights.source import WeightsSource
+from imgcls_networks.models import bundled
+from imgcls_networks.models.reference import ModelReference, TrainedReference, parse_model
+from imgcls_networks.weights.source import WeightsSource, parse_weights
 
-from imgcls_convert.labelled_images import LabelledImage, read_images
+from imgcls_convert.images.files import GivenImages, read_images
 from imgcls_convert.request import ConvertRequest
 
 DEFAULT_MODEL: Final = "resnet18"
+# Mean the same whatever the model is. Every other option speaks of the model, its classes or the file that it is
+# expected in, and whoever gave one would not look for another model behind it.
+_NEUTRAL: Final = frozenset({"precision", "min_agreement", "skip_verify"})
 
 
 @dataclass(frozen=True)
@@ -31,10 +34,9 @@ class Plan:
         output: the artifact's path; it can be written.
         weights: the checkpoint named by `--weights`; None takes the model's own sources.
         classes: from `--labels`; None takes the model's own.
-        golden: from `--golden`; None generates pictures.
-        verify: from `--verify-images`.
-        calibrate: from `--calibrate`; None calibrates on the golden images.
+        images: from `--golden`, `--verify-images` and `--calibrate`.
         fallback: set when the model stands in for the default one.
+        notes: what the user should know before the conversion begins.
     """
 
     request: ConvertRequest
@@ -42,10 +44,9 @@ class Plan:
     output: Path
     weights: Path | WeightsSource | None
     classes: tuple[ClassInfo, ...] | None
-    golden: Sequence[LabelledImage] | None
-    verify: Sequence[LabelledImage]
-    calibrate: Sequence[LabelledImage] | None
+    images: GivenImages
     fallback: Fallback | None = None
+    notes: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -69,45 +70,34 @@ def plan_conversion(request: ConvertRequest) -> Plan:
     """
     model = parse_model(DEFAULT_MODEL if request.model is None else request.model)
     output = request.output or Path("models") / f"{model.name}.onnx"
-    check_output(output)
+    _check_output(output)
     if request.precision == "fp32" and (request.calibrate or request.min_agreement is not None):
         raise RequestError(
             "`--calibrate` and `--min-agreement` are for `--precision fp16` and `int8`; fp32 must be exact."
         )
-    _check_against_model(request, model)
+    if request.weights and model.holds_weights:
+        raise RequestError(f"{model.holds_weights}; leave `--weights` out.")
+    if isinstance(model, TrainedReference) and request.num_classes not in {None, count := len(model.card.classes)}:
+        raise RequestError(
+            f"`--num-classes {request.num_classes}` was asked for and {model.name} has {count}; leave it out, or "
+            "train a model with other classes."
+        )
     return Plan(
         request=request,
         model=model,
         output=output,
-        weights=_weights(request.weights),
+        weights=parse_weights(request.weights) if request.weights else None,
         classes=read_labels(request.labels) if request.labels else None,
-        golden=read_images(request.golden, option="--golden") if request.golden else None,
-        verify=read_images(request.verify_images, option="--verify-images") if request.verify_images else [],
-        calibrate=read_images(request.calibrate, option="--calibrate") if request.calibrate else None,
+        images=GivenImages(
+            golden=read_images(request.golden, option="--golden") if request.golden else None,
+            verify=read_images(request.verify_images, option="--verify-images") if request.verify_images else [],
+            calibrate=read_images(request.calibrate, option="--calibrate") if request.calibrate else None,
+        ),
     )
 
 
-def _check_against_model(request: ConvertRequest, model: ModelReference) -> None:
-    if isinstance(model, SavedReference) and request.weights:
-        raise RequestError(f"{model.path.name!r} holds its weights already; leave `--weights` out.")
-    if isinstance(model, TrainedReference):
-        if request.weights:
-            raise RequestError(
-                f"{str(model.folder)!r} holds its weights already, in {WEIGHTS_NAME}; leave `--weights` out."
-            )
-        if request.num_classes not in {None, found := len(model.card.classes)}:
-            raise RequestError(
-                f"`--num-classes {request.num_classes}` was asked for and {model.name} has {found}; leave it out, or "
-                "train a model with other classes."
-            )
-
-
-def check_output(output: Path) -> None:
-    """Finds out whether the artifact can be written there.
-
-    Raises:
-        RequestError: not a .onnx name, a folder, or a place that cannot be written.
-    """
+def _check_output(output: Path) -> None:
+    """Raises if the artifact cannot be written there: not a .onnx name, a folder, a place that cannot be written."""
     if output.suffix != ".onnx":
         raise RequestError(f"`--output {output}` must name a .onnx file.")
     if output.is_dir():
@@ -124,12 +114,42 @@ def check_output(output: Path) -> None:
         ) from error
 
 
-def _weights(named: str | None) -> Path | WeightsSource | None:
-    if named is None:
-        return None
-    if named.startswith(("http://", "https://")):
-        return WeightsSource.parse(named)
-    path = Path(named)
-    if not path.is_file():
-        raise RequestError(f"There is no checkpoint at {named!r}; `--weights` takes a file or a URL.")
-    return path
+def fall_back(plan: Plan, error: DownloadError) -> Plan:
+    """Plans the conversion of the bundled model in the place of the default one.
+
+    Args:
+        plan: whose weights could not be downloaded.
+        error: what its sources did.
+
+    Raises:
+        DownloadError: a model was named, or options that are about one; it says which.
+    """
+    request = plan.request
+    if request.model is not None:
+        raise error
+    if options := _options_of_a_model(request):
+        given = " and ".join(f"`{name}`" for name in options)
+        raise DownloadError(
+            error.what,
+            error.attempts,
+            f"Because {given} {'was' if len(options) == 1 else 'were'} given, no other model takes its place; "
+            f"`imgcls-convert {bundled.BUNDLED}` converts the bundled one.",
+        ) from error
+    try:
+        bundled.bundled_folder()
+    except RequestError:
+        raise error from None  # an incomplete installation: the download is what is left
+    instead = plan_conversion(replace(request, model=bundled.BUNDLED))
+    missed = plan.model.name
+    note = (
+        f"the weights of {missed} cannot be downloaded: tried {'; '.join(error.attempts)}. Converting the bundled "
+        f"model {instead.model.name} ({bundled.DATASET}) instead, to {instead.output}. For {missed} run "
+        f"`imgcls-convert {missed}` where its weights can be reached, or give them: "
+        f"`imgcls-convert {missed} --weights FILE`"
+    )
+    return replace(instead, fallback=Fallback(missed, error.attempts), notes=[note])
+
+
+def _options_of_a_model(request: ConvertRequest) -> list[str]:
+    names = [field.name for field in fields(request) if field.name not in _NEUTRAL]
+    return [f"--{name.replace('_', '-')}" for name in names if getattr(request, name) is not None]

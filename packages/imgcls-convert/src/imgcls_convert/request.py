@@ -1,4 +1,4 @@
-"""What a person asks of one conversion."""
+"""What a user asks of one conversion."""
 
 from __future__ import annotations
 

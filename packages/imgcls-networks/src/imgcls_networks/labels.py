@@ -1,4 +1,4 @@
-"""Names of the classes, from a list that is known by name or from a person's file."""
+"""Names of the classes, from a list that is known by name or from a user's file."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
+from imgcls_cli.progress import Progress
 from imgcls_core.artifact import ClassInfo
 
 from imgcls_networks.errors import RequestError
@@ -45,9 +46,34 @@ def read_labels(name_or_file: str) -> tuple[ClassInfo, ...]:
     return _checked(readers.get(path.suffix.lower(), _from_lines)(text, name_or_file), name_or_file)
 
 
-def numbered_labels(count: int) -> tuple[ClassInfo, ...]:
-    """Gives `class_0`, `class_1`, … for a network whose names nobody gave."""
-    return tuple(ClassInfo(i, f"class_{i}") for i in range(count))
+def fit_labels(
+    given: tuple[ClassInfo, ...] | None, outputs: int, *, single_output: bool, named: str | None, progress: Progress
+) -> tuple[ClassInfo, ...]:
+    """Names the outputs of a network.
+
+    Args:
+        given: the user's names, or those published with the weights; None gives `class_0`, `class_1`, …
+        outputs: number of classes.
+        single_output: the two classes come from one number, so that one name is enough.
+        named: what the user named them with; None when they were published.
+        progress: told when there are no names.
+
+    Raises:
+        RequestError: another number of names than outputs.
+    """
+    if given is None:
+        progress.note(
+            f"no labels were given: the {outputs} classes are called class_0, class_1, …; say `--labels FILE`"
+        )
+        return tuple(ClassInfo(i, f"class_{i}") for i in range(outputs))
+    if len(given) == 1 and single_output:
+        return ClassInfo(0, f"not {given[0].label}"), ClassInfo(1, given[0].label, given[0].wnid)
+    if len(given) != outputs:
+        what = f"The labels {named!r} name" if named else "The published labels name"
+        raise RequestError(
+            f"{what} {len(given)} classes and the network has {outputs} outputs; give `--labels` that fit."
+        )
+    return given
 
 
 def _from_lines(text: str, _: str) -> dict[int, ClassInfo]:

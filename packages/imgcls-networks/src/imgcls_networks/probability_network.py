@@ -47,6 +47,11 @@ class ProbabilityNetwork(nn.Module):
         self.classes = classes
         self.temperature = temperature
 
+    @property
+    def has_single_output(self) -> bool:
+        """Whether its two classes, absent and present, come from one number."""
+        return self.output_kind in {OutputKind.ONE_LOGIT, OutputKind.ONE_PROBABILITY}
+
     def forward(self, pixels: Tensor) -> Tensor:
         """Answers a batch."""
         return to_probabilities(logits_of(self.network(pixels)), self.output_kind.name, self.temperature)
@@ -112,13 +117,22 @@ def with_probabilities(network: nn.Module, size: tuple[int, int], temperature: f
     return ProbabilityNetwork(network, kind, max(2, rows.shape[1]), temperature)
 
 
-def looks_like_independent_probabilities(classifier: ProbabilityNetwork, size: tuple[int, int]) -> bool:
-    """Whether several outputs stay within 0 to 1 without summing to 1, as those of a multi-label network do."""
+def output_note(classifier: ProbabilityNetwork, size: tuple[int, int]) -> str | None:
+    """Gives what a user should know of the output; None where it is one row of logits, as usual."""
+    if classifier.output_kind is OutputKind.SOFTMAX:
+        return "the network gives probabilities already (measured); no softmax is added"
     if classifier.output_kind is not OutputKind.LOGITS:
-        return False
+        return (
+            f"the network gives {classifier.output_kind.value} (measured): class 1 of the two classes absent, present"
+        )
     noise = torch.randn(len(_PROBE_SCALES), 3, *size, generator=torch.Generator().manual_seed(1))
-    rows = _answer(classifier.network, noise * torch.tensor(_PROBE_SCALES)[:, None, None, None] * 4, size)
-    return _in_unit_range(rows)
+    probes = noise * torch.tensor(_PROBE_SCALES)[:, None, None, None] * 4
+    if not _in_unit_range(_answer(classifier.network, probes, size)):
+        return None
+    return (
+        "the outputs stay within 0 to 1 without summing to 1, as those of a multi-label network do; a softmax is "
+        "put over them all the same, because an artifact names one class per image"
+    )
 
 
 def _output_kind(rows: Tensor) -> OutputKind:
@@ -136,7 +150,7 @@ def _answer(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor
     try:
         with torch.inference_mode():
             out = logits_of(network(images))
-    except Exception as error:  # a person's network may raise anything
+    except Exception as error:  # a user's network may raise anything
         raise NetworkError(
             f"The network fails on {len(images)} images of {size[0]} × {size[1]} px: {one_line(error)}. "
             "Is `--image-size` right, and does it take any number of images?"

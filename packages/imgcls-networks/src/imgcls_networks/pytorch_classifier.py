@@ -6,9 +6,11 @@ Decoding here is deliberately not imgcls-core's: a mistake there must show as a 
 from __future__ import annotations
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import torch
+from imgcls_cli.progress import Progress
 from imgcls_core.artifact import Preprocessing
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -16,6 +18,7 @@ from torch import Tensor
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
+from imgcls_networks.errors import NetworkError, RequestError
 from imgcls_networks.probability_network import ProbabilityNetwork
 
 
@@ -50,3 +53,23 @@ class PyTorchClassifier:
         """Answers one image: float32 [classes], sum 1."""
         with torch.inference_mode():
             return self.network(pixels)[0].numpy()
+
+    def answers(self, images: Sequence[tuple[str, bytes]], progress: Progress) -> list[NDArray[np.float32]]:
+        """Answers encoded images (name, bytes): float32 [classes] each.
+
+        Raises:
+            RequestError: an image cannot be read.
+            NetworkError: the network answers NaN.
+        """
+        found: list[NDArray[np.float32]] = []
+        for name, encoded in progress.track(images, "PyTorch", len(images)):
+            try:
+                pixels = self.pixels(encoded)
+            except (OSError, SyntaxError, ValueError) as error:
+                raise RequestError(f"The image {name!r} cannot be read: {error}.") from error
+            found.append(self.probabilities(pixels))
+            if not np.isfinite(found[-1]).all():
+                raise NetworkError(
+                    f"PyTorch itself answers NaN or infinity to {name!r}; the network is not usable as it is."
+                )
+        return found

@@ -6,25 +6,25 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from imgcls_networks.console import ConsoleProgress
+from imgcls_cli.terminal import TerminalProgress
 from imgcls_networks.models.listing import list_models, listing_json, listing_table
 
-from imgcls_convert.console import print_report
 from imgcls_convert.plan import plan_conversion
+from imgcls_convert.report.text import print_report
 from imgcls_convert.request import ConvertRequest
 
 
 def run(options: Mapping[str, Any], *, as_json: bool) -> None:
     """Converts and prints the report."""
     plan = plan_conversion(ConvertRequest(**options))
-    progress = ConsoleProgress()
+    progress = TerminalProgress()
     progress.step("Starting PyTorch")
-    from imgcls_convert.conversion import carry_out
+    from imgcls_convert import conversion
 
-    print_report(carry_out(plan, progress), as_json=as_json)
+    print_report(conversion.run(plan, progress), as_json=as_json)
 
 
 def show_catalog(*, as_json: bool) -> None:
     """Prints the catalog."""
-    models = list_models(ConsoleProgress())
+    models = list_models(TerminalProgress())
     sys.stdout.write(listing_json(models) if as_json else listing_table(models))

@@ -14,8 +14,8 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(*, file: Path, html: Path | None, as_json: bool) -> None:
     """Shows what is in an artifact: classes, preprocessing, provenance, proof, golden cases."""
-    from imgcls_convert.artifact_page import write_artifact_page
-    from imgcls_convert.inspection import inspect_artifact
+    from imgcls_convert.report.inspection import inspect_artifact
+    from imgcls_convert.report.inspection_page import write_artifact_page
 
     found = inspect_artifact(file)
     sys.stdout.write(found.to_json() if as_json else found.to_text())

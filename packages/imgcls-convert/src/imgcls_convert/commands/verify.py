@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from pathlib import Path
 
 import click
+from imgcls_networks.errors import RequestError
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
@@ -19,13 +21,19 @@ def command(*, file: Path, model: str | None, weights: str | None, images: Path 
 
     The golden cases hold PyTorch's recorded answers, so they need no PyTorch. Exit code 1 when the artifact differs.
     """
-    from imgcls_convert.verification import verify_artifact, verify_golden
+    from imgcls_convert.parity.verify import verify_golden
 
-    if model is None:
-        if weights or images:
-            raise click.UsageError("--weights and --images need --model, the network that PyTorch is to be asked with.")
-        found = verify_golden(file)
+    if model is not None:
+        if importlib.util.find_spec("torch") is None:
+            raise RequestError(
+                f"PyTorch is not installed; `imgcls-convert verify {file}` replays the golden cases without it."
+            )
+        from imgcls_convert.parity.verify_pytorch import verify_against_pytorch
+
+        found = verify_against_pytorch(file, model=model, weights=weights, images=images)
+    elif weights or images:
+        raise click.UsageError("--weights and --images need --model, the network that PyTorch is to be asked with.")
     else:
-        found = verify_artifact(file, model=model, weights=weights, images=images)
+        found = verify_golden(file)
     sys.stdout.write(found.to_json() if as_json else found.to_text())
     return 0 if found.passed else 1

@@ -13,7 +13,7 @@ class CatalogEntry(msgspec.Struct, frozen=True):
     """One model with published weights.
 
     Args:
-        name: what a person types.
+        name: what a user types.
         architecture: torchvision's name of the network.
         weights: torchvision's name of the weights, whose metadata hold the preprocessing.
         dataset: what it was trained on.

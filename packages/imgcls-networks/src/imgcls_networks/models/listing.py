@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Final
 
 import msgspec
+from imgcls_cli.progress import Progress
 
 from imgcls_networks.errors import RequestError
 from imgcls_networks.models import bundled
 from imgcls_networks.models.catalog import read_catalog
 from imgcls_networks.models.trained_model import WEIGHTS_NAME, TrainedModel
-from imgcls_networks.progress import Progress
 from imgcls_networks.weights.source import WeightsSource
 
 _LINE: Final = "{:<20} {:<26} {:>7} {:>8} {:>8} {:>6}  {:<12} {}\n"
@@ -74,7 +74,7 @@ def listing_json(models: Sequence[ListedModel]) -> str:
 
 
 def listing_table(models: Sequence[ListedModel]) -> str:
-    """Lines for a person; terms that are sentences follow below the table."""
+    """Lines for a user; terms that are sentences follow below the table."""
     lines = [_LINE.format("name", "dataset", "classes", "top-1 %", "top-5 %", "MB", "licence", "source")]
     for m in models:
         licence = "see below" if m.in_package else m.licence if "/" not in m.licence else "see " + m.licence

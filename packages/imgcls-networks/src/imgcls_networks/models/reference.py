@@ -21,8 +21,17 @@ _SAVED_SUFFIXES: Final = (".pt", ".pth", ".ts", ".torchscript", ".pt2")
 _FACTORY: Final = re.compile(r"(?P<file>.+\.py):(?P<factory>[A-Za-z_]\w*)(?P<call>\(.*\))?", re.DOTALL)
 
 
+class _Reference:
+    """What every kind of reference has."""
+
+    @property
+    def holds_weights(self) -> str | None:
+        """The beginning of a sentence that says where the weights are; None where a checkpoint may be given."""
+        return None
+
+
 @dataclass(frozen=True)
-class CatalogReference:
+class CatalogReference(_Reference):
     """A model with published weights."""
 
     entry: CatalogEntry
@@ -37,11 +46,16 @@ class CatalogReference:
 
 
 @dataclass(frozen=True)
-class TrainedReference:
+class TrainedReference(_Reference):
     """A trained model's folder; the bundled model is one."""
 
     folder: Path
     card: TrainedModel
+
+    @property
+    def holds_weights(self) -> str:
+        """Where they are."""
+        return f"{str(self.folder)!r} holds its weights already, in {WEIGHTS_NAME}"
 
     @property
     def name(self) -> str:
@@ -53,8 +67,8 @@ class TrainedReference:
 
 
 @dataclass(frozen=True)
-class FactoryReference:
-    """FILE.py:FACTORY(arguments), a function or class of a person's own that gives the network."""
+class FactoryReference(_Reference):
+    """FILE.py:FACTORY(arguments), a function or class of a user's own that gives the network."""
 
     path: Path
     factory: str
@@ -72,10 +86,15 @@ class FactoryReference:
 
 
 @dataclass(frozen=True)
-class SavedReference:
+class SavedReference(_Reference):
     """A file that holds network and weights: TorchScript, or a program of torch.export."""
 
     path: Path
+
+    @property
+    def holds_weights(self) -> str:
+        """Where they are."""
+        return f"{self.path.name!r} holds its weights already"
 
     @property
     def name(self) -> str:
@@ -87,7 +106,7 @@ class SavedReference:
 
 
 @dataclass(frozen=True)
-class TimmReference:
+class TimmReference(_Reference):
     """A model of the timm library, as `timm/NAME`."""
 
     timm_name: str

@@ -50,10 +50,10 @@ class TrainedModel(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Args:
         name: short, usable as a file name.
-        architecture: one that `imgcls_networks.architectures.by_name` builds.
+        architecture: one that `imgcls_networks.architectures.architecture` builds.
         classes: in order of the output.
         preprocessing: what the network was trained for.
-        training: recipe and outcome, for people; free in form.
+        training: recipe and outcome, for users; free in form.
         temperature: the logits are divided by it before the softmax; 1 leaves them as they are.
         evaluation: on a split it was not trained on; None until `imgcls-train evaluate` has run.
         reference: how it answers that split; None until `imgcls-train evaluate` has run.

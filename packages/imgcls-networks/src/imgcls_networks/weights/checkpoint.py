@@ -6,7 +6,7 @@ import pickle
 import struct
 import warnings
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -34,6 +34,25 @@ class Checkpoint:
     tensors: Mapping[str, Tensor]
 
 
+def load_checkpoint(
+    build: Callable[[], nn.Module], path: Path, *, hint: str | None = None
+) -> tuple[nn.Module, Checkpoint]:
+    """Reads a checkpoint, builds the network and puts the weights into it, so that a bad file is told at once.
+
+    Args:
+        build: makes the network.
+        path: of the checkpoint, as for `read_checkpoint`.
+        hint: as for `load_into`.
+
+    Raises:
+        CheckpointError: as `read_checkpoint` and `load_into`.
+    """
+    checkpoint = read_checkpoint(path)
+    network = build()
+    load_into(network, checkpoint, hint=hint)
+    return network, checkpoint
+
+
 def read_checkpoint(path: Path) -> Checkpoint:
     """Reads a .pth, .pt or .safetensors state dict without running anything that is in it.
 
@@ -57,7 +76,7 @@ def load_into(network: nn.Module, checkpoint: Checkpoint, *, hint: str | None = 
     Args:
         network: its own weights are replaced; it keeps its precision.
         checkpoint: of any precision.
-        hint: what to do when they do not fit; None gives the advice for a checkpoint that a person has named.
+        hint: what to do when they do not fit; None gives the advice for a checkpoint that a user has named.
 
     Raises:
         CheckpointError: keys are missing or left over, shapes differ, or a weight is not finite.
@@ -114,9 +133,7 @@ def _read_safetensors(path: Path) -> Any:  # noqa: ANN401
 def _read_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever was pickled
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter(
-                "ignore"
-            )  # about pickle protocols, to a person who only wants to know whether it loads
+            warnings.simplefilter("ignore")  # about pickle protocols: a user only wants to know whether it loads
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if not _is_pickle(path):

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Final
 
 import httpx
+from imgcls_cli.progress import Progress
 from imgcls_core.checksum import file_sha256
 
 from imgcls_networks.errors import DownloadError
 from imgcls_networks.exception_text import one_line
-from imgcls_networks.progress import Progress
 from imgcls_networks.weights.source import WeightsSource
 
 _TRIES_PER_SOURCE: Final = 3
@@ -33,7 +33,7 @@ def fetch(sources: Sequence[WeightsSource], *, what: str, progress: Progress, fo
 
     Args:
         sources: tried in order; any that gives the right bytes will do.
-        what: the file, as a person calls it.
+        what: the file, as a user calls it.
         progress: shown the progress.
         folder: where files are kept; None means `cache_folder() / "weights"`.
 
@@ -64,7 +64,7 @@ def _download(source: WeightsSource, target: Path, what: str, progress: Progress
     """Downloads one source into `target`; gives the reason when it cannot.
 
     What broke off is resumed. A try that brought nothing is the last one: a name that cannot be resolved or a host
-    that does not answer will not do so a moment later, and a person waits for the sentence that says so.
+    that does not answer will not do so a moment later, and a user waits for the sentence that says so.
     """
     part = target.with_name(f"{target.name}.part")
     failure = "no try was made"
@@ -72,7 +72,7 @@ def _download(source: WeightsSource, target: Path, what: str, progress: Progress
         client = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
     except (ValueError, ImportError) as error:  # read from the environment
         return f"the proxy settings of this machine cannot be used: {one_line(error)}"
-    with client, progress.download(f"{what} from {httpx.URL(source.url).host}") as bar:
+    with client, progress.transfer(f"Downloading {what} from {httpx.URL(source.url).host}") as bar:
         for _ in range(_TRIES_PER_SOURCE):
             have, arrived = part.stat().st_size if part.exists() else 0, 0
             headers = {"Range": f"bytes={have}-"} if have else {}

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from imgcls_networks.errors import RequestError
 
 
 @dataclass(frozen=True)
@@ -23,3 +26,17 @@ class WeightsSource:
         """Reads `URL` or `URL#sha256=HEX`, the form that pip uses."""
         address, _, fragment = url.partition("#")
         return cls(address, fragment.removeprefix("sha256=").lower() if fragment.startswith("sha256=") else None)
+
+
+def parse_weights(text: str) -> Path | WeightsSource:
+    """Reads what `--weights` names: a file or an address.
+
+    Raises:
+        RequestError: there is no such file.
+    """
+    if text.startswith(("http://", "https://")):
+        return WeightsSource.parse(text)
+    path = Path(text)
+    if not path.is_file():
+        raise RequestError(f"There is no checkpoint at {text!r}; `--weights` takes a file or a URL.")
+    return path

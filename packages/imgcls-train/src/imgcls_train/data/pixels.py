@@ -10,11 +10,11 @@ from typing import Final
 
 import numpy as np
 import torch
+from imgcls_cli.progress import Progress
 from imgcls_core.artifact import Preprocessing
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ImageError
 from imgcls_core.images.preprocess import ImagePreprocessor
-from imgcls_networks.progress import Progress
 from numpy.typing import NDArray
 from torch import Tensor
 

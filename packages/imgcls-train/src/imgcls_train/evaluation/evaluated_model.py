@@ -13,7 +13,7 @@ from imgcls_core.artifact import ClassInfo
 from imgcls_core.images.decode import DecodeLimits, ImageSource, decode_image
 from imgcls_core.images.preprocess import ImagePreprocessor
 from imgcls_core.inference.classifier import OnnxClassifier
-from imgcls_networks.architectures.by_name import build_architecture, with_head
+from imgcls_networks.architectures.architecture import build_architecture, with_head
 from imgcls_networks.models.trained_model import WEIGHTS_NAME, TrainedModel
 from imgcls_networks.probability_network import ProbabilityNetwork, logits_of, with_probabilities
 from imgcls_networks.pytorch_classifier import PyTorchClassifier

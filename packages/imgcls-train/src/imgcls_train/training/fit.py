@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Protocol
 
 import torch
+from imgcls_cli.progress import Progress
 from imgcls_core.artifact import ClassInfo
 from imgcls_networks.models.trained_model import TrainedModel
-from imgcls_networks.progress import Progress
 from msgspec import to_builtins
 
 from imgcls_train.data.dataset import open_split, read_classes

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from types import TracebackType
 
-from imgcls_networks.console import ConsoleProgress
+from imgcls_cli.terminal import TerminalProgress
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -14,7 +14,7 @@ from imgcls_train.training.run_folder import EpochFigures
 _HEADER = f"{'epoch':>6}{'size':>6}{'train loss':>12}{'val loss':>10}{'top-1':>9}{'top-5':>9}{'images/s':>10}"
 
 
-class FitConsole(ConsoleProgress):
+class FitConsole(TerminalProgress):
     """A progress that also follows the steps of a training."""
 
     def __init__(self) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from imgcls_networks.architectures.by_name import build_architecture, head_name, with_head
+from imgcls_cli.progress import Progress
+from imgcls_networks.architectures.architecture import build_architecture, head_name, with_head
 from imgcls_networks.errors import RequestError
 from imgcls_networks.models.catalog import read_catalog
 from imgcls_networks.models.trained_model import WEIGHTS_NAME
-from imgcls_networks.progress import Progress
 from imgcls_networks.weights.checkpoint import Checkpoint, load_into, read_checkpoint
 from imgcls_networks.weights.download import fetch
 from torch import nn

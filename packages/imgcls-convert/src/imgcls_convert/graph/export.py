@@ -1,0 +1,133 @@
+"""PyTorch network → ONNX network with its softmax. One call to the exporter."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import os
+import tempfile
+import warnings
+from collections.abc import Generator
+from pathlib import Path
+from typing import Final
+
+import onnx
+import torch
+from imgcls_core.artifact import OUTPUT_NAME
+from imgcls_networks.exception_text import root_cause
+from imgcls_networks.probability_network import ProbabilityNetwork, to_probabilities
+from onnx import ModelProto
+from torch import nn
+
+from imgcls_convert.errors import ExportError
+from imgcls_convert.graph.preprocess import NETWORK_INPUT
+
+OPSET: Final = 18  # the first with an antialiased resize; read by every ONNX Runtime since 1.14
+IR_VERSION: Final = 10  # onnx writes newer ones by default, which today's runtimes do not read
+_EXPORT_BATCH: Final = 2  # not 1: the exporter would take a batch of one for a constant
+
+
+def export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> ModelProto:
+    """Exports a network whose output becomes probabilities.
+
+    Args:
+        classifier: the network, and what its output is.
+        size: height and width of its input, in pixels.
+
+    Returns:
+        `NETWORK_INPUT` float32 [N, 3, height, width] → `probabilities` float32 [N, classes], for any N.
+
+    Raises:
+        ExportError: PyTorch cannot express the network at opset 18 with a free batch size.
+    """
+    example = torch.zeros(_EXPORT_BATCH, 3, *size)
+    scripted = any(isinstance(part, torch.jit.ScriptModule) for part in classifier.modules())
+    try:
+        with _quiet():
+            model = _export_scripted(classifier, example) if scripted else _export_program(classifier, example)
+    except Exception as error:  # the exporters raise many kinds, some of their own
+        raise ExportError(
+            f"PyTorch cannot export this network to ONNX with a free batch size: {root_cause(error)}."
+        ) from error
+    domains = sorted({node.domain for node in model.graph.node if node.domain})
+    if domains or model.functions:
+        raise ExportError(
+            f"The network needs operators outside standard ONNX ({', '.join(domains) or 'model functions'}), "
+            "which ONNX Runtime does not have everywhere."
+        )
+    _forget_provenance(model.graph)
+    model.ir_version = IR_VERSION
+    return model
+
+
+def _export_program(classifier: ProbabilityNetwork, example: torch.Tensor) -> ModelProto:
+    program = torch.onnx.export(
+        classifier,
+        (example,),
+        dynamo=True,
+        opset_version=OPSET,
+        input_names=[NETWORK_INPUT],
+        output_names=[OUTPUT_NAME],
+        dynamic_shapes=({0: torch.export.Dim("batch", min=1)},),
+        external_data=False,
+        verbose=False,
+    )
+    if program is None:
+        raise ExportError("PyTorch's exporter gave nothing")
+    return program.model_proto
+
+
+def _export_scripted(classifier: ProbabilityNetwork, example: torch.Tensor) -> ModelProto:
+    """TorchScript cannot pass through torch.export; the exporter that was made for it still does its work."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "network.onnx"
+        torch.onnx.export(
+            torch.jit.script(_Scripted(classifier)),
+            (example,),
+            str(file),
+            dynamo=False,
+            opset_version=OPSET,
+            input_names=[NETWORK_INPUT],
+            output_names=[OUTPUT_NAME],
+            dynamic_axes={NETWORK_INPUT: {0: "N"}, OUTPUT_NAME: {0: "N"}},
+        )
+        return onnx.load(file)
+
+
+class _Scripted(nn.Module):
+    """As ProbabilityNetwork, without what TorchScript cannot compile: answers that wrap their logits."""
+
+    def __init__(self, classifier: ProbabilityNetwork) -> None:
+        super().__init__()
+        self.network = classifier.network
+        self.output_kind: str = classifier.output_kind.name
+        self.temperature: float = classifier.temperature
+
+    def forward(self, pixels: torch.Tensor) -> torch.Tensor:
+        return to_probabilities(self.network(pixels), self.output_kind, self.temperature)
+
+
+def _forget_provenance(graph: onnx.GraphProto) -> None:
+    """Drops the exporter's stack traces: they name folders of this machine and differ on every other."""
+    for part in (*graph.node, *graph.initializer):
+        del part.metadata_props[:]
+        part.doc_string = ""
+
+
+@contextlib.contextmanager
+def _quiet() -> Generator[None]:
+    """Keeps the exporter's chatter (prints, warnings, logs) away from a user; errors still come as exceptions."""
+    logging_was = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with (
+            warnings.catch_warnings(),
+            contextlib.redirect_stdout(io.StringIO()),
+            open(os.devnull, "w", encoding="utf-8") as nowhere,  # noqa: PTH123
+            contextlib.redirect_stderr(nowhere),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(logging_was)

@@ -1,0 +1,89 @@
+"""The command `verify`: an artifact against its recorded golden answers. Needs no PyTorch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from imgcls_core.inference.classifier import OnnxClassifier
+from imgcls_networks.errors import RequestError
+
+
+@dataclass(frozen=True)
+class VerifiedImage:
+    """One image: both top-1, and the largest |Δp| (golden cases: over PyTorch's five most probable classes)."""
+
+    name: str
+    pytorch_class_id: int
+    onnx_class_id: int
+    max_abs_diff: float
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What was found; `passed` is the answer."""
+
+    path: Path
+    against: str
+    tolerance: float
+    min_agreement: float
+    images: Sequence[VerifiedImage]
+
+    @property
+    def agreement(self) -> float:
+        """Share of the images with the same top-1."""
+        return sum(row.pytorch_class_id == row.onnx_class_id for row in self.images) / len(self.images)
+
+    @property
+    def max_abs_diff(self) -> float:
+        """The largest |Δp| of all."""
+        return max(row.max_abs_diff for row in self.images)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the artifact answers as PyTorch did."""
+        return self.agreement >= self.min_agreement and self.max_abs_diff <= self.tolerance
+
+    def to_json(self) -> str:
+        """One document."""
+        content: dict[str, Any] = {
+            "file": str(self.path),
+            "against": self.against,
+            "passed": self.passed,
+            "tolerance": self.tolerance,
+            "top1_agreement": self.agreement,
+            "max_abs_diff": self.max_abs_diff,
+            "images": self.images,
+        }
+        return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
+
+    def to_text(self) -> str:
+        """Lines for a user: the sum, and the images that differ."""
+        verdict = "equals" if self.passed else "DIFFERS from"
+        lines = [
+            f"{self.path} {verdict} {self.against} on {len(self.images)} images: top-1 agreement {self.agreement:.2%}, "
+            f"max |Δp| {self.max_abs_diff:.1e} (tolerance {self.tolerance:.0e})\n"
+        ]
+        for row in sorted(self.images, key=lambda row: -row.max_abs_diff):
+            if row.pytorch_class_id != row.onnx_class_id or row.max_abs_diff > self.tolerance:
+                both = f"PyTorch {row.pytorch_class_id}, ONNX {row.onnx_class_id}"
+                lines.append(f"  {row.name:<32} {both}, |Δp| {row.max_abs_diff:.1e}\n")
+        return "".join(lines)
+
+
+def verify_golden(path: Path) -> Verification:
+    """Replays the golden cases.
+
+    Raises:
+        ArtifactError: there is no artifact at the path.
+        RequestError: it carries no golden cases.
+    """
+    classifier = OnnxClassifier(path, provider="cpu")
+    results = classifier.replay_golden()
+    if not results:
+        raise RequestError(f"{str(path)!r} carries no golden cases; verify it with `--model` against PyTorch.")
+    rows = [VerifiedImage(r.name, r.expected_class_id, r.actual_class_id, r.max_abs_diff) for r in results]
+    return Verification(path, "the recorded answers of PyTorch", classifier.metadata.golden_tolerance, 1.0, rows)

@@ -1,0 +1,68 @@
+"""The command `verify --model`: an artifact against the PyTorch network that it was made from."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from imgcls_cli.progress import SilentProgress
+from imgcls_core.inference.classifier import OnnxClassifier
+from imgcls_core.inference.golden import golden_image
+from imgcls_networks.errors import RequestError
+from imgcls_networks.loading import load_classifier
+from imgcls_networks.network import find_network
+from imgcls_networks.pytorch_classifier import PyTorchClassifier
+
+from imgcls_convert.images.files import LoadedImage, read_images
+from imgcls_convert.images.selection import ImageSelection
+from imgcls_convert.parity.gate import FP32_TOLERANCE, MIN_AGREEMENT, Evidence, compare_with_pytorch
+from imgcls_convert.parity.verify import Verification, VerifiedImage
+from imgcls_convert.plan import plan_conversion
+from imgcls_convert.request import ConvertRequest
+
+
+def verify_against_pytorch(path: Path, *, model: str, weights: str | None, images: Path | None) -> Verification:
+    """Asks PyTorch again, with the artifact's own preprocessing.
+
+    Args:
+        path: the artifact.
+        model: MODEL, as for a conversion.
+        weights: its checkpoint.
+        images: a folder whose images are asked besides the golden ones.
+
+    Raises:
+        ArtifactError: there is no artifact at the path.
+        RequestError: the model is unknown, or its checkpoint or number of classes is not the artifact's.
+    """
+    metadata = OnnxClassifier(path, provider="cpu", warm_up=False).metadata
+    asked = [LoadedImage(case.name, golden_image(case), case.expected_class_id) for case in metadata.golden]
+    known = {image.encoded for image in asked}
+    listed = read_images(images, option="--images") if images else []
+    asked += [image for image in (entry.load() for entry in listed) if image.encoded not in known]
+
+    progress = SilentProgress()
+    plan = plan_conversion(ConvertRequest(model=model, weights=weights, output=path))
+    found = find_network(plan.model, None, own_weights=weights is not None)
+    classifier, file = load_classifier(found, plan.weights, metadata.preprocessing.size, progress)
+    recorded = metadata.source.weights_sha256
+    if file and recorded and file.sha256 != recorded:
+        raise RequestError(
+            f"{path.name!r} was made from weights with SHA-256 {recorded[:16]}…, {file.path.name!r} has "
+            f"{file.sha256[:16]}…; give the checkpoint that it was converted from."
+        )
+    if classifier.classes != len(metadata.classes):
+        raise RequestError(
+            f"{path.name!r} has {len(metadata.classes)} classes, {model!r} has {classifier.classes}; "
+            "name the model that it was made from."
+        )
+    pytorch = PyTorchClassifier(classifier, metadata.preprocessing)
+    answers = pytorch.answers([(image.name, image.encoded) for image in asked], progress)
+    evidence = Evidence(ImageSelection(asked, asked), answers)
+    rows = compare_with_pytorch(evidence, path, progress).rows
+    precision = metadata.source.precision
+    return Verification(
+        path,
+        f"PyTorch ({found.architecture})",
+        FP32_TOLERANCE if precision == "fp32" else metadata.golden_tolerance,
+        MIN_AGREEMENT[precision],
+        [VerifiedImage(r.name, r.pytorch_class_id, r.onnx_class_id, r.max_abs_diff) for r in rows],
+    )

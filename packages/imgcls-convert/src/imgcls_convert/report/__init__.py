@@ -1,0 +1,1 @@
+"""What is told of a conversion or an artifact: as data, text and pages. Imports `parity`."""

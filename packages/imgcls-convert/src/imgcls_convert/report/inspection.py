@@ -1,0 +1,118 @@
+"""What an artifact says of itself, as data and as text. Needs no PyTorch."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from imgcls_core.artifact import ArtifactMetadata, Preprocessing
+from imgcls_core.inference.classifier import OnnxClassifier
+
+from imgcls_convert.report.reference_distribution import reference_words
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """One artifact; `size_bytes` and `sha256` are of the file."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    metadata: ArtifactMetadata
+
+    def to_json(self) -> str:
+        """One document; golden images are described, not repeated."""
+        meta = self.metadata
+        golden = [
+            {
+                "name": case.name,
+                "expected_class_id": case.expected_class_id,
+                "top": case.top,
+                "bytes": len(case.image_base64) * 3 // 4,
+            }
+            for case in meta.golden
+        ]
+        content: dict[str, Any] = {
+            "file": str(self.path),
+            "sha256": self.sha256,
+            "bytes": self.size_bytes,
+            "schema": meta.schema,
+            "name": meta.name,
+            "classes": meta.classes,
+            "preprocessing": meta.preprocessing,
+            "source": meta.source,
+            "parity": meta.parity,
+            "reference": meta.reference,
+            "golden": golden,
+        }
+        return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
+
+    def facts(self) -> dict[str, str]:
+        """What there is to say in one line each."""
+        meta, source = self.metadata, self.metadata.source
+        shown = ", ".join(f"{entry.id} {entry.label}" for entry in meta.classes[:4])
+        more = ", …" if len(meta.classes) > 4 else ""
+        versions = f"torch {source.torch}, torchvision {source.torchvision}, onnx {source.onnx}"
+        weights = source.weights or "made by the factory"
+        found = {
+            "artifact": f"{self.path} ({self.size_bytes / 1e6:.1f} MB), schema {meta.schema}",
+            "sha256": self.sha256,
+            "name": meta.name,
+            "network": f"{source.architecture}, {source.precision}",
+            "weights": f"{weights} (SHA-256 {source.weights_sha256})" if source.weights_sha256 else weights,
+            "made with": f"imgcls-convert {source.imgcls_convert}, {versions}, onnxruntime {source.onnxruntime}",
+            "input": "images, uint8 [N, H, W, 3], RGB, any height and width",
+            "prepared": preprocessing_words(meta.preprocessing),
+            "output": f"probabilities, float32 [N, {len(meta.classes)}]",
+            "classes": shown + more,
+            "parity": self._parity_words(),
+        }
+        if meta.reference is not None:
+            found["reference"] = reference_words(meta.reference)
+        return found
+
+    def to_text(self) -> str:
+        """Lines for a user."""
+        meta = self.metadata
+        lines = [f"{key:<10} {value}\n" for key, value in self.facts().items()]
+        lines += [f"{'golden':<10} {len(meta.golden)} cases\n"]
+        for case in meta.golden:
+            best = case.top[0]
+            label = meta.classes[best.class_id].label
+            lines.append(f"  {case.name:<32} {best.class_id:>5} {label} ({best.probability:.1%})\n")
+        return "".join(lines)
+
+    def _parity_words(self) -> str:
+        parity = self.metadata.parity
+        if parity is None:
+            return "NOT VERIFIED (converted with --skip-verify)"
+        return (
+            f"top-1 agreement with PyTorch {parity.top1_agreement:.2%} on {parity.images} images, "
+            f"max |Δp| {parity.max_abs_diff:.1e}"
+        )
+
+
+def preprocessing_words(spec: Preprocessing) -> str:
+    """The preprocessing in one line."""
+    height, width = spec.size
+    if spec.resize_size is None:
+        resize = f"resize to {width} × {height} px"
+    else:
+        resize = f"shorter edge to {spec.resize_size} px, centre crop {width} × {height} px"
+    return f"RGB, {resize} ({spec.interpolation}), mean {_channels(spec.mean)}, std {_channels(spec.std)}"
+
+
+def inspect_artifact(path: Path) -> Inspection:
+    """Reads an artifact.
+
+    Raises:
+        ArtifactError: there is none, or it is not one.
+    """
+    classifier = OnnxClassifier(path, provider="cpu", warm_up=False)
+    return Inspection(path, classifier.sha256, path.stat().st_size, classifier.metadata)
+
+
+def _channels(values: tuple[float, float, float]) -> str:
+    return " ".join(f"{value:g}" for value in values)
