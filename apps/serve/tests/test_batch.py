@@ -12,19 +12,19 @@ if TYPE_CHECKING:
     from conftest import PictureOf, RunningService, StartService
 
 
-def text(picture: bytes) -> dict[str, str]:
-    return {"image_base64": base64.b64encode(picture).decode()}
+def text(image: bytes) -> dict[str, str]:
+    return {"image_base64": base64.b64encode(image).decode()}
 
 
 def test_answers_come_in_order_and_a_bad_image_fails_in_its_own_place(
     service: RunningService, picture_of: PictureOf
 ) -> None:
     colours = ["red", "white", "blue", "cyan"]
-    pictures: list[bytes] = [picture_of(colour) for colour in colours]
-    pictures.insert(2, b"no image")
+    images: list[bytes] = [picture_of(colour) for colour in colours]
+    images.insert(2, b"no image")
     requests: list[dict[str, Any]] = [
-        {"files": [("file", picture) for picture in pictures]},
-        {"json": {"images": [text(picture) for picture in pictures]}},
+        {"files": [("file", image) for image in images]},
+        {"json": {"images": [text(image) for image in images]}},
     ]
     for request in requests:
         body: dict[str, Any] = service.client.post("/predict/batch", params={"top_k": 2}, **request).json()
@@ -38,11 +38,11 @@ def test_answers_come_in_order_and_a_bad_image_fails_in_its_own_place(
 
 
 def test_an_image_gets_the_same_answer_alone_and_in_company(service: RunningService, picture_of: PictureOf) -> None:
-    picture = picture_of("green", "JPEG")
+    image = picture_of("green", "JPEG")
     params = {"probabilities": "true"}
     headers = {"content-type": "image/jpeg"}
-    alone = service.client.post("/predict", content=picture, params=params, headers=headers).json()
-    files = [("file", picture_of("red")), ("file", picture)]
+    alone = service.client.post("/predict", content=image, params=params, headers=headers).json()
+    files = [("file", picture_of("red")), ("file", image)]
     company = service.client.post("/predict/batch", files=files, params=params).json()
     assert company["results"][1]["probabilities"] == pytest.approx(alone["probabilities"], abs=1e-6)
 

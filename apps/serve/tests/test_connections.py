@@ -5,7 +5,9 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
+from imgcls_contract import PROBLEMS, ProblemDocument
 
 if TYPE_CHECKING:
     from conftest import PictureOf, RunningService, StartService
@@ -60,12 +62,27 @@ def test_head_is_not_allowed_elsewhere(service: RunningService, path: str) -> No
     assert (answer.status_code, answer.content) == (405, b"")
 
 
-def test_what_is_not_http_gets_a_problem(service: RunningService) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code"),
+    [
+        (b"\x16\x03\x01 hello\r\n\r\n", "bad_request"),
+        (b"GET /health HTTP/1.1\r\n" + b"X: y\r\n" * 12_000, "headers_too_large"),
+    ],
+)
+def test_what_never_becomes_a_request_gets_the_same_document_as_one(
+    service: RunningService, sent: bytes, code: str
+) -> None:
     with connect(service.url) as sender:
-        sender.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        answer = read_all(sender)
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert b"application/problem+json" in answer
+        sender.sendall(sent)
+        head, _, body = read_all(sender).partition(b"\r\n\r\n")
+    document = msgspec.json.decode(body, type=ProblemDocument)
+    problem = PROBLEMS[code]
+    assert head.startswith(b"HTTP/1.1 %d " % problem.status)
+    assert b"content-type: application/problem+json" in head
+    assert document == ProblemDocument.of(problem, document.detail, document.request_id)
+    assert len(document.request_id) == 32
+    asked = service.client.get("/nowhere").json()
+    assert list(msgspec.to_builtins(document)) == list(asked)
 
 
 def test_one_connection_too_many_is_refused_and_the_others_live(start_service: StartService) -> None:
@@ -105,19 +122,19 @@ def test_a_caller_who_hangs_up_in_its_body_leaves_no_trace(start_service: StartS
 def test_work_of_a_caller_who_hangs_up_while_it_waits_is_dropped(
     start_service: StartService, picture_of: PictureOf
 ) -> None:
-    """Eight large pictures keep the workers busy; most of those who leave meanwhile are never decoded."""
-    picture = picture_of("red", size=(3000, 3000))
+    """Eight large images keep the workers busy; most of those who leave meanwhile are never decoded."""
+    image = picture_of("red", size=(3000, 3000))
     with start_service(threads=1) as running:
         for _ in range(8):
             with connect(running.url) as sender:
-                sender.sendall(HEAD % len(picture) + picture)
+                sender.sendall(HEAD % len(image) + image)
                 while "imgcls_held_bytes 0.0" in running.client.get("/metrics").text:
                     pass
         while "imgcls_in_flight_requests 1.0" not in (text := running.client.get("/metrics").text):
             pass
         gone = 'imgcls_requests_total{code="caller_gone",route="/predict",status="0"}'
         assert gone in text
-        assert running.client.post("/predict", content=picture, headers=PNG).json()["label"] == "red"
+        assert running.client.post("/predict", content=image, headers=PNG).json()["label"] == "red"
 
 
 def test_bodies_in_flight_have_a_limit_together(start_service: StartService, picture_of: PictureOf) -> None:

@@ -47,12 +47,12 @@ def test_openmetrics_is_given_to_whom_asks_for_it(service: RunningService) -> No
 def test_each_request_is_one_log_line(start_service: StartService, picture_of: PictureOf) -> None:
     with start_service() as running:
         headers = {"content-type": "image/png", "x-request-id": "r-1"}
-        picture = picture_of("red")
-        running.client.post("/predict", content=picture, headers=headers)
+        image = picture_of("red")
+        running.client.post("/predict", content=image, headers=headers)
         running.client.post("/predict", content=b"x", headers=headers | {"x-request-id": "r-2"})
     good, bad = (next(line for line in running.log if line.get("request_id") == name) for name in ("r-1", "r-2"))
     assert good["status"] == 200
     assert good["class_id"] == 0
-    assert (good["image_bytes"], good["width_px"], good["height_px"]) == (len(picture), 40, 30)
+    assert (good["image_bytes"], good["width_px"], good["height_px"]) == (len(image), 40, 30)
     assert {"decode_ms", "queue_ms", "inference_ms", "total_ms", "batch_size", "model_sha256"} <= set(good)
     assert (bad["status"], bad["code"]) == (400, "image_undecodable")

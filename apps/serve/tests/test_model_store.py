@@ -48,7 +48,7 @@ def test_a_store_serves_the_latest_version_and_a_load_takes_a_new_one_or_goes_ba
 ) -> None:
     """Callers ask all the while; each answer is of one of the two versions, and none fails."""
     first = _publish(tmp_path, colours_path.read_bytes())
-    picture = picture_of("blue")
+    image = picture_of("blue")
     with start_service(**_settings(tmp_path)) as running:
         assert running.client.get("/ready").json()["model"]["sha256"] == first
         stop = threading.Event()
@@ -56,7 +56,7 @@ def test_a_store_serves_the_latest_version_and_a_load_takes_a_new_one_or_goes_ba
 
         def caller() -> None:
             while not stop.is_set():
-                reply = running.client.post("/predict", content=picture, headers=PNG)
+                reply = running.client.post("/predict", content=image, headers=PNG)
                 body = reply.json()
                 answers.append((reply.status_code, body["label"], body["model"]["sha256"]))
 
@@ -67,7 +67,7 @@ def test_a_store_serves_the_latest_version_and_a_load_takes_a_new_one_or_goes_ba
         for wanted in (second, first, second):
             _point(tmp_path, wanted)
             assert running.client.post("/models/colours/load", headers=ADMIN).json()["sha256"] == wanted
-            answer = running.client.post("/predict", content=picture, headers=PNG).json()
+            answer = running.client.post("/predict", content=image, headers=PNG).json()
             assert answer["model"]["sha256"] == wanted
         stop.set()
         for one in callers:

@@ -34,16 +34,16 @@ def test_a_folder_serves_each_artifact_by_its_file_name(
     with start_service(**settings, default_model="two") as running:
         assert running.client.get("/ready").json()["model"]["name"] == "two"
         assert running.client.post("/models/one/load", headers=ADMIN).status_code == 200
-        picture = picture_of("red")
+        image = picture_of("red")
         for params, expected in (({}, "two"), ({"model": "one"}, "one")):
-            answer = running.client.post("/predict", params=params, content=picture, headers=PNG).json()
+            answer = running.client.post("/predict", params=params, content=image, headers=PNG).json()
             assert (answer["label"], answer["model"]["name"]) == ("red", expected)
-        unknown = running.client.post("/predict", params={"model": "broken"}, content=picture, headers=PNG)
+        unknown = running.client.post("/predict", params={"model": "broken"}, content=image, headers=PNG)
         assert (unknown.status_code, unknown.json()["code"]) == (404, "unknown_model")
 
         switched = running.client.post("/models/one/default", headers=ADMIN)
         assert switched.json()["default"] == "one"
-        answer = running.client.post("/predict", content=picture, headers=PNG).json()
+        answer = running.client.post("/predict", content=image, headers=PNG).json()
         assert answer["model"]["name"] == "one"
 
 
@@ -68,14 +68,14 @@ def test_a_bad_file_is_refused_and_changes_nothing(
 def test_a_model_is_replaced_under_load_without_losing_a_request(
     start_service: StartService, picture_of: PictureOf, colours_path: Path
 ) -> None:
-    picture = picture_of("blue")
+    image = picture_of("blue")
     with start_service(admin_token="admin-token-1") as running:  # noqa: S106
         stop = threading.Event()
         statuses: list[int] = []
 
         def caller() -> None:
             while not stop.is_set():
-                statuses.append(running.client.post("/predict", content=picture, headers=PNG).status_code)
+                statuses.append(running.client.post("/predict", content=image, headers=PNG).status_code)
 
         callers = [threading.Thread(target=caller) for _ in range(4)]
         for one in callers:

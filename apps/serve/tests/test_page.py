@@ -41,7 +41,7 @@ def page(browser: Any, service: RunningService) -> Iterator[Any]:
     assert faults == []
 
 
-def picture(name: str, content: bytes) -> dict[str, Any]:
+def image(name: str, content: bytes) -> dict[str, Any]:
     return {"name": name, "mimeType": "image/png", "buffer": content}
 
 
@@ -50,7 +50,7 @@ def first_label(page: Any) -> str:
 
 
 def test_a_chosen_picture_is_classified(page: Any, picture_of: PictureOf) -> None:
-    page.set_input_files("#file", picture("red.png", picture_of("red")))
+    page.set_input_files("#file", image("red.png", picture_of("red")))
     page.wait_for_selector("#top li")
     assert first_label(page).startswith("red")
     assert page.locator("#top li").count() == 5
@@ -87,8 +87,8 @@ def test_the_models_own_examples_can_be_tried_with_the_keyboard_alone(page: Any)
     assert first_label(page)
 
 
-def test_a_file_that_is_no_picture_is_told_in_a_sentence(page: Any) -> None:
-    page.set_input_files("#file", picture("a.png", b"only text"))
+def test_a_file_that_is_no_image_is_told_in_a_sentence(page: Any) -> None:
+    page.set_input_files("#file", image("a.png", b"only text"))
     error = page.locator("#error")
     error.wait_for()
     assert error.inner_text().startswith("The image cannot be decoded: it is none of JPEG, PNG")
@@ -109,7 +109,7 @@ def test_a_phone_shows_it_without_scrolling_sideways(
 ) -> None:
     opened = browser.new_page(viewport={"width": 360, "height": 740}, color_scheme=scheme)
     opened.goto(service.url)
-    opened.set_input_files("#file", picture("red.png", picture_of("red")))
+    opened.set_input_files("#file", image("red.png", picture_of("red")))
     opened.wait_for_selector("#top li")
     assert opened.evaluate("document.documentElement.scrollWidth") <= 360
     ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
@@ -122,7 +122,7 @@ def test_a_key_is_asked_for_and_used(browser: Any, start_service: StartService, 
     with start_service(api_keys="caller-key-1") as running:
         opened = browser.new_page()
         opened.goto(running.url)
-        opened.set_input_files("#file", picture("red.png", picture_of("red")))
+        opened.set_input_files("#file", image("red.png", picture_of("red")))
         opened.wait_for_selector("#key")
         opened.fill("#key", "caller-key-1")
         opened.keyboard.press("Enter")

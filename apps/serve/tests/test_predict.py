@@ -56,10 +56,10 @@ def test_every_format_is_classified_as_bytes(service: RunningService, picture_of
 
 
 def test_the_three_ways_of_sending_give_the_same_answer(service: RunningService, picture_of: PictureOf) -> None:
-    picture = picture_of("magenta", "JPEG")
-    raw = service.client.post("/predict", content=picture, headers={"content-type": "image/jpeg"}).json()
-    form = service.client.post("/predict", files={"note": b"x", "file": ("a.jpg", picture, "image/jpeg")}).json()
-    text = service.client.post("/predict", json={"image_base64": base64.b64encode(picture).decode()}).json()
+    image = picture_of("magenta", "JPEG")
+    raw = service.client.post("/predict", content=image, headers={"content-type": "image/jpeg"}).json()
+    form = service.client.post("/predict", files={"note": b"x", "file": ("a.jpg", image, "image/jpeg")}).json()
+    text = service.client.post("/predict", json={"image_base64": base64.b64encode(image).decode()}).json()
     assert raw["top"] == form["top"] == text["top"]
     assert raw["label"] == "magenta"
 
@@ -134,9 +134,9 @@ def test_bad_input_gets_the_documented_answer(
 
 
 def test_a_form_without_file_says_what_it_has(service: RunningService, picture_of: PictureOf) -> None:
-    reply = service.client.post("/predict", files={"picture": picture_of("red")})
+    reply = service.client.post("/predict", files={"image": picture_of("red")})
     assert problem(reply) == (422, "invalid_parameter")
-    assert "'picture'" in reply.json()["detail"]
+    assert "'image'" in reply.json()["detail"]
 
 
 def test_a_form_that_is_cut_off_is_refused(service: RunningService) -> None:
@@ -149,8 +149,8 @@ def test_a_form_that_is_cut_off_is_refused(service: RunningService) -> None:
 def test_a_truncated_jpeg_is_undecodable(service: RunningService, kept: float) -> None:
     buffer = io.BytesIO()
     Image.effect_noise((200, 200), 50).save(buffer, "JPEG")
-    picture = buffer.getvalue()[: int(len(buffer.getvalue()) * kept)]
-    reply = service.client.post("/predict", content=picture, headers={"content-type": "image/jpeg"})
+    image = buffer.getvalue()[: int(len(buffer.getvalue()) * kept)]
+    reply = service.client.post("/predict", content=image, headers={"content-type": "image/jpeg"})
     assert problem(reply) == (400, "image_undecodable")
 
 
@@ -219,7 +219,7 @@ def test_a_body_that_never_arrives_whole_is_a_408_and_the_connection_ends(start_
 
 def test_a_deadline_that_passes_after_the_body_came_is_a_504(service: RunningService, picture_of: PictureOf) -> None:
     """Decoding takes longer than the deadline; on a busy machine the body itself may come too late now and then."""
-    picture = picture_of("red", size=(5000, 5000))
+    image = picture_of("red", size=(5000, 5000))
     headers = PNG | {"X-Request-Timeout-Ms": "25"}
-    found = (problem(service.client.post("/predict", content=picture, headers=headers)) for _ in range(50))
+    found = (problem(service.client.post("/predict", content=image, headers=headers)) for _ in range(50))
     assert next(one for one in found if one != (408, "body_too_slow")) == (504, "deadline_exceeded")

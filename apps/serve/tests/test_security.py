@@ -17,20 +17,20 @@ def test_with_keys_every_route_that_tells_something_needs_one(
 ) -> None:
     with start_service(api_keys=f"{KEY}, caller-key-2", admin_token="admin-token-1") as running:  # noqa: S106
         get, post = running.client.get, running.client.post
-        picture, png = picture_of("red"), {"content-type": "image/png"}
+        image, png = picture_of("red"), {"content-type": "image/png"}
         for path in ("/health", "/ready", "/v2/health/live", "/v2/health/ready"):
             assert get(path).status_code in {200, 404}
         for path in ("/golden", "/models", "/metrics", "/nothing"):
             assert (get(path).status_code, get(path).json()["code"]) == (401, "unauthorized")
             assert get(path, headers={"x-api-key": "wrong"}).json()["code"] == "forbidden"
-        assert post("/predict", content=picture, headers=png).status_code == 401
+        assert post("/predict", content=image, headers=png).status_code == 401
         for credentials in (
             {"x-api-key": KEY},
             {"authorization": f"Bearer {KEY}"},
             {"authorization": "bearer caller-key-2"},
             {"x-api-key": "admin-token-1"},
         ):
-            assert post("/predict", content=picture, headers=png | credentials).status_code == 200
+            assert post("/predict", content=image, headers=png | credentials).status_code == 200
         assert post("/models/colours/load", headers={"x-api-key": KEY}).status_code == 403
         log = "".join(map(str, running.log))
         assert KEY not in log

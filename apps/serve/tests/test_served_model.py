@@ -13,9 +13,9 @@ from PIL import Image
 ORIENTATION = 0x0112
 
 
-def encoded(picture: Image.Image, image_format: str, **options: object) -> bytes:
+def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, image_format, **options)
+    image.save(buffer, image_format, **options)
     return buffer.getvalue()
 
 
@@ -39,17 +39,17 @@ def test_a_turned_photo_is_turned_once_and_has_its_upright_size(
     exif = Image.Exif()
     exif[ORIENTATION] = orientation
     file = encoded(Image.fromarray(noise), image_format, exif=exif)
-    picture = model.preprocess(file)
-    assert np.array_equal(picture.pixels, reference(model)(file))
-    assert (picture.width_px, picture.height_px) == ((60, 80) if orientation == 6 else (80, 60))
+    image = model.preprocess(file)
+    assert np.array_equal(image.pixels, reference(model)(file))
+    assert (image.width_px, image.height_px) == ((60, 80) if orientation == 6 else (80, 60))
 
 
 @pytest.mark.parametrize("mode", ["L", "P", "LA", "RGBA", "CMYK", "I;16", "1"])
 def test_every_kind_of_pixels_is_prepared_as_core_prepares_it(model: ServedModel, mode: str) -> None:
     noise = np.random.default_rng(8).integers(0, 256, (20, 30, 4), np.uint8)
-    picture = Image.fromarray(noise, "RGBA")
-    picture = Image.new(mode, (30, 20), 40_000) if mode == "I;16" else picture.convert(mode)
-    file = encoded(picture, "TIFF")
+    image = Image.fromarray(noise, "RGBA")
+    image = Image.new(mode, (30, 20), 40_000) if mode == "I;16" else image.convert(mode)
+    file = encoded(image, "TIFF")
     assert np.array_equal(model.preprocess(file).pixels, reference(model)(file))
 
 

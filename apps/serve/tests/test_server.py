@@ -23,13 +23,13 @@ def test_sigterm_answers_everything_accepted_and_takes_nothing_new(
     start_service: StartService, picture_of: PictureOf
 ) -> None:
     """A sender that is half through its body when SIGTERM comes still gets its answer."""
-    picture = picture_of("cyan")
+    image = picture_of("cyan")
     with start_service() as running:
         host, port = running.url.removeprefix("http://").split(":")
         with socket.create_connection((host, int(port)), 20) as sender:
             sender.sendall(
                 b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\n"
-                b"Content-Length: %d\r\n\r\n" % len(picture) + picture[:50]
+                b"Content-Length: %d\r\n\r\n" % len(image) + image[:50]
             )
             # It was accepted once the service counts it; a request after it has then been read after it.
             assert running.client.get("/health").status_code == 200
@@ -38,7 +38,7 @@ def test_sigterm_answers_everything_accepted_and_takes_nothing_new(
                 pass
             assert late.json()["code"] == "not_ready"
             assert late.headers["connection"] == "close"
-            refused = running.client.post("/predict", content=picture, headers=PNG)
+            refused = running.client.post("/predict", content=image, headers=PNG)
             assert (refused.status_code, refused.headers["connection"]) == (503, "close")
             with socket.create_connection((host, int(port)), 20) as half_sent:
                 # The answer must outlive the rest of a body that nobody wants.
@@ -48,7 +48,7 @@ def test_sigterm_answers_everything_accepted_and_takes_nothing_new(
                 answer += b"".join(iter(lambda: half_sent.recv(10_000), b""))
                 assert answer.startswith(b"HTTP/1.1 503 ")
                 assert answer.endswith(b"}")
-            sender.sendall(picture[50:])
+            sender.sendall(image[50:])
             answer = b"".join(iter(lambda: sender.recv(10_000), b""))
             assert answer.startswith(b"HTTP/1.1 200 ")
             assert b'"label":"cyan"' in answer
@@ -56,12 +56,12 @@ def test_sigterm_answers_everything_accepted_and_takes_nothing_new(
 
 
 def test_sigterm_with_many_in_flight_answers_all(start_service: StartService, picture_of: PictureOf) -> None:
-    picture = picture_of("yellow", size=(1500, 1500))
+    image = picture_of("yellow", size=(1500, 1500))
 
     async def burst(url: str, sigterm: Callable[[], None]) -> list[int]:
         limits = httpx.Limits(max_connections=100)
         async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
-            tasks = [asyncio.create_task(client.post("/predict", content=picture, headers=PNG)) for _ in range(64)]
+            tasks = [asyncio.create_task(client.post("/predict", content=image, headers=PNG)) for _ in range(64)]
             first, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
             assert first
             sigterm()

@@ -32,10 +32,10 @@ def test_golden_cases_are_reproduced_over_http(service: RunningService) -> None:
     golden = service.client.get("/golden").json()
     assert golden["cases"]
     for case in golden["cases"]:
-        picture = base64.b64decode(case["image_base64"])
+        image = base64.b64decode(case["image_base64"])
         params = {"probabilities": "true"}
         headers = {"content-type": "application/octet-stream"}
-        answer = service.client.post("/predict", params=params, content=picture, headers=headers).json()
+        answer = service.client.post("/predict", params=params, content=image, headers=headers).json()
         assert answer["class_id"] == case["top"][0]["class_id"]
         for expected in case["top"]:
             assert expected["label"]

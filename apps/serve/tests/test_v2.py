@@ -78,12 +78,12 @@ def test_pixels_as_binary_data_give_the_same_bits_as_predict(service: RunningSer
 
 
 def test_encoded_images_are_taken_as_binary_and_as_base64(service: RunningService, picture_of: PictureOf) -> None:
-    pictures: list[bytes] = [picture_of("cyan"), picture_of("red", "JPEG")]
+    images: list[bytes] = [picture_of("cyan"), picture_of("red", "JPEG")]
     tensor = {"name": "encoded_images", "shape": [2], "datatype": "BYTES"}
-    raw = b"".join(struct.pack("<I", len(picture)) + picture for picture in pictures)
+    raw = b"".join(struct.pack("<I", len(image)) + image for image in images)
     body, headers = binary_body(tensor, raw)
     binary = service.client.post(INFER, content=body, headers=headers).json()["outputs"][0]
-    texts = [base64.b64encode(picture).decode() for picture in pictures]
+    texts = [base64.b64encode(image).decode() for image in images]
     text = service.client.post(INFER, json={"inputs": [tensor | {"data": texts}]}).json()["outputs"][0]
     assert binary == text
     assert np.array(text["data"]).reshape(2, 8).argmax(axis=1).tolist() == [4, 0]

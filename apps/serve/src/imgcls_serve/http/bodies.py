@@ -1,33 +1,33 @@
-"""A request's body: kept as its connection receives it, read under limits, and taken apart by media type."""
+"""A request's body: read under limits, and taken apart by media type."""
 
 from __future__ import annotations
 
 import asyncio
 import binascii
-from typing import Final
+from typing import Final, TypeVar
 
+from pydantic import BaseModel, ValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import Field, File, FormParser, parse_options_header
 from starlette.requests import Request
-from starlette.types import Message, Receive
-from uvicorn.protocols.http.flow_control import FlowControl
+from starlette.types import Receive
 
 from imgcls_serve.errors import (
     BodyTooLargeError,
     BodyTooSlowError,
     CallerGoneError,
+    DeadlinePassedError,
     InvalidBase64Error,
     InvalidParameterError,
+    QueueFullError,
     UnsupportedMediaTypeError,
+    UrlRefusedError,
 )
+from imgcls_serve.http.connections import BODY, IncomingBody
 from imgcls_serve.http.request_context import RequestContext
-from imgcls_serve.http.requests import PredictJson, parse_json
+from imgcls_serve.http.requests import PredictJson
 
-# Key of the ASGI scope under which a request finds its `IncomingBody`.
-BODY: Final = "imgcls.body"
-
-# More waits in the socket until somebody reads. The event loop reads this much at a time.
-_MAX_UNREAD_BYTES: Final = 262_144
+_M = TypeVar("_M", bound=BaseModel)
 
 ALLOWED_MEDIA_TYPES: Final = "`image/*`, `application/octet-stream`, `multipart/form-data`, `application/json`"
 
@@ -35,76 +35,6 @@ ALLOWED_MEDIA_TYPES: Final = "`image/*`, `application/octet-stream`, `multipart/
 _ENVELOPE_BYTES: Final = 65_536
 
 _MAX_FORM_PARTS: Final = 16
-
-
-class IncomingBody:
-    """Holds what has come and was not yet read: chunks are kept as they come and joined once.
-
-    uvicorn appends each chunk to a buffer, copies the buffer for the application, and stops reading from the socket
-    above 64 KB: for a photo that is 0.3 MB of copies and two system calls.
-
-    Args:
-        flow: stops the connection's reading while too much is unread.
-    """
-
-    def __init__(self, flow: FlowControl) -> None:
-        self._flow = flow
-        self._chunks: list[bytes] = []
-        self._unread_bytes = 0
-        self._is_whole = False
-        self._is_read = False
-        self._is_lost = False
-        self._waiter: asyncio.Future[None] | None = None
-
-    def add(self, chunk: bytes) -> None:
-        """A part of the body has come."""
-        self._chunks.append(chunk)
-        self._unread_bytes += len(chunk)
-        if self._unread_bytes > _MAX_UNREAD_BYTES:
-            self._flow.pause_reading()
-        self._wake()
-
-    def end(self) -> None:
-        """The body is whole."""
-        self._is_whole = True
-        self._wake()
-
-    def lose(self) -> None:
-        """The caller has hung up."""
-        self._is_lost = True
-        self._wake()
-
-    def take_whole(self) -> bytes | None:
-        """Gives the body if all of it has come and none was read; else None, and `receive` gives it."""
-        if not self._is_whole or self._is_read:
-            return None
-        self._is_read = True
-        return self._take()
-
-    async def receive(self, rest: Receive) -> Message:
-        """Gives the next part, as ASGI's `receive`; waits for it.
-
-        Args:
-            rest: is asked for what follows the body.
-        """
-        if self._is_read:
-            return await rest()
-        self._flow.resume_reading()
-        while not (self._chunks or self._is_whole or self._is_lost):
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        if self._is_lost:
-            return {"type": "http.disconnect"}
-        self._is_read = self._is_whole
-        return {"type": "http.request", "body": self._take(), "more_body": not self._is_whole}
-
-    def _take(self) -> bytes:
-        chunks, self._chunks, self._unread_bytes = self._chunks, [], 0
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
 
 
 def media_type_of(context: RequestContext) -> tuple[str, dict[bytes, bytes]]:
@@ -135,7 +65,7 @@ async def read_body(request: Request, context: RequestContext, *, limit: int) ->
     if incoming is not None and (whole := incoming.take_whole()) is not None:
         if len(whole) > limit:
             raise BodyTooLargeError(limit=limit)
-        context.hold(len(whole))
+        _hold(context, len(whole))
         return whole
     try:
         async with asyncio.timeout_at(context.deadline.at_s):
@@ -154,9 +84,18 @@ async def _read_parts(context: RequestContext, receive: Receive, limit: int) -> 
         parts.append(part := message.get("body", b""))
         if context.held_bytes + len(part) > limit:
             raise BodyTooLargeError(limit=limit)
-        context.hold(len(part))
+        _hold(context, len(part))
         more = message.get("more_body", False)
     return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+def _hold(context: RequestContext, size: int) -> None:
+    """Counts bytes that are in memory until the request is over; raises QueueFullError if all hold too many."""
+    service = context.service
+    context.held_bytes += size
+    service.bytes_held += size
+    if service.bytes_held > (limit := service.settings.max_inflight_bytes):
+        raise QueueFullError(f"the bodies in flight hold more than {limit:,} bytes", retry_after_s=1)
 
 
 def envelope_limit(media_type: str, *, max_image_bytes: int, images: int = 1) -> int:
@@ -172,6 +111,22 @@ def envelope_limit(media_type: str, *, max_image_bytes: int, images: int = 1) ->
     if media_type == "application/json":
         return images * (max_image_bytes * 4 // 3 + _ENVELOPE_BYTES)
     raise UnsupportedMediaTypeError(media_type, allowed=ALLOWED_MEDIA_TYPES)
+
+
+def parse_json(body: bytes, model: type[_M]) -> _M:
+    """Reads a JSON document.
+
+    Raises:
+        InvalidParameterError: not JSON, or not of this shape; names the first wrong field.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as error:
+        fault = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in fault["loc"])
+        raise InvalidParameterError(
+            f"The JSON body is wrong{f' at `{place}`' if place else ''}: {fault['msg']}."
+        ) from None
 
 
 def decode_base64(text: str, *, field_name: str) -> bytes:
@@ -254,8 +209,17 @@ async def image_in_json(context: RequestContext, entry: PredictJson) -> bytes:
         ServiceError: its URL is not fetched or gives no image.
     """
     if entry.image_url is not None:
-        return await context.fetch(entry.image_url)
+        return await _fetch(context, entry.image_url)
     return decode_base64(entry.image_base64 or "", field_name="image_base64")
+
+
+async def _fetch(context: RequestContext, url: str) -> bytes:
+    if context.urls is None:
+        raise UrlRefusedError("this service fetches no URLs (`IMGCLS_ALLOW_URLS`)")
+    left_s = context.deadline.at_s - asyncio.get_running_loop().time()
+    if left_s <= 0:
+        raise DeadlinePassedError(context.deadline.timeout_ms)
+    return await context.urls.fetch(url, timeout_s=min(left_s, context.service.settings.url_timeout_ms / 1000))
 
 
 def _file_of(parts: list[tuple[str, bytes]]) -> bytes:

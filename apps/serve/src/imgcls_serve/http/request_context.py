@@ -11,7 +11,7 @@ from collections.abc import MutableMapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
-from imgcls_serve.errors import DeadlinePassedError, InvalidParameterError, QueueFullError, UrlRefusedError
+from imgcls_serve.errors import InvalidParameterError
 from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.http.url_fetch import UrlFetcher
 from imgcls_serve.scheduler.job import Deadline, JobResult
@@ -66,6 +66,7 @@ class RequestContext:
         self.started_s = time.perf_counter()
         self.service = service
         self.gatekeeper = gatekeeper
+        self.urls = urls
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
         given = self.headers.get(b"x-request-id", b"")
         self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
@@ -75,36 +76,11 @@ class RequestContext:
         self.fields: dict[str, Any] = {}
         self.answered: list[AnsweredImage] = []
         self.held_bytes = 0
-        self._urls = urls
 
     @property
     def elapsed_ms(self) -> float:
         """Milliseconds since the request's headers were read."""
         return (time.perf_counter() - self.started_s) * 1000
-
-    def hold(self, size: int) -> None:
-        """Counts bytes of the body that are now in memory.
-
-        Raises:
-            QueueFullError: all requests together hold too many.
-        """
-        self.held_bytes += size
-        self.service.bytes_held += size
-        if self.service.bytes_held > (limit := self.service.settings.max_inflight_bytes):
-            raise QueueFullError(f"the bodies in flight hold more than {limit:,} bytes", retry_after_s=1)
-
-    async def fetch(self, url: str) -> bytes:
-        """Fetches an image from a URL, within this request's time; see `UrlFetcher.fetch`.
-
-        Raises:
-            UrlRefusedError: also where URLs are not allowed at all.
-        """
-        if self._urls is None:
-            raise UrlRefusedError("this service fetches no URLs (`IMGCLS_ALLOW_URLS`)")
-        left_s = self.deadline.at_s - asyncio.get_running_loop().time()
-        if left_s <= 0:
-            raise DeadlinePassedError(self.deadline.timeout_ms)
-        return await self._urls.fetch(url, timeout_s=min(left_s, self.service.settings.url_timeout_ms / 1000))
 
     def header(self, name: bytes) -> str | None:
         """Gives the header of this lower-case name."""

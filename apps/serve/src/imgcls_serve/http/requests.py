@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -10,8 +10,6 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from starlette.requests import Request
 
 from imgcls_serve.errors import InvalidParameterError
-
-_M = TypeVar("_M", bound=BaseModel)
 
 
 class PredictQuery(BaseModel):
@@ -69,22 +67,6 @@ def read_query(request: Request) -> PredictQuery:
         return PredictQuery.model_validate(dict(request.query_params))
     except ValidationError as error:
         raise InvalidParameterError(" ".join(validation_sentence("query", fault) for fault in error.errors())) from None
-
-
-def parse_json(body: bytes, model: type[_M]) -> _M:
-    """Reads a JSON document.
-
-    Raises:
-        InvalidParameterError: not JSON, or not of this shape; names the first wrong field.
-    """
-    try:
-        return model.model_validate_json(body)
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise InvalidParameterError(
-            f"The JSON body is wrong{f' at `{place}`' if place else ''}: {fault['msg']}."
-        ) from None
 
 
 def validation_sentence(kind: str, fault: ErrorDetails) -> str:

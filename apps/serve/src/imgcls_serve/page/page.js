@@ -73,25 +73,25 @@ function showAnswer(answer, roundTripMs) {
   byId("times").replaceChildren(...rows.flatMap(([term, value]) => [element("dt", term), element("dd", value)]));
 }
 
-async function classify(picture, name) {
+async function classify(image, name) {
   const number = ++latest;
-  waiting = [picture, name];
+  waiting = [image, name];
   showError(null);
   byId("top").replaceChildren();
   byId("times").replaceChildren();
   byId("busy").hidden = false;
   const preview = byId("preview");
   if (preview.src) URL.revokeObjectURL(preview.src);
-  preview.src = URL.createObjectURL(picture);
+  preview.src = URL.createObjectURL(image);
   preview.alt = name;
   preview.hidden = false;
   byId("hint").hidden = true;
   const began = performance.now();
   try {
     const answer = await ask("predict?top_k=5", {
-      method: "POST", body: picture, headers: { "Content-Type": "application/octet-stream" },
+      method: "POST", body: image, headers: { "Content-Type": "application/octet-stream" },
     }).catch((error) => (error.message.startsWith("`top_k`")
-      ? ask("predict?top_k=1", { method: "POST", body: picture, headers: { "Content-Type": "application/octet-stream" } })
+      ? ask("predict?top_k=1", { method: "POST", body: image, headers: { "Content-Type": "application/octet-stream" } })
       : Promise.reject(error)));
     if (number === latest) showAnswer(answer, performance.now() - began);
   } catch (error) {
@@ -114,8 +114,8 @@ async function tryExample() {
 }
 
 byId("file").addEventListener("change", (event) => {
-  const [picture] = event.target.files;
-  if (picture) classify(picture, picture.name);
+  const [image] = event.target.files;
+  if (image) classify(image, image.name);
   event.target.value = "";
 });
 byId("example").addEventListener("click", tryExample);
@@ -134,13 +134,13 @@ for (const kind of ["dragover", "dragleave", "drop"]) {
     event.preventDefault();
     byId("drop").classList.toggle("over", kind === "dragover");
     if (kind !== "drop") return;
-    const [picture] = event.dataTransfer.files;
-    if (picture) classify(picture, picture.name);
-    else showError(new Error("Only a picture file can be dropped here."));
+    const [image] = event.dataTransfer.files;
+    if (image) classify(image, image.name);
+    else showError(new Error("Only an image file can be dropped here."));
   });
 }
 document.addEventListener("paste", (event) => {
-  const [picture] = event.clipboardData.files;
-  if (picture) classify(picture, "pasted picture");
+  const [image] = event.clipboardData.files;
+  if (image) classify(image, "pasted image");
 });
 tellOfTheService();

@@ -43,7 +43,7 @@ SECURITY_HEADERS: Final = {
 
 @router.get("/")
 async def page() -> Response:
-    """Shows the page to drop a picture on."""
+    """Shows the page to drop an image on."""
     return _file("index.html")
 
 

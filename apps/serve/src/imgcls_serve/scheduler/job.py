@@ -1,4 +1,4 @@
-"""One image on its way through the scheduler, and what comes of it."""
+"""One image on its way through the scheduler: who answers it, what comes of it, who is told."""
 
 from __future__ import annotations
 
@@ -38,6 +38,18 @@ class BatchModel(Protocol):
     @property
     def count(self) -> Callable[[NDArray[np.float32]], None]:
         """Takes note of answers float32 [N, classes] that are traffic."""
+        ...
+
+
+class SchedulerObserver(Protocol):
+    """Is told what happens, on the event loop's thread."""
+
+    def batch_ran(self, images: int) -> None:
+        """A batch was inferred."""
+        ...
+
+    def job_dropped(self, reason: str) -> None:
+        """Nobody wanted a job any more before its inference: "deadline" or "caller_gone"."""
         ...
 
 

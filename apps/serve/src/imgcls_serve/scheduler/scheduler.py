@@ -10,7 +10,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Protocol
 
 import numpy as np
 from imgcls_core.errors import InferenceError
@@ -19,7 +18,7 @@ from imgcls_core.images.preprocess import PreparedImage
 from numpy.typing import NDArray
 
 from imgcls_serve.errors import DeadlinePassedError, NotReadyError, QueueFullError
-from imgcls_serve.scheduler.job import BatchModel, Deadline, Job, JobResult, Stage
+from imgcls_serve.scheduler.job import BatchModel, Deadline, Job, JobResult, SchedulerObserver, Stage
 from imgcls_serve.scheduler.layout import ThreadLayout
 from imgcls_serve.scheduler.speed import Speed
 from imgcls_serve.scheduler.work_queue import Role, WorkQueue
@@ -29,18 +28,6 @@ _MAX_HELD = 8
 
 # What waits may take so much longer than it lately did: neighbours on the machine come and go.
 _CAUTION = 1.5
-
-
-class SchedulerObserver(Protocol):
-    """Is told what happens, on the event loop's thread."""
-
-    def batch_ran(self, images: int) -> None:
-        """A batch was inferred."""
-        ...
-
-    def job_dropped(self, reason: str) -> None:
-        """Nobody wanted a job any more before its inference: "deadline" or "caller_gone"."""
-        ...
 
 
 class Scheduler:
