@@ -2,21 +2,39 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
-from html import escape
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+from imgcls_core.images.thumbnail import thumbnail
+from imgcls_report import (
+    Card,
+    Column,
+    Dot,
+    Dots,
+    Line,
+    bar_chart,
+    bullets,
+    cards,
+    chart,
+    log_scale,
+    number_scale,
+    origin,
+    page,
+    paragraph,
+    section,
+    table,
+)
 
 from imgcls_convert.parity.gate import ImageComparison
-from imgcls_convert.report.html_page import card, facts, page, table
 from imgcls_convert.report.inspection import Inspection
 from imgcls_convert.report.report import ConversionReport
 
-WORST: Final = 12  # images that are shown
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
-_WIDTH, _HEIGHT, _LEFT, _BOTTOM, _TOP = 760, 260, 60, 36, 12  # of the plot, in px
-_LEAST: Final = 1e-9  # differences below are drawn here; a logarithm has no 0
+THUMBNAIL_PX: Final = 160
+WORST: Final = 12  # images that are shown
 
 
 def report_page(report: ConversionReport, images: Mapping[str, bytes]) -> str:
@@ -28,41 +46,49 @@ def report_page(report: ConversionReport, images: Mapping[str, bytes]) -> str:
     """
     meta = report.metadata
     inspection = Inspection(Path(report.artifact.name), report.sha256, report.size_bytes, meta)
-    body = [f"<h1>{escape(meta.name)}</h1>"]
+    body: list[Markup] = []
     if meta.parity is None:
-        body.append('<p class="warn"><b>NOT VERIFIED</b>: nobody knows whether this artifact equals PyTorch.</p>')
-    body.append(facts(inspection.facts() | {"converted": report.created}))
+        body.append(paragraph("Nobody knows whether this artifact equals PyTorch: it was not verified.", "bad"))
     if report.table:
-        body += ["<h2>Beside PyTorch</h2>", _precisions(report)]
-        if report.float_layers:
-            body.append(f"<p>Kept in float: <code>{escape(', '.join(report.float_layers))}</code></p>")
-        if not report.held_out:
-            body.append('<p class="warn">The images that judge are those that calibrated.</p>')
+        body.append(section("Beside PyTorch", *_precisions(report)))
     if report.images:
+        tolerance = meta.parity.tolerance if meta.parity else None
         body += [
-            "<h2>Differences, image by image</h2>",
-            "<p>The largest |Δp| of each image, sorted; the dashed line is the tolerance.</p>",
-            _plot([row.max_abs_diff for row in report.images], meta.parity.tolerance if meta.parity else None),
-            "<h2>The images that differ most</h2>",
-            f'<div class="cards">{"".join(_worst(report, images))}</div>',
+            section("Differences, image by image", _plot([row.max_abs_diff for row in report.images], tolerance)),
+            section("The images that differ most", cards(_worst(report, images))),
         ]
     if report.notes:
-        body += ["<h2>Notes</h2>", "<ul>", *(f"<li>{escape(note)}</li>" for note in report.notes), "</ul>"]
-    body += ["<h2>Time</h2>", table(("stage", "s"), ((name, f"{s:.1f}") for name, s in report.seconds.items()))]
-    return page(f"{meta.name} · imgcls conversion", body)
+        body.append(section("Notes", bullets(report.notes)))
+    rows = [(name, (seconds,)) for name, seconds in report.seconds.items()]
+    body.append(section("Time", bar_chart("wall time", rows, series=("s",), name="stage", text="{:.1f}".format)))
+    return page(
+        "imgcls conversion",
+        meta.name,
+        body,
+        facts={"converted": report.created, **inspection.facts(), **origin("imgcls-convert")},
+        verdict=("NOT VERIFIED", "bad") if meta.parity is None else ("verified", "good"),
+    )
 
 
-def _precisions(report: ConversionReport) -> str:
+def _precisions(report: ConversionReport) -> list[Markup]:
     heading, *rows = report.precision_table()
     compared = report.table[0].pytorch
     unseen = "images that did not calibrate" if len(report.table) > 1 and report.held_out else "images"
-    return table(heading, rows) + f"<p>On {compared.images} {unseen}, {compared.labelled} of them labelled.</p>"
+    parts = [
+        table((heading[0], *(Column(name, "number") for name in heading[1:])), rows),
+        paragraph(f"On {compared.images} {unseen}, {compared.labelled} of them labelled."),
+    ]
+    if report.float_layers:
+        parts.append(paragraph(f"Kept in float: {', '.join(report.float_layers)}"))
+    if not report.held_out:
+        parts.append(paragraph("The images that judge are those that calibrated.", "warn"))
+    return parts
 
 
-def _worst(report: ConversionReport, images: Mapping[str, bytes]) -> list[str]:
+def _worst(report: ConversionReport, images: Mapping[str, bytes]) -> list[Card]:
     labels = [entry.label for entry in report.metadata.classes]
 
-    def lines(row: ImageComparison) -> list[str]:
+    def texts(row: ImageComparison) -> list[str]:
         told = [
             f"PyTorch: {labels[row.pytorch_class_id]} {row.pytorch_probability:.2%}",
             f"ONNX: {labels[row.onnx_class_id]} {row.onnx_probability:.2%}",
@@ -70,33 +96,20 @@ def _worst(report: ConversionReport, images: Mapping[str, bytes]) -> list[str]:
         ]
         return told if row.class_id is None else [*told, f"labelled {labels[row.class_id]}"]
 
-    return [card(row.name, images[row.name], lines(row)) for row in report.images[:WORST] if row.name in images]
+    return [
+        Card(row.name, thumbnail(images[row.name], THUMBNAIL_PX), texts(row))
+        for row in report.images[:WORST]
+        if row.name in images
+    ]
 
 
-def _plot(differences: Sequence[float], tolerance: float | None) -> str:
-    """Points on a logarithmic scale, as SVG."""
-    values = sorted((max(value, _LEAST) for value in differences), reverse=True)
-    shown = [*values, tolerance] if tolerance else values
-    high, low = math.ceil(math.log10(max(shown))), math.floor(math.log10(min(shown)))
-    low = min(low, high - 1)
-
-    def y(value: float) -> float:
-        return _TOP + (high - math.log10(value)) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
-
-    def x(place: int) -> float:
-        return _LEFT + (place + 0.5) / len(values) * (_WIDTH - _LEFT - 10)
-
-    parts = [f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" role="img" aria-label="largest |Δp| by image">']
-    for power in range(low, high + 1):
-        at = y(10.0**power)
-        parts.append(f'<line x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{at:.1f}" y2="{at:.1f}" stroke="var(--line)"/>')
-        parts.append(f'<text x="{_LEFT - 8}" y="{at + 4:.1f}" text-anchor="end">1e{power}</text>')
-    parts += [f'<circle cx="{x(i):.1f}" cy="{y(v):.1f}" r="2.4" fill="var(--ink)"/>' for i, v in enumerate(values)]
-    if tolerance:
-        at = y(tolerance)
-        parts.append(
-            f'<line x1="{_LEFT}" x2="{_WIDTH - 10}" y1="{at:.1f}" y2="{at:.1f}" stroke="var(--warn)" '
-            'stroke-dasharray="6 4"/>'
-        )
-    parts.append(f'<text x="{_LEFT}" y="{_HEIGHT - 8}">{len(values)} images, the largest difference first</text></svg>')
-    return "".join(parts)
+def _plot(differences: Sequence[float], tolerance: float | None) -> Markup:
+    """Draws the largest |Δp| of each image on a logarithmic scale, the largest first, and the tolerance."""
+    dots = [Dot(place + 1, value, f"{value:.1e}", 2.4) for place, value in enumerate(sorted(differences)[::-1])]
+    limit = [] if tolerance is None else [Line("tolerance", [(0, tolerance), (len(dots) + 1, tolerance)], "bad", True)]
+    return chart(
+        "the largest |Δp| of each image, the largest first",
+        [Dots("images", dots), *limit],
+        x=number_scale("images", is_tight=True),
+        y=log_scale("|Δp|"),
+    )
