@@ -6,8 +6,10 @@ import hashlib
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import fsspec
+import onnx
 import pytest
 import s3fs
 from moto.server import ThreadedMotoServer
@@ -82,3 +84,32 @@ def test_a_store_that_cannot_be_reached_is_one_sentence_without_secrets(
     assert f"The model store {url!r} cannot be reached or refuses" in refused.err
     assert SECRET not in refused.err
     assert "Traceback" not in refused.err
+
+
+@pytest.mark.parametrize("is_first", [True, False], ids=["nothing there", "replaces another"])
+def test_of_two_publishers_s3_lets_one_move_the_pointer_and_the_other_looks_again(
+    run_cli: Callable[..., Outcome], bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, is_first: bool
+) -> None:
+    """Somebody else publishes after the pointer was read for the last time, just before it is written."""
+    url = f"{bucket}/{'first' if is_first else 'later'}"
+    model = onnx.load(COLOURS)
+    paths = [tmp_path / "one.onnx", tmp_path / "two.onnx"]
+    for path in paths:
+        model.doc_string = path.name
+        onnx.save(model, path)
+    if not is_first:
+        assert run_cli("publish", COLOURS, url).code == 0
+    filesystem = fsspec.filesystem("s3", use_listings_cache=False)  # the one that the commands use
+    pipe_file = filesystem.pipe_file
+
+    def late(path: str, *given: Any, **options: Any) -> object:
+        if path.endswith("/latest.json"):
+            monkeypatch.setattr(filesystem, "pipe_file", pipe_file)
+            assert run_cli("publish", paths[0], url, "--allow-worse").code == 0
+        return pipe_file(path, *given, **options)
+
+    monkeypatch.setattr(filesystem, "pipe_file", late)
+    done = run_cli("publish", paths[1], url, "--allow-worse", "--json")
+    assert done.code == 0, done.err
+    first = f"sha256-{hashlib.sha256(paths[0].read_bytes()).hexdigest()}"
+    assert json.loads(done.out)["replaced"] == first

@@ -294,12 +294,12 @@ def test_a_publisher_killed_in_the_middle_of_an_upload_leaves_latest_whole(
     run_cli("publish", COLOURS, store)
     program = (
         "import os, signal, sys\n"
-        "from imgcls_train.store import files as store_files\n"
+        "from imgcls_train.store import local_files\n"
         "def pump(source, target, on_bytes):\n"
         "    target.write(source.read(1000)); target.flush()\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        "store_files.LocalFiles.copy_to = lambda *_: None\n"
-        "store_files._pump = pump\n"
+        "local_files.LocalFiles.copy_to = lambda *_: None\n"
+        "local_files.pump = pump\n"
         "from imgcls_train.cli import main\n"
         "main(sys.argv[1:])\n"
     )
@@ -440,7 +440,7 @@ def test_a_pulled_copy_is_checked_and_a_store_of_its_own(
 
 def test_the_stored_documents_are_what_the_readme_says(run_cli: RunCli, memory: str) -> None:
     run_cli("publish", COLOURS, memory)
-    from imgcls_train.store.model_store import Pointer
+    from imgcls_train.store.documents import Pointer
 
     content = MemoryFileSystem().cat_file("/models/colours/latest.json")
     assert msgspec.json.decode(content, type=Pointer).version == f"sha256-{_sha256(COLOURS)}"

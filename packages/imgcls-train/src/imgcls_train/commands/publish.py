@@ -75,8 +75,8 @@ def command(
     from imgcls_cli.terminal import TerminalProgress
 
     from imgcls_train.store.comparison import TOLERANCE_PCT
-    from imgcls_train.store.files import open_files
     from imgcls_train.store.model_store import ModelStore
+    from imgcls_train.store.opening import open_files
     from imgcls_train.store.publication import PublishRequest, publish, roll_back
 
     progress = TerminalProgress()
@@ -116,7 +116,7 @@ def _evaluate(
 
 
 def _print(done: Published, url: str, *, as_json: bool) -> None:
-    from imgcls_train.store.model_store import short
+    from imgcls_train.store.documents import short
 
     version = done.version
     if as_json:

@@ -23,8 +23,9 @@ def command(url: str, folder: Path, names: tuple[str, ...], as_json: bool) -> No
     from imgcls_cli.terminal import TerminalProgress
 
     from imgcls_train.errors import StoreError
-    from imgcls_train.store.files import open_files
-    from imgcls_train.store.model_store import ModelStore, checked_name, short
+    from imgcls_train.store.documents import checked_name, short
+    from imgcls_train.store.model_store import ModelStore
+    from imgcls_train.store.opening import open_files
     from imgcls_train.store.pull import open_copy, pull_latest
 
     store = ModelStore(open_files(url), TerminalProgress())

@@ -1,38 +1,26 @@
-"""Files of a model store, wherever it is: whoever reads sees a file whole, as it was before or as it is after.
+"""What a model store asks of the place where its files are; knows nothing of models.
 
-A local folder gets files by a rename; an object store (S3, Google Cloud Storage, Azure) shows an object only when all
-of it has arrived. Knows nothing of models.
+Whoever reads sees a file whole, as it was before or as it is after. Nobody reads or writes outside the store: every
+path, also one that a store's own documents name, passes `inside`.
 """
 
 from __future__ import annotations
 
 import hashlib
-import time
+import re
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Protocol, cast
-
-import fsspec
-from fsspec.callbacks import Callback
-from imgcls_cli.files import replacing
-from imgcls_networks.errors import RequestError
+from typing import BinaryIO, Final, Protocol
 
 from imgcls_train.errors import StoreError
 
 OnBytes = Callable[[int], None]
 
-# Protocol → what installs it, and the errors of its libraries that are no OSError.
-_OBJECT_STORES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "s3": ("imgcls-train[s3]", ("botocore.exceptions:BotoCoreError", "botocore.exceptions:ClientError")),
-    "gs": ("imgcls-train[gs]", ("google.auth.exceptions:GoogleAuthError", "aiohttp:ClientError")),
-    "az": ("adlfs", ("azure.core.exceptions:AzureError",)),
-    "memory": ("fsspec", ()),
-}
+# Documents are some kB, evaluations of a million images 100 MB; more is no file of a store's.
+MOST_DOCUMENT_BYTES: Final = 1 << 28
 _CHUNK_BYTES: Final = 4 << 20
-# A part that nobody has written to for so long belongs to a publisher that was killed.
-_ABANDONED_S: Final = 3600
+_NAME: Final = re.compile(r"(?!\.{1,2}\Z)[^/\\\x00-\x1f\x7f]{1,255}")
 
 
 class Sink(Protocol):
@@ -46,7 +34,7 @@ class Sink(Protocol):
 class StoreFiles(Protocol):
     """Where a store keeps its files; paths are relative to its root, with `/`.
 
-    Every method raises StoreError when the store cannot be reached or refuses.
+    Every method raises StoreError when the store cannot be reached or refuses, and for a path that is not inside.
     """
 
     url: str
@@ -57,6 +45,10 @@ class StoreFiles(Protocol):
 
     def write(self, path: str, content: bytes) -> None:
         """Puts a small file in place, whole."""
+        ...
+
+    def swap(self, path: str, content: bytes, is_expected: Callable[[bytes | None], bool]) -> bool:
+        """Puts a small file in place if what is there is as expected; False when it is not, or changes meanwhile."""
         ...
 
     def upload(self, source: Path, path: str, on_bytes: OnBytes) -> None:
@@ -76,168 +68,23 @@ class StoreFiles(Protocol):
         ...
 
 
-def open_files(url: str) -> StoreFiles:
-    """Opens a store by its URL.
-
-    Args:
-        url: a folder, or `s3://`, `gs://`, `az://`, `memory://`; credentials come from the environment, as the
-            backend reads them.
+def inside(url: str, path: str) -> tuple[str, ...]:
+    """Gives the parts of a path below a store's root; the root itself is "".
 
     Raises:
-        RequestError: another kind of URL, or its backend is not installed.
-        StoreError: the backend cannot be set up.
+        StoreError: it could lead out of the store, or is no path of files at all.
     """
-    protocol, separator, rest = url.partition("://")
-    if not separator:
-        return LocalFiles(Path(url))
-    if protocol in {"file", "local"}:
-        return LocalFiles(Path(rest))
-    if protocol not in _OBJECT_STORES or not rest.strip("/") or "@" in rest.split("/")[0] or "::" in url:
-        known = ", ".join(f"{name}://" for name in _OBJECT_STORES if name != "memory")
-        raise RequestError(
-            f"A model store of the kind `{protocol}://` is not one that files are put into whole; allowed are a folder "
-            f"and {known}, followed by a bucket. Credentials belong into the environment, not into the URL."
+    parts = tuple(path.split("/")) if path else ()
+    if not all(_NAME.fullmatch(part) for part in parts):
+        raise StoreError(
+            f"The model store {url!r} names the file {path!r}, which is no place in a store; imgcls-train did not "
+            "write that. Nothing was written."
         )
-    package, names = _OBJECT_STORES[protocol]
-    try:
-        filesystem = fsspec.filesystem(protocol, use_listings_cache=False)
-    except ImportError as error:
-        raise RequestError(
-            f"The model store {url!r} needs a library that is not installed: `pip install '{package}'`."
-        ) from error
-    errors = [OSError, *(_error_type(name) for name in names)]
-    return ObjectFiles(url.rstrip("/"), filesystem, rest.strip("/"), tuple(errors))
+    return parts
 
 
-def _error_type(name: str) -> type[Exception]:
-    module, _, attribute = name.partition(":")
-    return cast("type[Exception]", getattr(import_module(module), attribute))
-
-
-class LocalFiles:
-    """A store in a folder of this machine (or one that is mounted)."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        self.url = str(root)
-
-    def read(self, path: str) -> bytes | None:
-        """Gives a small file; None when there is none."""
-        with _as_store_errors(self.url, (OSError,)):
-            try:
-                return (self.root / path).read_bytes()
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-
-    def write(self, path: str, content: bytes) -> None:
-        """Puts a small file in place, whole."""
-        with self.arriving(path) as file:
-            file.write(content)
-
-    def upload(self, source: Path, path: str, on_bytes: OnBytes) -> None:
-        """Puts a large file in place, whole."""
-        with self.arriving(path) as file, source.open("rb") as given:
-            _pump(given, file, on_bytes)
-
-    def copy_to(self, path: str, target: Sink, on_bytes: OnBytes) -> str | None:
-        """Writes a file's content out and gives its SHA-256; None when there is none."""
-        with _as_store_errors(self.url, (OSError,)):
-            try:
-                with (self.root / path).open("rb") as file:
-                    return _pump(file, target, on_bytes)
-            except (FileNotFoundError, NotADirectoryError):
-                return None
-
-    def folders(self, path: str) -> list[str]:
-        """Gives the names of the folders in a folder, sorted; none when it is not there."""
-        with _as_store_errors(self.url, (OSError,)):
-            folder = self.root / path
-            return sorted(entry.name for entry in folder.iterdir() if entry.is_dir()) if folder.is_dir() else []
-
-    def sweep(self, path: str) -> None:
-        """Removes parts that nobody has written to for an hour."""
-        with _as_store_errors(self.url, (OSError,)):
-            for part in (self.root / path).rglob(".*.part"):
-                # The clock that file times are from.
-                if time.time() - part.stat().st_mtime > _ABANDONED_S:  # noqa: TID251
-                    part.unlink(missing_ok=True)
-
-    @contextmanager
-    def arriving(self, path: str) -> Generator[BinaryIO]:
-        """Opens a file that takes its place when the block ends, and is gone when it fails.
-
-        Raises:
-            StoreError: it cannot be written.
-        """
-        target = self.root / path
-        with _as_store_errors(self.url, (OSError,)):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            with replacing(target, durable=True) as file:
-                yield file
-
-
-class ObjectFiles:
-    """A store in an object store, through fsspec."""
-
-    def __init__(self, url: str, filesystem: Any, root: str, errors: tuple[type[Exception], ...]) -> None:  # noqa: ANN401 - fsspec is untyped
-        self.url = url
-        self._filesystem, self._root, self._errors = filesystem, root, errors
-
-    def read(self, path: str) -> bytes | None:
-        """Gives a small file; None when there is none."""
-        with _as_store_errors(self.url, self._errors):
-            try:
-                return cast("bytes", self._filesystem.cat_file(self._at(path)))
-            except FileNotFoundError:
-                return None
-
-    def write(self, path: str, content: bytes) -> None:
-        """Puts a small file in place, whole."""
-        with _as_store_errors(self.url, self._errors):
-            self._filesystem.pipe_file(self._at(path), content)
-
-    def upload(self, source: Path, path: str, on_bytes: OnBytes) -> None:
-        """Puts a large file in place, whole."""
-        with _as_store_errors(self.url, self._errors):
-            self._filesystem.put_file(str(source), self._at(path), callback=_Told(on_bytes))
-
-    def copy_to(self, path: str, target: Sink, on_bytes: OnBytes) -> str | None:
-        """Writes a file's content out and gives its SHA-256; None when there is none."""
-        with _as_store_errors(self.url, self._errors):
-            try:
-                with self._filesystem.open(self._at(path), "rb") as file:
-                    return _pump(file, target, on_bytes)
-            except FileNotFoundError:
-                return None
-
-    def folders(self, path: str) -> list[str]:
-        """Gives the names of the folders in a folder, sorted; none when it is not there."""
-        with _as_store_errors(self.url, self._errors):
-            try:
-                entries = self._filesystem.ls(self._at(path), detail=True)
-            except FileNotFoundError:
-                return []
-        return sorted(entry["name"].rstrip("/").rsplit("/", 1)[-1] for entry in entries if entry["type"] == "directory")
-
-    def sweep(self, path: str) -> None:
-        """Removes nothing: an object that has not arrived whole is none."""
-
-    def _at(self, path: str) -> str:
-        return f"{self._root}/{path}" if path else self._root
-
-
-class _Told(Callback):
-    """Passes fsspec's progress on."""
-
-    def __init__(self, on_bytes: OnBytes) -> None:
-        super().__init__()
-        self._on_bytes = on_bytes
-
-    def relative_update(self, inc: int = 1) -> None:
-        self._on_bytes(inc)
-
-
-def _pump(source: BinaryIO, target: Sink, on_bytes: OnBytes) -> str:
+def pump(source: BinaryIO, target: Sink, on_bytes: OnBytes) -> str:
+    """Writes a file out and gives its SHA-256."""
     digest = hashlib.sha256()
     while chunk := source.read(_CHUNK_BYTES):
         target.write(chunk)
@@ -246,8 +93,21 @@ def _pump(source: BinaryIO, target: Sink, on_bytes: OnBytes) -> str:
     return digest.hexdigest()
 
 
+def read_document(source: BinaryIO, url: str, path: str) -> bytes:
+    """Reads a small file.
+
+    Raises:
+        StoreError: it is large.
+    """
+    content = source.read(MOST_DOCUMENT_BYTES + 1)
+    if len(content) > MOST_DOCUMENT_BYTES:
+        raise StoreError(f"{url}/{path} has more than {MOST_DOCUMENT_BYTES:,} bytes; imgcls-train did not write that.")
+    return content
+
+
 @contextmanager
-def _as_store_errors(url: str, errors: tuple[type[Exception], ...]) -> Generator[None]:
+def as_store_errors(url: str, errors: tuple[type[Exception], ...]) -> Generator[None]:
+    """Turns what a backend raises into a sentence."""
     try:
         yield
     except errors as error:

@@ -6,7 +6,8 @@ import json
 from dataclasses import asdict, dataclass
 
 from imgcls_train.errors import StoreError
-from imgcls_train.store.model_store import ModelStore, Version, short
+from imgcls_train.store.documents import Version, short
+from imgcls_train.store.model_store import ModelStore
 
 
 @dataclass(frozen=True)

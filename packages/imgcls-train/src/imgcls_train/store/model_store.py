@@ -12,9 +12,8 @@ Files that hold content never change; `version.json` and `latest.json` are repla
 from __future__ import annotations
 
 import hashlib
-import re
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 from imgcls_cli.progress import Progress
@@ -22,73 +21,21 @@ from imgcls_networks.errors import RequestError
 
 from imgcls_train.errors import StoreError
 from imgcls_train.evaluation.document import Evaluation
-from imgcls_train.store.files import StoreFiles
+from imgcls_train.store.documents import (
+    PREFIX,
+    Pointer,
+    StoredEvaluation,
+    StoredFile,
+    Version,
+    is_model_name,
+    is_version_id,
+    short,
+)
+from imgcls_train.store.files import OnBytes, Sink, StoreFiles
 
 LATEST: Final = "latest.json"
 MANIFEST: Final = "version.json"
-PREFIX: Final = "sha256-"
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
-_VERSION: Final = re.compile(r"sha256-[0-9a-f]{64}")
 _T = TypeVar("_T")
-
-
-class StoredFile(msgspec.Struct, frozen=True):
-    """A file of a version: its name for users, its path within the version, its hash and size."""
-
-    name: str
-    path: str
-    sha256: str
-    bytes: int
-
-
-class StoredEvaluation(msgspec.Struct, frozen=True):
-    """An evaluation of a version, in short; the whole of it is the file."""
-
-    split: str
-    split_sha256: str
-    images: int
-    top1_pct: float
-    top5_pct: float
-    file: StoredFile
-
-
-class Version(msgspec.Struct, frozen=True):
-    """What belongs to a version, `version.json`.
-
-    Args:
-        name: of the model.
-        artifact: the .onnx file.
-        published: when it was first published, ISO 8601.
-        reports: further files, for users.
-        evaluations: one for each split that it was evaluated on.
-        schema: of this document.
-    """
-
-    name: str
-    artifact: StoredFile
-    published: str
-    reports: tuple[StoredFile, ...] = ()
-    evaluations: tuple[StoredEvaluation, ...] = ()
-    schema: Literal[1] = 1
-
-    @property
-    def id(self) -> str:
-        """The version's folder."""
-        return f"{PREFIX}{self.artifact.sha256}"
-
-    @property
-    def files(self) -> tuple[StoredFile, ...]:
-        """Every file, the artifact last."""
-        return (*self.reports, *(one.file for one in self.evaluations), self.artifact)
-
-
-class Pointer(msgspec.Struct, frozen=True):
-    """Which version of a model is served, `latest.json`; `previous` is the one before."""
-
-    version: str
-    moved: str
-    previous: str | None = None
-    schema: Literal[1] = 1
 
 
 class ModelStore:
@@ -110,28 +57,31 @@ class ModelStore:
 
     def names(self) -> list[str]:
         """Gives the names of the models that have a latest version."""
-        return [name for name in self.files.folders("") if _NAME.fullmatch(name) and self.pointer(name) is not None]
+        return [name for name in self.files.folders("") if is_model_name(name) and self.pointer(name) is not None]
 
     def pointer(self, name: str) -> Pointer | None:
         """Gives the pointer of a model; None before its first version is complete."""
         path = f"{name}/{LATEST}"
         content = self.files.read(path)
-        if content is None:
-            return None
-        pointer = self._decoded(content, Pointer, path)
-        if not _VERSION.fullmatch(pointer.version):
-            raise StoreError(f"{self.url}/{path} names the version {pointer.version!r}; it was not written by us.")
-        return pointer
+        return None if content is None else self._decoded(content, Pointer, path)
 
     def version(self, name: str, version: str) -> Version | None:
         """Gives a complete version; None when there is none."""
         path = f"{name}/{version}/{MANIFEST}"
         content = self.files.read(path)
-        return None if content is None else self._decoded(content, Version, path)
+        if content is None:
+            return None
+        found = self._decoded(content, Version, path)
+        if (found.name, found.id) != (name, version):
+            raise StoreError(
+                f"{self.url}/{path} says that it is version {short(found.id)} of {found.name!r}; imgcls-train did not "
+                "put it there. Publish the version again."
+            )
+        return found
 
     def versions(self, name: str) -> tuple[list[Version], int]:
         """Gives the complete versions of a model, the oldest first, and how many uploads have not ended."""
-        ids = [entry for entry in self.files.folders(name) if _VERSION.fullmatch(entry)]
+        ids = [entry for entry in self.files.folders(name) if is_version_id(entry)]
         found = [self.version(name, one) for one in ids]
         complete = [one for one in found if one is not None]
         return sorted(complete, key=lambda one: (one.published, one.id)), len(ids) - len(complete)
@@ -174,7 +124,7 @@ class ModelStore:
             StoreError: the store gives back something else.
         """
         path = f"{name}/{version}/{file.path}"
-        if self.files.copy_to(path, _Nowhere(), lambda _: None) == file.sha256:
+        if self.receive(path, file, None, lambda _: None):
             return
         with self.progress.transfer(f"Uploading {file.name}", file.bytes) as transfer:
             self.files.upload(source, path, transfer.advance)
@@ -187,46 +137,56 @@ class ModelStore:
     def holds(self, path: str, file: StoredFile) -> bool:
         """Reads a file back: whether it is there and has the right content."""
         with self.progress.transfer(f"Checking {file.name}", file.bytes) as transfer:
-            return self.files.copy_to(path, _Nowhere(), transfer.advance) == file.sha256
+            return self.receive(path, file, None, transfer.advance)
+
+    def receive(self, path: str, file: StoredFile, target: Sink | None, on_bytes: OnBytes) -> bool:
+        """Reads a file, no further than it should go, and says whether it is there and has the right content."""
+        try:
+            return self.files.copy_to(path, _Limited(target, file.bytes), on_bytes) == file.sha256
+        except _TooLongError:
+            return False
 
     def complete(self, version: Version) -> None:
         """Declares a version complete; its files must be there."""
         self.files.write(f"{version.name}/{version.id}/{MANIFEST}", _encoded(version))
 
     def point(self, name: str, pointer: Pointer) -> None:
-        """Moves the pointer of a model."""
+        """Moves the pointer of a model, wherever it points."""
         self.files.write(f"{name}/{LATEST}", _encoded(pointer))
+
+    def move(self, name: str, before: Pointer | None, now: Pointer) -> bool:
+        """Moves the pointer of a model if it still is what it was; False when somebody else has moved it."""
+        path = f"{name}/{LATEST}"
+
+        def is_unmoved(content: bytes | None) -> bool:
+            return (None if content is None else self._decoded(content, Pointer, path)) == before
+
+        return self.files.swap(path, _encoded(now), is_unmoved)
 
     def _decoded(self, content: bytes, kind: type[_T], path: str) -> _T:
         try:
             return msgspec.json.decode(content, type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise StoreError(f"{self.url}/{path} cannot be read by this version of imgcls-train: {error}.") from error
 
 
-def checked_name(name: str) -> str:
-    """Passes a name on that can be a folder's in any store.
-
-    Raises:
-        RequestError: it cannot.
-    """
-    if not _NAME.fullmatch(name):
-        raise RequestError(
-            f"The name {name!r} cannot be a model's in a store; letters, digits, `.`, `_` and `-` can (`--name`)."
-        )
-    return name
+class _TooLongError(Exception):
+    """A file has more bytes than its version says."""
 
 
-def short(version: str) -> str:
-    """A version's id as users write it."""
-    return version[: len(PREFIX) + 12]
+class _Limited:
+    """Passes on so many bytes and no more; to nowhere where they are only to be hashed."""
 
+    def __init__(self, target: Sink | None, most_bytes: int) -> None:
+        self._target, self._left = target, most_bytes
 
-class _Nowhere:
-    """Takes what is only to be hashed."""
-
-    def write(self, _: bytes, /) -> None:
-        """Drops it."""
+    def write(self, data: bytes, /) -> None:
+        """Takes some."""
+        self._left -= len(data)
+        if self._left < 0:
+            raise _TooLongError
+        if self._target is not None:
+            self._target.write(data)
 
 
 def _encoded(document: msgspec.Struct) -> bytes:

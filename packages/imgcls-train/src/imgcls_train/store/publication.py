@@ -17,16 +17,17 @@ from imgcls_networks.errors import RequestError
 from imgcls_train.errors import RunError, WorseModelError
 from imgcls_train.evaluation.document import Evaluation
 from imgcls_train.store.comparison import TOLERANCE_PCT, Comparison, compare
-from imgcls_train.store.model_store import (
+from imgcls_train.store.documents import (
     PREFIX,
-    ModelStore,
     Pointer,
     StoredEvaluation,
     StoredFile,
     Version,
     checked_name,
+    is_file_name,
     short,
 )
+from imgcls_train.store.model_store import ModelStore
 
 
 @dataclass(frozen=True)
@@ -103,12 +104,18 @@ def publish(request: PublishRequest, store: ModelStore, progress: Progress, eval
         if version != present:
             store.complete(version)
     # Somebody else may have published meanwhile: the comparison must be with what is replaced.
-    while (now := store.pointer(name)) != before:
-        before = now
-        comparison = gate.pass_or_refuse(now)
-    if before is None or before.version != version.id:
-        store.point(name, Pointer(version.id, _now(), before.version if before else None))
-    return Published(version, changed=True, replaced=before.version if before else None, comparison=comparison)
+    while True:
+        if (now := store.pointer(name)) != before:
+            before, comparison = now, gate.pass_or_refuse(now)
+        if _points(store, before, version):
+            return Published(version, changed=True, replaced=before.version if before else None, comparison=comparison)
+
+
+def _points(store: ModelStore, before: Pointer | None, version: Version) -> bool:
+    """Lets the version be the latest, unless somebody else has moved the pointer; whether it is now."""
+    if before is not None and before.version == version.id:
+        return True
+    return store.move(version.name, before, Pointer(version.id, _now(), before.version if before else None))
 
 
 def _checked(request: PublishRequest, progress: Progress) -> tuple[str, StoredFile]:
@@ -121,6 +128,8 @@ def _checked(request: PublishRequest, progress: Progress) -> tuple[str, StoredFi
     name = checked_name(request.name or classifier.metadata.name)
     if missing := [str(path) for path in request.reports if not path.is_file()]:
         raise RequestError(f"There is no report {missing[0]!r}.")
+    if odd := [path.name for path in request.reports if not is_file_name(path.name)]:
+        raise RequestError(f"The report {odd[0]!r} has a name that a store cannot keep; rename it.")
     return name, StoredFile(f"{name}.onnx", f"{name}.onnx", classifier.sha256, request.artifact.stat().st_size)
 
 
@@ -139,11 +148,10 @@ def roll_back(store: ModelStore, name: str | None, text: str) -> Published:
     if len(names) != 1:
         raise RequestError(f"Which model? `--name` must be one of {', '.join(names) or 'none: the store is empty'}.")
     version = store.find(names[0], text)
-    before = store.pointer(version.name)
-    changed = before is None or before.version != version.id
-    if changed:
-        store.point(version.name, Pointer(version.id, _now(), before.version if before else None))
-    return Published(version, changed, before.version if before else None, None)
+    while not _points(store, before := store.pointer(version.name), version):
+        pass
+    replaced = before.version if before else None
+    return Published(version, replaced != version.id, replaced, None)
 
 
 class _Gate:

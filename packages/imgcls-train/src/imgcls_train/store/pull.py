@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imgcls_train.errors import StoreError
-from imgcls_train.store.files import LocalFiles
-from imgcls_train.store.model_store import ModelStore, Pointer, StoredFile, Version
+from imgcls_train.store.documents import Pointer, StoredFile, Version
+from imgcls_train.store.local_files import LocalFiles
+from imgcls_train.store.model_store import ModelStore
 
 
 @dataclass(frozen=True)
@@ -58,9 +59,8 @@ def _fetch(store: ModelStore, copy: ModelStore, target: LocalFiles, path: str, f
         return
     downloading = store.progress.transfer(f"Downloading {file.name}", file.bytes)
     with target.arriving(path) as arriving, downloading as transfer:
-        found = store.files.copy_to(path, arriving, transfer.advance)
-        if found != file.sha256:
+        if not store.receive(path, file, arriving, transfer.advance):
             raise StoreError(
-                f"{store.url}/{path} is {'not there' if found is None else 'damaged: its content has another hash'}; "
-                "publish that version again. The copy is as it was."
+                f"{store.url}/{path} is not there, or damaged: its content has another hash or length than its "
+                "version says. Publish that version again. The copy is as it was."
             )
