@@ -3,6 +3,7 @@
 BatchError
 ├── SourceError              exit 2    SOURCE cannot be listed
 ├── OutputUnreachableError   exit 3    OUTPUT cannot be read or written
+├── ClusterError             exit 3    the Ray cluster cannot be reached
 ├── OtherRunError            exit 4    OUTPUT belongs to another model or other options
 ├── TooManyBadImagesError    exit 1    the run goes wrong as a whole
 ├── ShardUnfinishedError     exit 5    workers died or failed on a shard again and again
@@ -31,6 +32,13 @@ class OutputUnreachableError(BatchError):
     """OUTPUT cannot be read or written."""
 
     code = "output_unreachable"
+    exit_code = 3
+
+
+class ClusterError(BatchError):
+    """The Ray cluster cannot be reached or used."""
+
+    code = "cluster_error"
     exit_code = 3
 
 

@@ -43,6 +43,7 @@ class _Share(click.ParamType[float]):
 @click.option("--max-image-pixels", type=click.IntRange(1, 178_956_970), default=50_000_000, help="Likewise.")
 @click.option("--shard-size", type=click.IntRange(1, 100_000), help="Images in one file. [default: up to 1000]")
 @click.option("--workers", type=click.IntRange(1), help="Processes. [default: one for each core; one for a GPU]")
+@click.option("--ray", metavar="ADDRESS", help="Run on this Ray cluster: auto, HOST:PORT, ray://…, or local.")
 @click.option("--readers", type=click.IntRange(1), help="Threads of a worker that read ahead. [default: 2, remote 16]")
 @click.option("--max-batch", type=click.IntRange(1), help="Images in one inference. [default: 1; 32 on a GPU]")
 @click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Execution provider.")

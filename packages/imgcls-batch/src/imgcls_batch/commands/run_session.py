@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import click
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_core.inference.providers import choose_provider, find_gpu
 
 from imgcls_batch.commands.run_progress import JsonLines, TerminalLines
 from imgcls_batch.output.run_document import RowOptions
-from imgcls_batch.run.classification import RunRequest, classify_source
+from imgcls_batch.run.classification import RunRequest, ShardEngine, classify_source
 from imgcls_batch.run.pool import ProcessPool
+from imgcls_batch.run.ray_cluster import RayCluster
 from imgcls_batch.sources.places import protocol_of
 
 _LOCAL_READERS: Final = 2
@@ -26,8 +28,8 @@ def run_session(options: dict[str, Any], *, as_json: bool) -> None:
         options: of the command line.
         as_json: lines for machines.
     """
-    on_gpu = _is_on_gpu(options["provider"])
-    workers = options["workers"] or (1 if on_gpu else allotted_cpus())
+    # What drives a cluster need not have the cluster's GPU.
+    on_gpu = options["provider"] == "cuda" if options["ray"] is not None else _is_on_gpu(options["provider"])
     request = RunRequest(
         source=options["source"],
         output=options["output"],
@@ -48,8 +50,17 @@ def run_session(options: dict[str, Any], *, as_json: bool) -> None:
         max_batch=options["max_batch"] or (_GPU_BATCH if on_gpu else 1),
     )
     with JsonLines() if as_json else TerminalLines() as lines:
-        run, counters = classify_source(request, ProcessPool(workers, lines.under_way), lines)
+        engine: ShardEngine
+        if options["ray"] is not None:
+            engine = RayCluster(options["ray"], options["workers"], on_gpu=options["provider"] == "cuda", note=_note)
+        else:
+            engine = ProcessPool(options["workers"] or (1 if on_gpu else allotted_cpus()), lines.under_way)
+        run, counters = classify_source(request, engine, lines)
         lines.ended(run, counters)
+
+
+def _note(text: str) -> None:
+    click.secho(f"note: {text}", err=True, fg="yellow")
 
 
 def _readers(source: str, *, on_gpu: bool) -> int:

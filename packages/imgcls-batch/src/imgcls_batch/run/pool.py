@@ -9,15 +9,15 @@ import queue
 import signal
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
-from imgcls_batch.errors import ShardUnfinishedError, WorkerFailedError, as_worker_failure
+from imgcls_batch.errors import WorkerFailedError, as_worker_failure
 from imgcls_batch.run.job import BatchJob, ShardOutcome
+from imgcls_batch.run.shard_queue import ShardQueue
 from imgcls_batch.run.worker import ShardWorker
 
 OnImages = Callable[[int], None]
@@ -52,7 +52,6 @@ class ProcessPool:
 
     workers: int
     on_images: OnImages
-    _attempts: dict[int, int] = field(default_factory=dict[int, int])
 
     def outcomes(self, job: BatchJob, shards: Iterable[int]) -> Iterator[ShardOutcome]:
         """Gives finished shards as they come.
@@ -65,7 +64,7 @@ class ProcessPool:
             ShardUnfinishedError: workers die on a shard again and again.
             WorkerFailedError: what no worker of this machine can mend, such as a golden mismatch.
         """
-        waiting = _Waiting(deque(), iter(shards))
+        waiting = ShardQueue(shards, attempts=_ATTEMPTS)
         pool: list[_Worker] = []
         try:
             while True:
@@ -84,7 +83,7 @@ class ProcessPool:
                         if _went_on(worker, waiting.next()):
                             continue
                     else:
-                        waiting.again.append(self._failed(worker, told))
+                        _put_back(waiting, worker, told)
                     pool.remove(worker)
                     _stop(worker)
         finally:
@@ -93,29 +92,15 @@ class ProcessPool:
             for worker in pool:
                 _stop(worker)
 
-    def _failed(self, worker: _Worker, told: _Failed | None) -> int:
-        """Gives the shard for another try."""
-        shard = worker.shard
-        if shard is None or (told is not None and told.is_final):
-            raise told.error if told is not None else AssertionError("an idle worker died")
-        self._attempts[shard] = attempts = self._attempts.get(shard, 0) + 1
-        if attempts == _ATTEMPTS:
-            worker.process.join(1)
-            cause = f"its worker ended with {worker.process.exitcode}" if told is None else str(told.error)
-            raise ShardUnfinishedError(shard, attempts=attempts, cause=cause.rstrip("."))
-        return shard
 
-
-@dataclass
-class _Waiting:
-    """Shards that are to be done; those of workers that died come first."""
-
-    again: deque[int]
-    shards: Iterator[int]
-
-    def next(self) -> int | None:
-        """Takes one; None when there is none (now)."""
-        return self.again.popleft() if self.again else next(self.shards, None)
+def _put_back(shards: ShardQueue, worker: _Worker, told: _Failed | None) -> None:
+    """Puts the shard of a worker that ended back."""
+    if worker.shard is None or (told is not None and told.is_final):
+        raise told.error if told is not None else AssertionError("an idle worker died")
+    if told is None:
+        worker.process.join(1)
+    cause = f"its worker ended with {worker.process.exitcode}" if told is None else str(told.error)
+    shards.failed(worker.shard, cause)
 
 
 def _start(job: BatchJob, shard: int) -> _Worker:
