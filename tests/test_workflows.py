@@ -171,3 +171,10 @@ def test_recovery_closes_the_issue(gh):
 def test_a_good_day_asks_for_nothing(gh):
     assert run("report_monitor.sh", "0", RUN_URL="https://example.org/run/4").returncode == 0
     assert (gh / "asked").read_text().count("\n") == 1
+
+
+def test_every_member_is_tested_alone_on_every_python():
+    """The list is written out, so that a name in a failing job says which member it is."""
+    tested = dict(jobs(ROOT / ".github/workflows/ci.yml"))["test"]["strategy"]["matrix"]["member"]
+    members = [*(ROOT / "packages").glob("*/pyproject.toml"), *(ROOT / "apps").glob("*/pyproject.toml")]
+    assert {member["path"] for member in tested} == {path.parent.relative_to(ROOT).as_posix() for path in members}
