@@ -3,7 +3,13 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
+import msgspec
+from imgcls_core.artifact.seal import sealed_artifact
+from imgcls_core.inference.classifier import OnnxClassifier
+
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from conftest import RunningService, StartService
 
 
@@ -19,6 +25,18 @@ def test_health_tells_of_the_process_and_the_machine(service: RunningService) ->
     assert body["disk"]["free"] > 0
     assert body["uptime_s"] > 0
     assert {"python", "imgcls-serve", "imgcls-core"} <= set(body["versions"])
+
+
+def test_nobody_runs_a_model_without_being_told_its_terms(
+    start_service: StartService, colours_path: Path, tmp_path: Path
+) -> None:
+    metadata = OnnxClassifier(colours_path, provider="cpu").metadata
+    source = msgspec.structs.replace(metadata.source, terms="For research and education.")
+    path = tmp_path / "colours.onnx"
+    path.write_bytes(sealed_artifact(colours_path.read_bytes(), msgspec.structs.replace(metadata, source=source)))
+    with start_service(model=path) as service:
+        assert service.client.get("/health").json()["model"]["terms"] == source.terms
+        assert service.client.get("/models").json()["models"][0]["terms"] == source.terms
 
 
 def test_ready_names_the_model_and_the_provider(service: RunningService) -> None:

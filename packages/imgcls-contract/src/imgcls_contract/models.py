@@ -25,6 +25,7 @@ class ModelReply(Struct, frozen=True):
     signed_by: Annotated[tuple[str, ...] | None, Meta(description="Ids of the keys whose signature was checked.")] = (
         None
     )
+    terms: Annotated[str | None, Meta(description="Under which the weights may be used.")] = None
 
 
 class ModelsReply(Struct, frozen=True):

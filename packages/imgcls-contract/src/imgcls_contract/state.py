@@ -16,6 +16,7 @@ class HealthModel(ModelId, frozen=True):
     sealed: Annotated[bool, Meta(description="Whether the artifact is as it was written.")] = False
     seal: Annotated[str | None, Meta(description="SHA-256 over everything that decides an answer.")] = None
     signed_by: Annotated[tuple[str, ...], Meta(description="Ids of the keys whose signature was checked.")] = ()
+    terms: Annotated[str | None, Meta(description="Under which the weights may be used; null where unsaid.")] = None
 
 
 class Gpu(Struct, frozen=True):

@@ -94,6 +94,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
             architecture=found.architecture,
             weights_sha256=weights.sha256 if weights else None,
             weights=", ".join(filter(None, [weights.path.name, found.about_weights])) if weights else None,
+            terms=" ".join(found.trained.terms.split()) or None if found.trained else None,
             precision="fp32",
             torch=str(torch.__version__),
             torchvision=str(torchvision.__version__),

@@ -63,4 +63,5 @@ def _reply(service: Service, name: str) -> ModelReply:
         classes=len(metadata.classes),
         input_size=list(metadata.preprocessing.size),
         provider=model.provider,
+        terms=metadata.source.terms,
     )

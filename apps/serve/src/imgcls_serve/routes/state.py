@@ -21,6 +21,7 @@ from imgcls_contract import (
 )
 
 from imgcls_serve.errors import NotReadyError
+from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.routes.answers import json_reply, model_id
 from imgcls_serve.routes.dependencies import ServiceDep
 from imgcls_serve.routes.documented import replies
@@ -42,7 +43,7 @@ async def health(service: ServiceDep) -> Response:
     gpu = service.gpu
     reply = HealthReply(
         status="ok",
-        model=HealthModel(name=model.name, sha256=model.sha256, classes=len(model.metadata.classes)) if model else None,
+        model=_health_model(model) if model else None,
         provider=model.provider if model else None,
         gpu=Gpu(present=gpu.present, reason=gpu.reason) if gpu else Gpu(present=False, reason="not yet looked for"),
         memory={
@@ -55,6 +56,11 @@ async def health(service: ServiceDep) -> Response:
         versions=_versions(),
     )
     return json_reply(reply)
+
+
+def _health_model(model: ServedModel) -> HealthModel:
+    metadata = model.metadata
+    return HealthModel(name=model.name, sha256=model.sha256, classes=len(metadata.classes), terms=metadata.source.terms)
 
 
 @router.head("/ready", include_in_schema=False)

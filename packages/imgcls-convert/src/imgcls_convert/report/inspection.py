@@ -69,6 +69,8 @@ class Inspection:
             "classes": shown + more,
             "parity": self._parity_words(),
         }
+        if source.terms is not None:
+            found["terms"] = source.terms
         if meta.reference is not None:
             found["reference"] = reference_words(meta.reference)
         return found

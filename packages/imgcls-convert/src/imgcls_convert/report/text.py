@@ -26,7 +26,7 @@ def print_report(report: ConversionReport, *, as_json: bool) -> None:
         "model": f"{report.model}, in place of {report.fallback.instead_of}" if report.fallback else "",
         "network": f"{meta.source.architecture}, {len(meta.classes)} classes, {meta.source.precision}",
         "accuracy": evaluation_words(trained.evaluation) if trained and trained.evaluation else "",
-        "terms": " ".join(trained.terms.split()) if trained else "",
+        "terms": meta.source.terms or "",
         "input": preprocessing_words(meta.preprocessing),
         "golden": f"{len(meta.golden)} cases",
         "parity": _parity_words(meta.parity, report),

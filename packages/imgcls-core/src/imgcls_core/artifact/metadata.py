@@ -93,7 +93,10 @@ class Preprocessing(Struct, frozen=True):
 
 
 class Source(Struct, frozen=True):
-    """Where the artifact comes from; `weights_sha256` is the hash of the checkpoint file."""
+    """Where the artifact comes from; `weights_sha256` is the hash of the checkpoint file.
+
+    `terms` are those under which the weights may be used, and None where nobody has said any.
+    """
 
     architecture: _Text
     weights_sha256: _Sha256 | None
@@ -104,6 +107,7 @@ class Source(Struct, frozen=True):
     onnxruntime: str
     imgcls_convert: str
     weights: str | None = None
+    terms: str | None = None
 
 
 class Parity(Struct, frozen=True, omit_defaults=True):

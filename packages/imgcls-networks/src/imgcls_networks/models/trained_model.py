@@ -111,14 +111,12 @@ class TrainedModel(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def card_words(card: TrainedModel) -> str:
-    """What there is to know of the weights, in one line: accuracy and terms travel with the artifact."""
+    """What there is to know of the weights, in one line that travels with the artifact."""
     parts = [card.name]
     if card.temperature != 1:
         parts.append(f"temperature {card.temperature:.4g}")
     if card.evaluation is not None:
         parts.append(evaluation_words(card.evaluation))
-    if terms := " ".join(card.terms.split()):
-        parts.append(f"terms: {terms}")
     return "; ".join(parts)
 
 
