@@ -1,6 +1,6 @@
 """Sets imgcls' own int8 beside ONNX Runtime's `quantize_static`: agreement with float32, |Δp| and speed. Takes minutes.
 
-    uv run python packages/imgcls-convert/scripts/compare_quantizers.py FILE.py:FACTORY WEIGHTS PHOTOS
+    uv run python packages/imgcls-convert/scripts/compare_quantizers.py MODEL PHOTOS [WEIGHTS]
 
 PHOTOS is a folder; every second image calibrates and the others judge, so no image does both.
 """
@@ -30,7 +30,7 @@ from onnxruntime import quantization
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
 Pixels = np.ndarray  # float32 [1, 3, height, width], normalised
-HALVES = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+HALVES = (0.5, 0.5, 0.5)  # mean and std of a network that publishes none
 
 
 class Reader(quantization.CalibrationDataReader):
@@ -54,10 +54,11 @@ def of_onnxruntime(network: onnx.ModelProto, images: list[Pixels], **options: ob
         return onnx.load(folder / "int8.onnx")
 
 
-def main(model: str, weights: Path, photos: Path) -> None:
+def main(model: str, photos: Path, weights: Path | None = None) -> None:
     """Prints one row for each way."""
-    found = find_network(parse_model(model), None, own_weights=True)
-    request = ConvertRequest(model, mean=HALVES[0], std=HALVES[1])
+    found = find_network(parse_model(model), None, own_weights=weights is not None)
+    own = found.preprocessing is None
+    request = ConvertRequest(model, mean=HALVES if own else None, std=HALVES if own else None)
     preprocessing, _ = choose_preprocessing(request, found, SilentProgress())
     classifier, _ = load_classifier(found, weights, preprocessing.size, SilentProgress())
     pytorch = PyTorchClassifier(classifier, preprocessing)
@@ -100,4 +101,4 @@ def main(model: str, weights: Path, photos: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], Path(sys.argv[2]), *map(Path, sys.argv[3:4]))

@@ -3,6 +3,12 @@
 The choices follow what ONNX Runtime's CPU kernels run fast: activations uint8 with a zero point, weights int8
 symmetric, biases int32. Matrix products give float, so that logits and what follows a transformer's layers keep their
 resolution. Nodes named as float stay as they are.
+
+It is our own because `onnxruntime.quantization.quantize_static` does it worse on the same images: float32's class on
+97.0 % of 101 photos against 96.0 % (MobileNetV2; mean |Δp| 0.015 against 0.020, 2.1 against 2.4 ms) and on 99.0 % of
+208 images against 97.6 % (everyday100; 0.010 against 0.017, 1.1 against 0.9 ms), per channel, unsigned and with its
+percentiles, its best that is as fast; with its defaults MobileNetV2 keeps 4 %. Measured on 2 cores by
+`python packages/imgcls-convert/scripts/compare_quantizers.py MODEL PHOTOS [WEIGHTS]`.
 """
 
 from __future__ import annotations
