@@ -46,7 +46,8 @@ class LocalFiles:
 
     def swap(self, path: str, content: bytes, is_expected: Callable[[bytes | None], bool]) -> bool:
         """Puts a small file in place if what is there is as expected; publishers on one machine wait for each other."""
-        lock = self._at(f"{path}.lock")
+        target = self._at(path)
+        lock = target.with_name(f".{target.name}.lock")
         with as_store_errors(self.url, (OSError,)):
             lock.parent.mkdir(parents=True, exist_ok=True)
             descriptor = os.open(lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o644)
