@@ -8,9 +8,9 @@
 from pathlib import Path
 
 import numpy as np
-import onnx
 from imgcls_core import OnnxClassifier
 from imgcls_core.artifact.answer_bins import reference_distribution
+from imgcls_core.artifact.seal import sealed_artifact
 from msgspec import structs
 
 FOLDER = Path(__file__).parent
@@ -44,11 +44,11 @@ def main() -> None:
     classifier = OnnxClassifier(FOLDER / "colours.onnx", provider="cpu", threads=1)
     pixels = np.broadcast_to(traffic(IMAGES, seed=0)[:, None, None, :], (IMAGES, 32, 32, 3))
     reference = reference_distribution(classifier.predict(np.ascontiguousarray(pixels)))
-    metadata = structs.replace(classifier.metadata, reference=reference, golden=classifier.metadata.golden[:2])
-    model = onnx.load(FOLDER / "colours.onnx")
-    del model.metadata_props[:]
-    onnx.helper.set_model_props(model, metadata.to_props())
-    onnx.save(model, FOLDER / "colours_with_reference.onnx")
+    metadata = classifier.metadata
+    parity = structs.replace(metadata.parity, golden_cases=2) if metadata.parity else None
+    smaller = structs.replace(metadata, reference=reference, golden=metadata.golden[:2], parity=parity)
+    content = sealed_artifact((FOLDER / "colours.onnx").read_bytes(), smaller)
+    (FOLDER / "colours_with_reference.onnx").write_bytes(content)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from imgcls_core import ArtifactMetadata
+from imgcls_core.artifact.props import parts_of
+from imgcls_core.artifact.seal import sealed_artifact
 
 if TYPE_CHECKING:
     from conftest import PictureOf, StartService
@@ -19,8 +22,9 @@ ADMIN = {"authorization": "Bearer admin-token-1"}
 
 def _other(content: bytes) -> bytes:
     """The same model as another file: protobuf takes a field twice, and the later value counts."""
+    metadata = ArtifactMetadata.from_props(parts_of(memoryview(content), path="colours").props, path="colours")
     note = b"another file"
-    return content + bytes([0x32, len(note)]) + note  # ModelProto.doc_string
+    return sealed_artifact(content + bytes([0x32, len(note)]) + note, metadata)  # ModelProto.doc_string
 
 
 def _publish(store: Path, content: bytes, *, sha256: str | None = None) -> str:

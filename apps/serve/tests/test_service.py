@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from imgcls_core import OnnxClassifier
+from imgcls_core.artifact.seal import sealed_artifact
 from imgcls_core.errors import InferenceError
 from imgcls_serve.app import create_app
 from imgcls_serve.service import Service
 from imgcls_serve.settings import read_settings
+from msgspec import structs
 
 if TYPE_CHECKING:
     from conftest import PictureOf, StartService
@@ -27,15 +29,13 @@ class WorkerDeath(BaseException):
 
 @pytest.fixture
 def wrong_golden(colours_path: Path, tmp_path: Path) -> Path:
-    """The artifact with one golden probability changed, in place and of the same length."""
-    content = colours_path.read_bytes()
-    golden = content.index(b"imgcls.golden")
-    found = re.compile(rb'"probability":0\.[0-9]').search(content, golden)
-    assert found is not None
-    digit = found.end() - 1
-    changed = content[:digit] + (b"1" if content[digit : digit + 1] != b"1" else b"8") + content[digit + 1 :]
+    """The artifact with one golden probability changed, sealed as if it were right."""
+    metadata = OnnxClassifier(colours_path, provider="cpu", warm_up=False).metadata
+    first, *others = metadata.golden
+    best, *rest = first.top
+    wrong = structs.replace(first, top=(structs.replace(best, probability=1 - best.probability), *rest))
     file = tmp_path / "colours.onnx"
-    file.write_bytes(changed)
+    file.write_bytes(sealed_artifact(colours_path.read_bytes(), structs.replace(metadata, golden=(wrong, *others))))
     return file
 
 

@@ -4,19 +4,20 @@ import sys
 
 import onnx
 import pytest
+from imgcls_core.artifact.seal import sealed_artifact
 from onnx import numpy_helper
 
 
 @pytest.fixture(scope="module")
 def tampered(colours, tmp_path_factory):
-    """The colour network with one weight moved, its metadata untouched."""
+    """The colour network with one weight moved and sealed again, what it says of itself untouched."""
     model = onnx.load(colours.path)
     weight = next(tensor for tensor in model.graph.initializer if tensor.name.endswith("nearest.weight"))
     values = numpy_helper.to_array(weight).copy()
     values[0] += 2.0
     weight.CopyFrom(numpy_helper.from_array(values, weight.name))
     path = tmp_path_factory.mktemp("tampered") / "tampered.onnx"
-    onnx.save(model, path)
+    path.write_bytes(sealed_artifact(model.SerializeToString(), colours.classifier().metadata))
     return path
 
 

@@ -18,6 +18,9 @@ import msgspec
 import onnx
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from imgcls_core import OnnxClassifier
+from imgcls_core.artifact.seal import sealed_artifact
+from msgspec import structs
 from PIL import Image
 
 if TYPE_CHECKING:
@@ -44,19 +47,15 @@ def other_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return _renamed(tmp_path_factory.mktemp("other") / "other.onnx", "colours")
 
 
-def _renamed(path: Path, name: str, *, swap_red_and_green: bool = False) -> Path:
+def _renamed(path: Path, name: str, *, swap_red_and_green: bool = False, doc_string: str = "another file") -> Path:
+    metadata = structs.replace(OnnxClassifier(COLOURS, provider="cpu").metadata, name=name)
+    if swap_red_and_green:
+        red, green, *others = metadata.classes
+        classes = (structs.replace(red, label=green.label), structs.replace(green, label=red.label), *others)
+        metadata = structs.replace(metadata, classes=classes, golden=(), parity=None)
     model = onnx.load(COLOURS)
-    for entry in model.metadata_props:
-        if entry.key == "imgcls.name":
-            entry.value = json.dumps(name)
-        if entry.key == "imgcls.golden" and swap_red_and_green:
-            entry.value = "[]"
-        if entry.key == "imgcls.classes" and swap_red_and_green:
-            classes = json.loads(entry.value)
-            classes[0]["label"], classes[1]["label"] = classes[1]["label"], classes[0]["label"]
-            entry.value = json.dumps(classes)
-    model.doc_string = "another file"
-    onnx.save(model, path)
+    model.doc_string = doc_string
+    path.write_bytes(sealed_artifact(model.SerializeToString(), metadata))
     return path
 
 
@@ -361,10 +360,7 @@ def test_a_model_published_meanwhile_is_the_one_that_is_compared_with(
         assert run_cli("publish", COLOURS, store, "--dataset", dataset).code == 0
         complete(self, version)
 
-    worst = _renamed(tmp_path / "worst.onnx", "colours", swap_red_and_green=True)
-    model = onnx.load(worst)
-    model.doc_string = "as bad, another file"
-    onnx.save(model, worst)
+    worst = _renamed(tmp_path / "worst.onnx", "colours", swap_red_and_green=True, doc_string="as bad, another file")
     monkeypatch.setattr(ModelStore, "complete", slow)
     refused = run_cli("publish", worst, store, "--dataset", dataset)
     assert refused.code == 1

@@ -8,8 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import onnx
 from imgcls_core.artifact import INPUT_NAME, OUTPUT_NAME, ArtifactMetadata, Preprocessing
+from imgcls_core.artifact.seal import sealed_artifact
 from imgcls_networks.exception_text import one_line
 from onnx import ModelProto, TensorProto, helper
 
@@ -33,7 +35,7 @@ def write_artifact(path: Path, network: ModelProto, metadata: ArtifactMetadata) 
         ConversionError: beyond protobuf's 2 GB, which one self-contained file cannot exceed.
     """
     model = _assemble(network, metadata.preprocessing, len(metadata.classes))
-    path.write_bytes(_with_metadata(model, metadata))
+    path.write_bytes(_content(model, metadata))
 
 
 @contextmanager
@@ -87,14 +89,14 @@ def _assemble(network: ModelProto, preprocessing: Preprocessing, classes: int) -
     return artifact
 
 
-def _with_metadata(model: ModelProto, metadata: ArtifactMetadata) -> bytes:
-    """Puts the metadata into the model and serialises it."""
-    del model.metadata_props[:]
-    for key, value in metadata.to_props().items():
-        entry = model.metadata_props.add()
-        entry.key, entry.value = key, value
+def _content(model: ModelProto, metadata: ArtifactMetadata) -> bytes:
+    """Serialises the model with its metadata and its seal."""
     if (size := model.ByteSize()) > _PROTOBUF_LIMIT_BYTES:
         raise ConversionError(
             f"The artifact would have {size / 1e9:.1f} GB; one ONNX file holds at most 2 GB. Convert a smaller network."
         )
-    return model.SerializeToString(deterministic=True)
+    if metadata.parity is not None:
+        # So that a reader sees when cases are taken away.
+        counted = msgspec.structs.replace(metadata.parity, golden_cases=len(metadata.golden))
+        metadata = msgspec.structs.replace(metadata, parity=counted)
+    return sealed_artifact(model.SerializeToString(deterministic=True), metadata)

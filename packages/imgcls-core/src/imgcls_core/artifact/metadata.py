@@ -217,10 +217,10 @@ class ArtifactMetadata(Struct, frozen=True):
                 raise ValueError(f"golden case {case.name!r} names class {unknown[0]}, beyond the {len(ids)} classes")
             if case.vector is not None and len(case.vector) != 4 * len(ids):
                 raise ValueError(f"the whole answer of golden case {case.name!r} is not one of {len(ids)} classes")
-        if self.parity and len(self.golden) < (recorded := self.parity.golden_cases or 0):
-            raise ValueError(f"golden cases are missing: {recorded} were recorded, found {len(self.golden)}")
         if (size := sum(len(case.image_base64) * 3 // 4 for case in self.golden)) > MAX_GOLDEN_BYTES:
             raise ValueError(f"the golden images hold {size:,} bytes; at most {MAX_GOLDEN_BYTES:,} are allowed")
+        if self.parity and len(self.golden) < (recorded := self.parity.golden_cases or 0):
+            raise ValueError(f"golden cases are missing: {recorded} were recorded, found {len(self.golden)}")
 
     @property
     def golden_tolerance(self) -> float:
