@@ -12,8 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 from imgcls_core.artifact.answer_bins import reference_distribution
+from imgcls_core.artifact.drift import drift_figures
 from imgcls_serve.observing.counters import AnswerCounters
-from imgcls_serve.observing.drift import drift_figures
 
 ROUNDS, CALLS = 7, 3200
 SHAPES = ((1, 8), (1, 100), (1, 1000), (32, 1000))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from imgcls_serve.observing.drift import LIMIT_PSI, answers_needed, jensen_shannon, population_stability
+from imgcls_core.artifact.drift import LIMIT_PSI, answers_needed, jensen_shannon, population_stability
 
 if TYPE_CHECKING:
     from conftest import PictureOf, RunningService, StartService

@@ -5,38 +5,18 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from imgcls_core.artifact import REFERENCE_BINS
 from imgcls_core.artifact.answer_bins import answer_bins
+from imgcls_core.artifact.drift import AnswerCounts
 from numpy.typing import NDArray
 
 # The window moves in steps of a twelfth: an hour in steps of five minutes.
 _SLOTS: Final = 12
 # One row alone costs eight times as much to count as one of many.
 _HELD_ROWS: Final = 32
-
-
-@dataclass(frozen=True)
-class AnswerCounts:
-    """Counts of the same answers in three ways; arrays are int64.
-
-    Args:
-        classes: by first answer, [classes].
-        confidence: by the first answer's probability, [`REFERENCE_BINS`].
-        entropy: by entropy, [`REFERENCE_BINS`].
-    """
-
-    classes: NDArray[np.int64]
-    confidence: NDArray[np.int64]
-    entropy: NDArray[np.int64]
-
-    @property
-    def answers(self) -> int:
-        """How many answers were counted."""
-        return int(self.entropy.sum())
 
 
 class AnswerCounters:

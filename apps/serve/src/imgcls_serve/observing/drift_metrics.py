@@ -8,10 +8,10 @@ from dataclasses import dataclass
 
 from imgcls_core import ReferenceDistribution
 from imgcls_core.artifact import REFERENCE_BINS
+from imgcls_core.artifact.drift import drift_figures
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
 from imgcls_serve.observing.counters import AnswerCounters
-from imgcls_serve.observing.drift import drift_figures
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,8 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from imgcls_contract import AnswerHistograms, ModelDriftReply, ReferenceReply
+from imgcls_core.artifact.drift import LIMIT_PSI, AnswerCounts, drift_figures
 
-from imgcls_serve.observing.counters import AnswerCounts
-from imgcls_serve.observing.drift import LIMIT_PSI, drift_figures
 from imgcls_serve.routes.answers import json_reply, model_id
 from imgcls_serve.routes.dependencies import ServiceDep
 from imgcls_serve.routes.documented import replies

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from typing import Final
 import numpy as np
 from imgcls_contract import PROBLEMS
 from imgcls_core import DecodeLimits, ImageError, ImagePreprocessor, ImgclsError, OnnxClassifier
+from imgcls_core.artifact.answer_bins import entropies
 from imgcls_core.errors import InferenceError
 from imgcls_core.images.decode import decode_image
 from numpy.typing import NDArray
@@ -27,7 +27,6 @@ from imgcls_batch.sources.entry import Entry
 from imgcls_batch.sources.reading import ImageReader
 
 _SLOWEST: Final = 5
-_TINY: Final = np.float32(1e-45)  # log(0) is -inf, and 0 · -inf no number
 _INTERNAL: Final = PROBLEMS["internal_error"].code
 
 OnImages = Callable[[int], None]
@@ -146,7 +145,7 @@ class _ShardAnswers:
             self._infer_singly(batch)
             return
         infer_ms = (time.perf_counter() - started_s) * 1000 / len(batch)
-        for picture, row, entropy in zip(batch, probabilities, _entropies(probabilities), strict=True):
+        for picture, row, entropy in zip(batch, probabilities, entropies(probabilities), strict=True):
             top = [entry.class_id for entry in self._classifier.top_k(row, self._top_k)]
             self._rows.answer(picture.row, picture.facts, row, np.asarray(top, np.intp), float(entropy))
             self.slowest.append(SlowImage(picture.uri, picture.read_ms, picture.decode_ms + infer_ms))
@@ -164,9 +163,3 @@ class _ShardAnswers:
         for picture, error in failed:
             self._rows.refuse(picture.row, picture.facts, _INTERNAL, str(error))
             self.bad[_INTERNAL] += 1
-
-
-def _entropies(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Gives the entropy of each row over its maximum, 0 to 1: as artifacts and the service measure it."""
-    entropies = -np.einsum("nc,nc->n", probabilities, np.log(np.maximum(probabilities, _TINY)))
-    return entropies / math.log(probabilities.shape[1]) if probabilities.shape[1] > 1 else entropies

@@ -43,11 +43,18 @@ def answer_bins(probabilities: NDArray[np.float32]) -> AnswerBins:
     """
     class_ids = probabilities.argmax(axis=1)  # [N]
     confidence = probabilities.max(axis=1)
+    return AnswerBins(class_ids, _bins(confidence), _bins(entropies(probabilities)))
+
+
+def entropies(probabilities: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Gives the entropy of each answer over its maximum: 0 is certain, 1 every class alike.
+
+    Args:
+        probabilities: float32 [N, classes].
+    """
     # Σ p · ln p of each row, without an array of the products.
     entropy = -np.einsum("nc,nc->n", probabilities, np.log(np.maximum(probabilities, _TINY)))
-    if (classes := probabilities.shape[1]) > 1:
-        entropy /= math.log(classes)
-    return AnswerBins(class_ids, _bins(confidence), _bins(entropy))
+    return entropy / math.log(classes) if (classes := probabilities.shape[1]) > 1 else entropy
 
 
 def reference_distribution(probabilities: NDArray[np.float32]) -> ReferenceDistribution:

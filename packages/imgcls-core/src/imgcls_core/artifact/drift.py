@@ -6,14 +6,14 @@ Pure arithmetic over counts; knows neither models nor metrics.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from imgcls_contract import DriftFiguresReply, DriftReply, DriftStatus
-from imgcls_core import ReferenceDistribution
 from numpy.typing import NDArray
 
-from imgcls_serve.observing.counters import AnswerCounts
+from imgcls_core.artifact.metadata import ReferenceDistribution
 
 # Below 0.1 nothing has changed, from 0.25 on much has: the usual reading of the index (Siddiqi, Credit Risk
 # Scorecards, 2006).
@@ -23,6 +23,26 @@ LIMIT_PSI: Final = 0.25
 _PSEUDO_COUNT: Final = 0.5
 # Of the normal distribution: by chance alone one window in a thousand of just enough answers reaches the limit.
 _Z_999: Final = 3.0902
+
+
+@dataclass(frozen=True)
+class AnswerCounts:
+    """Counts of the same answers in three ways; arrays are int64.
+
+    Args:
+        classes: by first answer, [classes].
+        confidence: by the first answer's probability, [`REFERENCE_BINS`].
+        entropy: by entropy, [`REFERENCE_BINS`].
+    """
+
+    classes: NDArray[np.int64]
+    confidence: NDArray[np.int64]
+    entropy: NDArray[np.int64]
+
+    @property
+    def answers(self) -> int:
+        """How many answers were counted."""
+        return int(self.entropy.sum())
 
 
 def drift_figures(
