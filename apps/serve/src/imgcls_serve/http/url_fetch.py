@@ -19,8 +19,8 @@ from urllib.parse import SplitResult, urljoin, urlsplit
 import httpcore
 
 from imgcls_serve.errors import BodyTooLargeError, ServiceError, UrlFailedError, UrlRefusedError
+from imgcls_serve.http.public_addresses import IpAddress, is_public
 
-IpAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 Resolver = Callable[[str, int], str]
 
 MAX_REDIRECTS: Final = 3
@@ -29,21 +29,6 @@ _MAX_FETCHES: Final = 8
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 _HEADERS: Final = (("Accept", "image/*"), ("Accept-Encoding", "identity"), ("User-Agent", "imgcls-serve"))
-
-# Azure's metadata service has a public address; NAT64 maps any IPv4 address, private ones too, into this prefix.
-_AZURE_METADATA: Final = ipaddress.ip_address("168.63.129.16")
-_NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-
-
-def is_public(address: IpAddress) -> bool:
-    """Whether an address is on the open internet: not private, loopback, link-local, shared, reserved or metadata."""
-    if isinstance(address, ipaddress.IPv6Address):
-        inner = address.ipv4_mapped or address.sixtofour or (address.teredo[1] if address.teredo else None)
-        if address in _NAT64:
-            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
-        if inner is not None:
-            return is_public(inner)
-    return address.is_global and not address.is_multicast and address != _AZURE_METADATA
 
 
 def resolve(host: str, port: int) -> str:
