@@ -72,7 +72,7 @@ def test_the_committed_artifact_is_what_its_command_makes_today(colours, colours
     assert committed.graph == today.graph
     old, new = OnnxClassifier(colours_path, provider="cpu").metadata, colours.classifier().metadata
     assert (old.classes, old.preprocessing) == (new.classes, new.preprocessing)
-    # The pictures are drawn alike everywhere; PyTorch's own answers to them differ in the last digits by processor.
+    # The images are drawn alike everywhere; PyTorch's own answers to them differ in the last digits by processor.
     assert [(case.name, case.image_base64) for case in old.golden] == [
         (case.name, case.image_base64) for case in new.golden
     ]

@@ -1,4 +1,4 @@
-"""Golden cases exist to fail: each mistake in preprocessing that people really make must be seen by the check."""
+"""Golden cases exist to fail: each mistake in preprocessing that users really make must be seen by the check."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def mirror(image, _spec):
 
 
 def take_another_geometry(image, spec):
-    """The square from the middle in the place of the whole picture, or the whole picture where a square is wanted."""
+    """The square from the middle in the place of the whole image, or the whole image where a square is wanted."""
     if spec.resize_size is not None:
         return image.resize(spec.native_size)
     side = min(image.size)
@@ -78,7 +78,7 @@ def check_with(mistake, classifier, monkeypatch):
 @pytest.mark.parametrize("mistake", MISTAKES)
 @pytest.mark.parametrize("network", ["colours", "resnet18", "trained"])
 def test_generated_cases_show_every_mistake(request, monkeypatch, network, mistake):
-    """Three numbers, a ResNet-18 and a network for 64 px with random weights: none was made for these pictures."""
+    """Three numbers, a ResNet-18 and a network for 64 px with random weights: none was made for these images."""
     with pytest.raises(GoldenMismatchError):
         check_with(mistake, request.getfixturevalue(network).classifier(), monkeypatch)
 

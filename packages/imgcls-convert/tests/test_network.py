@@ -254,7 +254,7 @@ def save_as(tmp_path):
         torch.manual_seed(5)
         network, example = Small().eval(), torch.randn(2, 3, 32, 32)
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # TorchScript is deprecated; people have such files all the same
+            warnings.simplefilter("ignore")  # TorchScript is deprecated; users have such files all the same
             if kind == "script":
                 torch.jit.script(network).save(tmp_path / "net.pt")
             elif kind == "trace":

@@ -47,7 +47,7 @@ def network(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory):
-    """60 blurred noise pictures with made-up labels."""
+    """60 blurred noise images with made-up labels."""
     folder = tmp_path_factory.mktemp("photos")
     rows = ["file,class_id"]
     for i in range(60):

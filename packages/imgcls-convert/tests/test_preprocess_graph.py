@@ -58,7 +58,7 @@ def torchvision_answer(spec, pixels):
     return transforms.Compose(steps)(Image.fromarray(pixels)).numpy()
 
 
-def picture(height, width, seed):
+def image(height, width, seed):
     """Noise, a ramp or extreme values: what rounds differently in a wrong resize."""
     generator = np.random.default_rng(seed)
     kind = seed % 3
@@ -90,7 +90,7 @@ def with_extremes(test):
 @given(size=image_sizes(), seed=st.integers(0, 1000))
 def test_squashing_gives_pillows_own_pixels(interpolation, size, seed):
     spec = spec_of(interpolation)
-    pixels = picture(*size, seed)
+    pixels = image(*size, seed)
     assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels))
 
 
@@ -100,7 +100,7 @@ def test_squashing_gives_pillows_own_pixels(interpolation, size, seed):
 @given(size=image_sizes(), seed=st.integers(0, 1000))
 def test_shortest_edge_and_crop_give_pillows_own_pixels(interpolation, size, seed):
     spec = spec_of(interpolation, resize=55)
-    pixels = picture(*size, seed)
+    pixels = image(*size, seed)
     assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels))
 
 
@@ -109,7 +109,7 @@ def test_shortest_edge_and_crop_give_pillows_own_pixels(interpolation, size, see
 def test_networks_may_have_oblong_inputs(interpolation, resize, size):
     spec = spec_of(interpolation, resize, size)
     for height, width in [(500, 375), (375, 500), (71, 71), (80, 80), (30, 71), (20, 400)]:
-        pixels = picture(height, width, height)
+        pixels = image(height, width, height)
         assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels)), (height, width)
 
 
@@ -118,7 +118,7 @@ def test_networks_may_have_oblong_inputs(interpolation, resize, size):
 def test_photo_sized_images_at_the_usual_224_px(interpolation, resize):
     spec = spec_of(interpolation, resize, (224, 224), (0.5, 0.5, 0.5))
     for height, width in [(375, 500), (500, 333), (1200, 1600), (224, 224), (256, 256), (100, 90), (3000, 40)]:
-        pixels = picture(height, width, 3 * width)
+        pixels = image(height, width, 3 * width)
         assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels)), (height, width)
 
 
@@ -128,7 +128,7 @@ def test_photo_sized_images_at_the_usual_224_px(interpolation, resize):
 def test_batch_of_shrunk_images_equals_each_original_alone(interpolation, resize, count):
     """A server shrinks images of mixed sizes with Pillow and batches them; the graph must not see a difference."""
     spec = spec_of(interpolation, resize)
-    originals = [picture(11 + 37 * i, 300 - 17 * i, i) for i in range(count)]
+    originals = [image(11 + 37 * i, 300 - 17 * i, i) for i in range(count)]
     shrink = ImagePreprocessor(spec).shrink
     batch = graph_answer(spec, np.stack([shrink(pixels) for pixels in originals]))
     for row, pixels in zip(batch, originals, strict=True):
@@ -137,7 +137,7 @@ def test_batch_of_shrunk_images_equals_each_original_alone(interpolation, resize
 
 def test_images_of_one_batch_do_not_touch_each_other():
     spec = spec_of("bilinear")
-    batch = np.stack([picture(70, 90, seed) for seed in range(5)])
+    batch = np.stack([image(70, 90, seed) for seed in range(5)])
     together = graph_answer(spec, batch)
     for row, pixels in zip(together, batch, strict=True):
         assert np.array_equal(row, graph_answer(spec, pixels[None])[0])

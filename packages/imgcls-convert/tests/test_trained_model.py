@@ -29,9 +29,9 @@ def change_card(trained_folder, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    """16 blurred noise pictures: few, because each is asked once for every layer that may stay float."""
-    folder = tmp_path_factory.mktemp("pictures")
+def images(tmp_path_factory):
+    """16 blurred noise images: few, because each is asked once for every layer that may stay float."""
+    folder = tmp_path_factory.mktemp("images")
     for i in range(16):
         few = np.random.default_rng(i).integers(0, 256, (7, 6, 3), dtype=np.uint8)
         Image.fromarray(few).resize((90, 70), Image.Resampling.BICUBIC).save(folder / f"{i:02}.png")
@@ -82,10 +82,10 @@ def test_the_graph_divides_the_logits_by_the_temperature(trained, trained_folder
 
 
 @pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_smaller_precisions_carry_the_same_reference(run_cli, trained_folder, trained, pictures, tmp_path, precision):
+def test_smaller_precisions_carry_the_same_reference(run_cli, trained_folder, trained, images, tmp_path, precision):
     output = tmp_path / "t.onnx"
     told = run_cli(
-        trained_folder, "--precision", precision, "--calibrate", pictures, "--min-agreement", "80", "--output", output
+        trained_folder, "--precision", precision, "--calibrate", images, "--min-agreement", "80", "--output", output
     )  # fmt: skip
     assert told.code == 0, told.err
     metadata = OnnxClassifier(output, provider="cpu").metadata

@@ -67,7 +67,7 @@ def choose_preprocessing(
 
 
 def _geometry(request: ConvertRequest, published: Preprocessing | None) -> tuple[tuple[int, int], int | None]:
-    """Network size (height, width) and the shorter edge before the crop (None: squash), all in pixels."""
+    """Gives network size (height, width) and the shorter edge before the crop (None: squash), all in pixels."""
     if request.resize == "squash" and request.crop is not None:
         raise RequestError("`--resize squash` leaves nothing to crop; say `--image-size` instead of `--crop`.")
     if request.crop is not None and request.image_size and request.image_size != (request.crop, request.crop):

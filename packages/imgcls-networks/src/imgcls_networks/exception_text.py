@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def one_line(error: BaseException) -> str:
-    """The first line of what it says, at most 300 characters, without the full stop."""
+    """Gives the first line of what it says, at most 300 characters, without the full stop."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return (lines[0] if lines else type(error).__name__).rstrip(".")[:300]
 

@@ -176,7 +176,7 @@ def _check_independence(network: nn.Module, probes: Tensor, rows: Tensor, size: 
     if distance > _BATCH_TOLERANCE * scale and _depends_in_double(network, probes, size):
         raise NetworkError(
             "The network's answer to an image depends on the other images of its batch (outputs move by "
-            f"{distance:.1e} of {scale:.1e}); a service batches strangers' images. Batch normalisation must use its "
+            f"{distance:.1e} of {scale:.1e}); a service batches images of many users. Batch normalisation must use its "
             "running statistics."
         )
 

@@ -40,7 +40,7 @@ def write_artifact(path: Path, network: ModelProto, metadata: ArtifactMetadata) 
 
 @contextmanager
 def scratch_folder(output: Path) -> Generator[Path]:
-    """A folder beside the output for unfinished files; it is gone afterwards, whatever happens.
+    """Gives a folder beside the output for unfinished files; it is gone afterwards, whatever happens.
 
     Raises:
         ConversionError: the disk is full or the place is gone.

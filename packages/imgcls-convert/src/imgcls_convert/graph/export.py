@@ -79,7 +79,7 @@ def _export_program(classifier: ProbabilityNetwork, example: torch.Tensor) -> Mo
 
 
 def _export_scripted(classifier: ProbabilityNetwork, example: torch.Tensor) -> ModelProto:
-    """TorchScript cannot pass through torch.export; the exporter that was made for it still does its work."""
+    """Uses the exporter that was made for TorchScript, which cannot pass through torch.export."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "network.onnx"
         torch.onnx.export(

@@ -97,7 +97,7 @@ def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorP
 
 
 def _resized_size(nodes: _Nodes, spec: Preprocessing, size_h: str, size_w: str) -> tuple[str, str]:
-    """Height and width after the resize, int64 [1] each; the longer edge is truncated as torchvision does."""
+    """Gives height and width after the resize, int64 [1] each; the longer edge is truncated as torchvision does."""
     if spec.resize_size is None:
         return nodes.i64(spec.size[0]), nodes.i64(spec.size[1])
     edge = nodes.i64(spec.resize_size)
@@ -109,13 +109,13 @@ def _resized_size(nodes: _Nodes, spec: Preprocessing, size_h: str, size_w: str) 
 
 
 def _crop_start(nodes: _Nodes, length: str, crop: int) -> str:
-    """First row or column of the centre crop, int64 [1]; both Python's round and ONNX's take halves to even."""
+    """Gives the first row or column of the crop, int64 [1]; both Python's round and ONNX's take halves to even."""
     spare = nodes("Cast", nodes("Sub", length, nodes.i64(crop)), to=TensorProto.DOUBLE)
     return nodes("Cast", nodes("Round", nodes("Mul", spare, nodes.f64(0.5))), to=TensorProto.INT64)
 
 
 def _native_pixels(nodes: _Nodes, spec: Preprocessing, top: str, left: str) -> str:
-    """No resize is needed: crop (where there is one) and bring the channels to the front."""
+    """Crops (where there is a crop) and brings the channels to the front; no resize is needed."""
     pixels = INPUT_NAME
     if spec.crop is not None:
         start = nodes("Concat", top, left, axis=0)
@@ -127,7 +127,7 @@ def _native_pixels(nodes: _Nodes, spec: Preprocessing, top: str, left: str) -> s
 def _resized_pixels(
     nodes: _Nodes, spec: Preprocessing, rows: tuple[str, str, str], columns: tuple[str, str, str]
 ) -> str:
-    """Both passes, in Pillow's order; only the rows and columns inside the crop are computed.
+    """Makes both passes, in Pillow's order; only the rows and columns inside the crop are computed.
 
     `rows` and `columns` are (source length, resized length, crop start), each int64 [1].
     """
@@ -153,7 +153,7 @@ def _resized_pixels(
 
 
 def _pass(nodes: _Nodes, pixels: str, digits: list[str]) -> str:
-    """One resize pass over the last axis: uint8 [N, 3, A, n] × taps [n, count] → uint8 [N, 3, A, count]."""
+    """Makes one resize pass over the last axis: uint8 [N, 3, A, n] × taps [n, count] → uint8 [N, 3, A, count]."""
     total = nodes.i32(1 << (_COEFFICIENT_BITS - 1))  # one half, so that the division rounds
     for place, digit in enumerate(digits):
         part = nodes("MatMulInteger", pixels, digit)
@@ -234,7 +234,7 @@ _FILTERS: Final = {"bilinear": _triangle, "bicubic": _cubic}
 
 
 def _normalise(nodes: _Nodes, spec: Preprocessing, pixels: str) -> None:
-    """÷255, mean and std in float32, one operation each, as `ToTensor` and `Normalize` do."""
+    """Applies ÷255, mean and std in float32, one operation each, as `ToTensor` and `Normalize` do."""
 
     def per_channel(values: tuple[float, float, float]) -> str:
         # One number for all channels keeps the operation cheap in any memory layout.

@@ -64,27 +64,27 @@ def _letter() -> Pixels:
 
 
 def _stripes() -> Pixels:
-    """One-pixel stripes: without antialias they turn into coarse bands."""
+    """Draws one-pixel stripes: without antialias they turn into coarse bands."""
     y, x = np.mgrid[0:480, 0:641]
     light = np.where((x // 1 + y // 3) % 2 == 0, 250, 20)
     return np.stack([light, light * 0.8, 255 - light], axis=-1).astype(np.uint8)
 
 
 def _rings() -> Pixels:
-    """A zone plate in two colours: every spatial frequency at once, and still small as a file."""
+    """Draws a zone plate in two colours: every spatial frequency at once, and still small as a file."""
     y, x = _grid(451, 451)
     light = np.cos(900 * np.hypot(y - 0.45, x - 0.55) ** 2) > 0
     return np.where(light[..., np.newaxis], (250, 40, 210), (20, 200, 110)).astype(np.uint8)
 
 
 def _coloured_noise() -> Pixels:
-    """Eight colours at random, one pixel each."""
+    """Draws eight colours at random, one pixel each."""
     bits = np.random.default_rng(20180).integers(0, 2, (190, 277, 3), dtype=np.uint8)
     return bits * np.uint8(255)
 
 
 def _small_blocks() -> Pixels:
-    """Smaller than any network's input: enlarging is exercised too."""
+    """Draws blocks smaller than any network's input: enlarging is exercised too."""
     blocks = np.random.default_rng(7).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     return np.repeat(np.repeat(blocks, 7, axis=0), 6, axis=1)
 

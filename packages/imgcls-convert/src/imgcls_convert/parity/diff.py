@@ -53,7 +53,7 @@ class Difference:
         return self.agreement == 1.0 and self.same_labels
 
     def to_json(self) -> str:
-        """One document."""
+        """Gives one document."""
         distances = [row.max_abs_diff for row in self.images]
         content: dict[str, Any] = {
             "a": str(self.a),

@@ -131,7 +131,7 @@ def compare_with_pytorch(evidence: Evidence, artifact: Path, progress: Progress)
     """
     classifier = OnnxClassifier(artifact, provider="cpu")
     preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
-    judging = {image.encoded for image in evidence.images.scoring or evidence.images.compared}
+    scoring = {image.encoded for image in evidence.images.scoring or evidence.images.compared}
     rows: list[ImageComparison] = []
     scored: list[ImageComparison] = []
     asked = zip(evidence.images.compared, evidence.answers, strict=True)
@@ -144,7 +144,7 @@ def compare_with_pytorch(evidence: Evidence, artifact: Path, progress: Progress)
         served = classifier.predict(preprocess.shrink(pixels))[0]
         worse = max((graph, served), key=lambda answer: float(np.abs(answer - expected).max()))
         rows.append(_compare_answers(image, expected, worse))
-        if image.encoded in judging:
+        if image.encoded in scoring:
             scored.append(rows[-1])
     ranks = [row.pytorch_rank for row in scored if row.pytorch_rank is not None]
     pytorch = Figures(len(scored), 1.0, 0.0, 0.0, len(ranks), _share(ranks, 1), _share(ranks, 5))

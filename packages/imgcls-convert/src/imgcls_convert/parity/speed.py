@@ -14,7 +14,7 @@ _ROUNDS: Final = 25
 
 
 def milliseconds_per_image(paths: list[Path]) -> list[float]:
-    """Median wall time of one image at native size on the CPU; artifacts take turns, so that all see the same load."""
+    """Gives each artifact's median time for one image at native size on the CPU; they take turns."""
     classifiers = [OnnxClassifier(path, provider="cpu") for path in paths]
     height, width = classifiers[0].metadata.preprocessing.native_size
     image = np.random.default_rng(20180).integers(0, 256, (1, height, width, 3), dtype=np.uint8)

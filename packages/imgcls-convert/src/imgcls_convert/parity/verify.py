@@ -48,7 +48,7 @@ class Verification:
         return self.agreement >= self.min_agreement and self.max_abs_diff <= self.tolerance
 
     def to_json(self) -> str:
-        """One document."""
+        """Gives one document."""
         content: dict[str, Any] = {
             "file": str(self.path),
             "against": self.against,

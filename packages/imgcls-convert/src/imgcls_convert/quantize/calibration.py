@@ -57,7 +57,7 @@ def calibrate(model: ModelProto, tensors: Sequence[str], inputs: Iterable[NDArra
 
 
 def _sample(values: NDArray[np.float32], generator: np.random.Generator) -> NDArray[np.float32]:
-    """Some values and the two extremes."""
+    """Takes some values and the two extremes."""
     if len(values) > _SAMPLES_PER_IMAGE:
         chosen = values[generator.integers(0, len(values), _SAMPLES_PER_IMAGE)]
         return np.concatenate([chosen, [values.min(), values.max()]]).astype(np.float32)

@@ -98,7 +98,7 @@ class _Quantiser:
         return self._assemble()
 
     def _read(self, name: str, reader: NodeProto) -> str:
-        """The tensor as this node should read it: through a quantisation where either side computes in int8."""
+        """Gives the tensor as this node should read it: through a quantisation where either side computes in int8."""
         if name not in self.ranges and _before_passing(self.graph, name) not in self.ranges:
             return name
         maker = self.graph.maker(_before_clipping(self.graph, name))

@@ -58,19 +58,19 @@ class NetworkGraph:
                 self._readers[name].append(node)
 
     def is_constant(self, name: str) -> bool:
-        """Whether it is an initializer."""
+        """Says whether it is an initializer."""
         return name in self._constants
 
     def constant(self, name: str) -> NDArray[np.float32]:
-        """The values of an initializer."""
+        """Gives the values of an initializer."""
         return numpy_helper.to_array(self._constants[name])
 
     def maker(self, name: str) -> NodeProto | None:
-        """The node that gives the tensor; None for inputs and constants."""
+        """Gives the node that gives the tensor; None for inputs and constants."""
         return self._maker.get(name)
 
     def readers(self, name: str) -> list[NodeProto]:
-        """The nodes that take the tensor."""
+        """Gives the nodes that take the tensor."""
         return self._readers.get(name, [])
 
     def activations(self, node: NodeProto) -> list[str]:
@@ -79,7 +79,7 @@ class NetworkGraph:
 
 
 def has_constant_weight(graph: NetworkGraph, node: NodeProto) -> bool:
-    """Whether a layer's weights are known beforehand, in a form that can be reduced."""
+    """Says whether a layer's weights are known beforehand, in a form that can be reduced."""
     if node.op_type not in WEIGHTED or not graph.is_constant(node.input[1]):
         return False
     if node.op_type == "Gemm":
@@ -89,5 +89,5 @@ def has_constant_weight(graph: NetworkGraph, node: NodeProto) -> bool:
 
 
 def attribute(node: NodeProto, name: str, default: int) -> int:
-    """An integer attribute of a node."""
+    """Gives an integer attribute of a node."""
     return next((entry.i for entry in node.attribute if entry.name == name), default)

@@ -123,7 +123,7 @@ def _answers(model: ModelProto, inputs: Sequence[NDArray[np.float32]]) -> NDArra
 
 
 def _score(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> tuple[float, float]:
-    """Agreement and minus the mean |Δp|, so that a larger score is better; NaN counts as the worst."""
+    """Gives agreement and minus the mean |Δp|, so that a larger score is better; NaN counts as the worst."""
     agreement = float((expected.argmax(axis=1) == actual.argmax(axis=1)).mean())
     distance = np.nan_to_num(np.abs(expected - actual), nan=1.0).max(axis=1)
     return agreement, -float(distance.mean())
@@ -134,7 +134,7 @@ def _reaches(score: tuple[float, float], target: Target) -> bool:
 
 
 def _divergence(expected: NDArray[np.float32], actual: NDArray[np.float32]) -> float:
-    """Kullback-Leibler divergence, the mean over the images."""
+    """Gives the Kullback-Leibler divergence, the mean over the images."""
     tiny = np.float32(1e-9)
     logs = np.log(expected + tiny) - np.log(np.nan_to_num(actual) + tiny)
     return float((expected * logs).sum(axis=1).mean())

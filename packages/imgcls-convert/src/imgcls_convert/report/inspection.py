@@ -23,7 +23,7 @@ class Inspection:
     metadata: ArtifactMetadata
 
     def to_json(self) -> str:
-        """One document; golden images are described, not repeated."""
+        """Gives one document; golden images are described, not repeated."""
         meta = self.metadata
         golden = [
             {
@@ -50,7 +50,7 @@ class Inspection:
         return msgspec.json.format(msgspec.json.encode(content), indent=2).decode() + "\n"
 
     def facts(self) -> dict[str, str]:
-        """What there is to say in one line each."""
+        """Gives what there is to say in one line each."""
         meta, source = self.metadata, self.metadata.source
         shown = ", ".join(f"{entry.id} {entry.label}" for entry in meta.classes[:4])
         more = ", …" if len(meta.classes) > 4 else ""
@@ -97,7 +97,7 @@ class Inspection:
 
 
 def preprocessing_words(spec: Preprocessing) -> str:
-    """The preprocessing in one line."""
+    """Gives the preprocessing in one line."""
     height, width = spec.size
     if spec.resize_size is None:
         resize = f"resize to {width} × {height} px"

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def mean_of(shares: Sequence[float]) -> float:
-    """Mean of a histogram over 0 to 1, its values taken as the middles of their bins."""
+    """Gives the mean of a histogram over 0 to 1, its values taken as the middles of their bins."""
     return sum(share * (place + 0.5) / len(shares) for place, share in enumerate(shares))
 
 
 def reference_words(reference: ReferenceDistribution) -> str:
-    """What the live traffic is compared with, in one line."""
+    """Says what the live traffic is compared with, in one line."""
     confidence = mean_of(reference.confidence_shares)
     seen = sum(share > 0 for share in reference.class_shares)
     classes = f"{seen} of {len(reference.class_shares)} classes named"
@@ -26,7 +26,7 @@ def reference_words(reference: ReferenceDistribution) -> str:
 
 
 def reference_section(reference: ReferenceDistribution) -> Markup:
-    """The part of a page: what it is, and both histograms."""
+    """Gives the part of a page: what it is, and both histograms."""
     confidence, entropy = (
         histogram(title, [("", shares)], x_label=x_label)
         for title, shares, x_label in (

@@ -125,7 +125,7 @@ class ConversionReport:
 
 
 def report_time() -> str:
-    """Now, or `SOURCE_DATE_EPOCH` for builds that can be repeated; ISO 8601 in UTC."""
+    """Gives now, or `SOURCE_DATE_EPOCH` for builds that can be repeated; ISO 8601 in UTC."""
     fixed = os.environ.get("SOURCE_DATE_EPOCH", "")
     moment = datetime.fromtimestamp(int(fixed), UTC) if fixed.isdecimal() else datetime.now(UTC)
     return moment.isoformat(timespec="seconds")

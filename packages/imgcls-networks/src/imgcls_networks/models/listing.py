@@ -69,7 +69,7 @@ def list_models(progress: Progress) -> list[ListedModel]:
 
 
 def listing_json(models: Sequence[ListedModel]) -> str:
-    """One document: a list of objects."""
+    """Gives one document: a list of objects."""
     return msgspec.json.format(msgspec.json.encode(models), indent=2).decode() + "\n"
 
 

@@ -111,7 +111,7 @@ class TrainedModel(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def card_words(card: TrainedModel) -> str:
-    """What there is to know of the weights, in one line that travels with the artifact."""
+    """Says what there is to know of the weights, in one line that travels with the artifact."""
     parts = [card.name]
     if card.temperature != 1:
         parts.append(f"temperature {card.temperature:.4g}")
@@ -121,7 +121,7 @@ def card_words(card: TrainedModel) -> str:
 
 
 def evaluation_words(found: EvaluationSummary) -> str:
-    """The accuracy in one line."""
+    """Gives the accuracy in one line."""
     return f"top-1 {found.top1_pct:.2f} %, top-5 {found.top5_pct:.2f} % on {found.images} images of {found.split}"
 
 

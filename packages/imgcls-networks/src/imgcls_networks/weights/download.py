@@ -22,7 +22,7 @@ _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)  # seconds, for each address 
 
 
 def cache_folder() -> Path:
-    """`$IMGCLS_CACHE_DIR`, else `$XDG_CACHE_HOME/imgcls`, else `~/.cache/imgcls`."""
+    """Gives `$IMGCLS_CACHE_DIR`, else `$XDG_CACHE_HOME/imgcls`, else `~/.cache/imgcls`."""
     if named := os.environ.get("IMGCLS_CACHE_DIR"):
         return Path(named)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imgcls"
@@ -113,7 +113,7 @@ def _reason(error: Exception) -> str:
 
 
 def _file_name(source: WeightsSource) -> str:
-    """Name in the cache: the URL's own, after a hash of what identifies the content."""
+    """Gives the name in the cache: the URL's own, after a hash of what identifies the content."""
     name = Path(httpx.URL(source.url).path).name or "weights"
     identity = source.sha256 or hashlib.sha256(source.url.encode()).hexdigest()
     return f"{identity[:8]}-{name}"
