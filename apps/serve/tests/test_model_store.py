@@ -22,7 +22,7 @@ ADMIN = {"authorization": "Bearer admin-token-1"}
 
 def _other(content: bytes) -> bytes:
     """The same model as another file: protobuf takes a field twice, and the later value counts."""
-    metadata = ArtifactMetadata.from_props(parts_of(memoryview(content), path="colours").props, path="colours")
+    metadata = ArtifactMetadata.from_props(parts_of(content, path="colours").props, path="colours")
     note = b"another file"
     return sealed_artifact(content + bytes([0x32, len(note)]) + note, metadata)  # ModelProto.doc_string
 

@@ -224,6 +224,7 @@ class Service:
             threads=self._cpus if settings.thread_layout == "wide" else 1,
             limits=DecodeLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels),
             window_s=settings.drift_window_s,
+            trusted_keys=settings.public_keys,
         )
 
     @property

@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from imgcls_core.artifact.signature import PublicKey, read_public_key, require_cryptography
+from imgcls_core.errors import TrustError
 from imgcls_core.images.decode import PILLOW_MAX_PIXELS
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
@@ -124,6 +126,14 @@ class Settings(BaseSettings):
         SecretStr | None, Field(description="Token that opens the admin routes, at least 8 characters; closed without.")
     ] = None
 
+    trusted_keys: Annotated[
+        str | None,
+        Field(
+            description="Public Ed25519 keys, separated by commas, each in base64 or as the path of a PEM file; only "
+            "artifacts that one of them has signed are served. All are without."
+        ),
+    ] = None
+
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level logged.")] = (
         "info"
     )
@@ -139,6 +149,20 @@ class Settings(BaseSettings):
             if any(len(key) < _MIN_KEY_LENGTH for key in keys):
                 raise ValueError(f"{PREFIX}{name} has a key of less than {_MIN_KEY_LENGTH} characters")
         return self
+
+    @model_validator(mode="after")
+    def _keys_can_be_used(self) -> Settings:
+        try:
+            if self.public_keys:
+                require_cryptography()
+        except TrustError as error:
+            raise ValueError(f"{PREFIX}TRUSTED_KEYS cannot be used: {str(error).rstrip('.')}") from None
+        return self
+
+    @property
+    def public_keys(self) -> tuple[PublicKey, ...]:
+        """The keys that artifacts must be signed with; empty when none is needed."""
+        return tuple(read_public_key(key.strip()) for key in (self.trusted_keys or "").split(",") if key.strip())
 
     @property
     def api_key_list(self) -> list[str]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 import numpy as np
 from imgcls_core import ArtifactMetadata, DecodeLimits, ImagePreprocessor, OnnxClassifier
+from imgcls_core.artifact.signature import PublicKey
 from imgcls_core.images.decode import ImageSource
 from imgcls_core.images.preprocess import PreparedImage
 from numpy.typing import NDArray
@@ -24,10 +25,13 @@ class ServedModel:
         threads: processors for one inference on the CPU.
         limits: largest image that is decoded.
         window_s: how far back the figures of drift look, in seconds.
+        trusted_keys: one of them must have signed the artifact; without any, unsigned ones are served too.
 
     Attributes:
         metadata: what the artifact says of itself.
         sha256: of the file, as hex.
+        seal: over everything that decides an answer, checked, as hex; None of an artifact of before.
+        signed_by: ids of the keys whose signature was checked.
         provider: the provider that runs the graph: "cuda" or "cpu".
         provider_reason: one clause that says why this provider was taken.
         counters: what it has answered, warm-up, golden cases at load and tests of the deployment left out.
@@ -38,18 +42,29 @@ class ServedModel:
     Raises:
         ArtifactError: the file cannot be used.
         ProviderUnavailableError: the provider asked for cannot be used.
+        InvalidAnswerError: it answers with numbers that are no probabilities.
         GoldenMismatchError: the provider does not reproduce the golden answers.
     """
 
     def __init__(
-        self, path: Path, *, name: str, provider: str, threads: int, limits: DecodeLimits, window_s: float
+        self,
+        path: Path,
+        *,
+        name: str,
+        provider: str,
+        threads: int,
+        limits: DecodeLimits,
+        window_s: float,
+        trusted_keys: Collection[PublicKey] = (),
     ) -> None:
-        classifier = OnnxClassifier(path, provider=provider, threads=threads)
+        classifier = OnnxClassifier(path, provider=provider, threads=threads, trusted_keys=trusted_keys)
         classifier.check_golden()
         self.name = name
         self.path = path
         self.metadata: ArtifactMetadata = classifier.metadata
         self.sha256 = classifier.sha256
+        self.seal = classifier.seal.seal if classifier.seal is not None else None
+        self.signed_by = classifier.signed_by
         self.provider = classifier.provider
         self.provider_reason = classifier.provider_reason
         self.counters = AnswerCounters(len(self.metadata.classes), window_s=window_s)

@@ -63,5 +63,8 @@ def _reply(service: Service, name: str) -> ModelReply:
         classes=len(metadata.classes),
         input_size=list(metadata.preprocessing.size),
         provider=model.provider,
+        sealed=model.seal is not None,
+        seal=model.seal,
+        signed_by=model.signed_by,
         terms=metadata.source.terms,
     )

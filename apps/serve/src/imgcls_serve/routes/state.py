@@ -60,7 +60,15 @@ async def health(service: ServiceDep) -> Response:
 
 def _health_model(model: ServedModel) -> HealthModel:
     metadata = model.metadata
-    return HealthModel(name=model.name, sha256=model.sha256, classes=len(metadata.classes), terms=metadata.source.terms)
+    return HealthModel(
+        name=model.name,
+        sha256=model.sha256,
+        classes=len(metadata.classes),
+        sealed=model.seal is not None,
+        seal=model.seal,
+        signed_by=model.signed_by,
+        terms=metadata.source.terms,
+    )
 
 
 @router.head("/ready", include_in_schema=False)
@@ -95,6 +103,8 @@ async def golden(service: ServiceDep, model: ModelName = None) -> Response:
                     for one in case.top
                 ],
                 expected_class_id=case.expected_class_id,
+                vector_base64=case.vector_base64,
+                counterfactuals=case.counterfactuals,
             )
             for case in metadata.golden
         ],

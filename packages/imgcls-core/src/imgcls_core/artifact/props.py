@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import mmap
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from imgcls_core.artifact.metadata import KEY_PREFIX
 from imgcls_core.artifact.wire import WireError, encode_field, read_fields
@@ -17,6 +16,8 @@ from imgcls_core.errors import ArtifactMetadataError, ArtifactNotFoundError, Art
 # Of ONNX's ModelProto and StringStringEntryProto.
 _METADATA_PROPS: Final = 14
 _KEY, _VALUE = 1, 2
+# Golden images take 2 MB; nothing else comes near.
+_MAX_ENTRY_BYTES: Final = 64_000_000
 
 
 @dataclass(frozen=True)
@@ -28,35 +29,25 @@ class FileParts:
 
 
 def read_parts(path: Path) -> FileParts:
-    """Reads the metadata of a file and hashes the rest, without a model being made of it.
+    """Reads the metadata of a file and hashes the rest, without a model being made of it or held in memory.
 
     Raises:
         ArtifactNotFoundError: no such file.
         ArtifactUnreadableError: it is not ONNX, or is cut off.
         ArtifactMetadataError: a key `imgcls.*` stands in it twice.
     """
-    with _mapped(path) as content:
-        return parts_of(content, path=str(path))
-
-
-def parts_of(content: memoryview, *, path: str) -> FileParts:
-    """Gives the parts of a file's content. Raises as `read_parts`; `path` is for the error text."""
-    digest = hashlib.sha256()
-    props: dict[str, str] = {}
     try:
-        for field in read_fields(content):
-            if field.number != _METADATA_PROPS:
-                digest.update(content[field.start : field.end])
-                continue
-            entry = bytes(content[field.value : field.end])
-            texts = {one.number: entry[one.value : one.end].decode() for one in read_fields(memoryview(entry))}
-            key, value = texts.get(_KEY, ""), texts.get(_VALUE, "")
-            if key in props and key.startswith(KEY_PREFIX):
-                raise ArtifactMetadataError(path, f"its metadata has {key} twice")
-            props[key] = value
-    except (WireError, UnicodeDecodeError) as error:
-        raise ArtifactUnreadableError(path, f"it is not ONNX, or is cut off: it has {error}.") from error
-    return FileParts(digest.hexdigest(), props)
+        with path.open("rb") as file:
+            return _parts(file, str(path))
+    except FileNotFoundError:
+        raise ArtifactNotFoundError(str(path)) from None
+    except OSError as error:
+        raise ArtifactUnreadableError(str(path), f"it cannot be read ({error.strerror or error}).") from error
+
+
+def parts_of(content: bytes, *, path: str) -> FileParts:
+    """Gives the parts of a file's content. Raises as `read_parts`; `path` is for the error text."""
+    return _parts(io.BytesIO(content), path)
 
 
 def with_props(content: bytes, props: Mapping[str, str]) -> bytes:
@@ -65,24 +56,38 @@ def with_props(content: bytes, props: Mapping[str, str]) -> bytes:
     Raises:
         WireError: it is not ONNX, or is cut off.
     """
-    view = memoryview(content)
-    rest = [view[field.start : field.end] for field in read_fields(view) if field.number != _METADATA_PROPS]
+    rest: list[bytes] = []
+    for field in read_fields(io.BytesIO(content)):
+        value = field.value()
+        if field.number != _METADATA_PROPS:
+            rest += [field.head, value]
     entries = [encode_field(_KEY, key.encode()) + encode_field(_VALUE, value.encode()) for key, value in props.items()]
     return b"".join([*rest, *(encode_field(_METADATA_PROPS, entry) for entry in entries)])
 
 
-@contextmanager
-def _mapped(path: Path) -> Generator[memoryview]:
+def _parts(file: BinaryIO, path: str) -> FileParts:
+    digest = hashlib.sha256()
+    props: dict[str, str] = {}
     try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise ArtifactNotFoundError(str(path)) from None
-    except OSError as error:
-        raise ArtifactUnreadableError(str(path), f"it cannot be read ({error.strerror or error}).") from error
-    with file:
-        try:
-            mapped = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        except (OSError, ValueError) as error:  # an empty file cannot be mapped
-            raise ArtifactUnreadableError(str(path), f"it is not ONNX ({error}).") from error
-        with mapped, memoryview(mapped) as content:
-            yield content
+        for field in read_fields(file):
+            if field.number == _METADATA_PROPS:
+                if field.size > _MAX_ENTRY_BYTES:
+                    raise WireError(f"an entry of the metadata has {field.size:,} bytes")
+                key, value = _entry(field.value())
+                if key in props and key.startswith(KEY_PREFIX):
+                    raise ArtifactMetadataError(path, f"its metadata has {key} twice")
+                props[key] = value
+                continue
+            digest.update(field.head)
+            for chunk in field.chunks():
+                digest.update(chunk)
+    except (WireError, UnicodeDecodeError) as error:
+        raise ArtifactUnreadableError(path, f"it is not ONNX, or is cut off ({error}).") from error
+    if not props and digest.digest() == hashlib.sha256().digest():
+        raise ArtifactUnreadableError(path, "it is not ONNX: it is empty.")
+    return FileParts(digest.hexdigest(), props)
+
+
+def _entry(encoded: bytes) -> tuple[str, str]:
+    texts = {field.number: field.value().decode() for field in read_fields(io.BytesIO(encoded))}
+    return texts.get(_KEY, ""), texts.get(_VALUE, "")

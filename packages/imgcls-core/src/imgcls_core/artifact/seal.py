@@ -55,7 +55,7 @@ def sealed_props(graph: bytes, metadata: ArtifactMetadata) -> dict[str, str]:
         metadata: everything that the artifact says of itself.
     """
     props = metadata.to_props()
-    graph_sha256 = parts_of(memoryview(graph), path=metadata.name).graph_sha256
+    graph_sha256 = parts_of(graph, path=metadata.name).graph_sha256
     return {**props, SEAL_KEY: msgspec.json.encode(_seal_over(FileParts(graph_sha256, props))).decode()}
 
 

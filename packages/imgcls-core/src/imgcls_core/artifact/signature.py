@@ -86,7 +86,7 @@ def sign_artifact(content: bytes, private_key_pem: bytes, *, path: str) -> bytes
         TrustError: it is unsealed, or the key cannot be used.
         SealBrokenError: it was changed after it was sealed.
     """
-    parts = parts_of(memoryview(content), path=path)
+    parts = parts_of(content, path=path)
     seal = checked_seal(parts, path=path)
     if seal is None:
         raise TrustError(f"{path!r} carries no seal to sign. Convert the model again with `imgcls-convert`.")
@@ -135,7 +135,9 @@ def check_signatures(
     """
     carried = signatures_of(parts, path=path)
     if not trusted:
-        return tuple(one.key_id for one in carried if seal is not None and _fits(one, seal)) if can_check() else ()
+        if seal is None or not carried or not can_check():
+            return ()
+        return tuple(one.key_id for one in carried if _fits(one, seal))
     ids = {key.key_id: key for key in trusted}
     ours = [one for one in carried if one.key_id in ids]
     if seal is None or not ours:
@@ -150,10 +152,19 @@ def check_signatures(
 def can_check() -> bool:
     """Says whether signatures can be checked here: whether the extra `sign` is installed."""
     try:
-        _cryptography()
+        require_cryptography()
     except TrustError:
         return False
     return True
+
+
+def require_cryptography() -> None:
+    """Raises if signatures cannot be checked here.
+
+    Raises:
+        TrustError: names the extra that is to be installed.
+    """
+    _cryptography()
 
 
 def _fits(signature: Signature, seal: Seal) -> bool:
