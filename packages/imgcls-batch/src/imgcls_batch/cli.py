@@ -12,6 +12,9 @@ from imgcls_core.errors import ImgclsError
 
 _COMMANDS: Final = {
     "run": "Classify every image of SOURCE: one row each in the Parquet files of OUTPUT; goes on after any stop.",
+    "stats": "Count what rows say: classes, certainty, images without an answer, drift; --html writes a page.",
+    "diff": "Compare the rows of two models over the same images: agreement, and what changed.",
+    "pick": "List the images of which the model is least certain, of every class some, for labelling.",
 }
 
 
@@ -19,9 +22,10 @@ _COMMANDS: Final = {
     cls=LazyGroup,
     lazy={name: (f"imgcls_batch.commands.{name}:command", summary) for name, summary in _COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
-    epilog="Exit codes: 0 ok, 1 the answer was no (run: more bad images than --max-bad), 2 usage, 3 OUTPUT cannot be "
-    "reached, 4 refused (another model or other options in OUTPUT, or a machine that answers differently), 5 a shard "
-    "could not be finished, 70 a bug of ours, 130 interrupted.",
+    epilog="Exit codes: 0 ok, 1 the answer was no (run: more bad images than --max-bad; diff: less agreement than "
+    "--min-agreement), 2 usage, 3 OUTPUT or the cluster cannot be reached, 4 refused (another model or other options "
+    "in OUTPUT, or a machine that answers differently), 5 a shard could not be finished, 70 a bug of ours, "
+    "130 interrupted.",
 )
 @click.version_option(package_name="imgcls-batch")
 def batch_command() -> None:

@@ -2,6 +2,7 @@
 
 BatchError
 ├── SourceError              exit 2    SOURCE cannot be listed
+├── NoRunError               exit 2    there are no rows to look at
 ├── OutputUnreachableError   exit 3    OUTPUT cannot be read or written
 ├── ClusterError             exit 3    the Ray cluster cannot be reached
 ├── OtherRunError            exit 4    OUTPUT belongs to another model or other options
@@ -26,6 +27,12 @@ class SourceError(BatchError):
     """SOURCE is not there, cannot be listed, or holds no images."""
 
     code = "source_error"
+
+
+class NoRunError(BatchError):
+    """There are no rows to look at, or none that the question fits."""
+
+    code = "no_run"
 
 
 class OutputUnreachableError(BatchError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Final, Literal
 
 import msgspec
+from imgcls_core import ReferenceDistribution
 from msgspec import Meta, Struct
 
 from imgcls_batch.errors import OtherRunError, OutputUnreachableError
@@ -32,10 +33,12 @@ class RowOptions(Struct, frozen=True):
 
 
 class ArtifactId(Struct, frozen=True):
-    """Which artifact answers."""
+    """Which artifact answers; `reference` is how it answered when it was evaluated, where somebody measured that."""
 
     name: str
     sha256: str
+    classes: tuple[str, ...]
+    reference: ReferenceDistribution | None = None
 
 
 class ManifestId(Struct, frozen=True):

@@ -16,6 +16,7 @@ from imgcls_batch.errors import SourceError
 from imgcls_batch.output.manifest import write_manifest
 from imgcls_batch.output.objects import OutputObjects, open_output
 from imgcls_batch.output.run_document import ArtifactId, ManifestId, RowOptions, RunDocument, read_run, write_run
+from imgcls_batch.output.sessions import write_session
 from imgcls_batch.run.counters import SessionCounters
 from imgcls_batch.run.job import BatchJob, ShardOutcome
 from imgcls_batch.sources.entry import Entry
@@ -107,10 +108,14 @@ def classify_source(
         request.threads,
         request.max_batch,
     )
-    for outcome in engine.outcomes(job, (shard for shard in range(manifest.shards) if shard not in done)):
-        counters.finished(outcome)
-        observer.moved(counters)
-        counters.check_bad(request.max_bad)
+    try:
+        for outcome in engine.outcomes(job, (shard for shard in range(manifest.shards) if shard not in done)):
+            counters.finished(outcome)
+            observer.moved(counters)
+            counters.check_bad(request.max_bad)
+    finally:
+        if counters.done:
+            write_session(output, counters.record())
     return run, counters
 
 
@@ -134,7 +139,9 @@ def _asked(request: RunRequest) -> RunDocument:
     return RunDocument(
         source=normal_place(request.source),
         column=request.column,
-        artifact=ArtifactId(metadata.name, classifier.sha256),
+        artifact=ArtifactId(
+            metadata.name, classifier.sha256, tuple(entry.label for entry in metadata.classes), metadata.reference
+        ),
         options=structs.replace(request.options, top_k=_top_k(request.options.top_k, len(metadata.classes))),
         manifest=ManifestId("", 1, 1, 1, ""),
         started=datetime.now(UTC).isoformat(timespec="seconds"),

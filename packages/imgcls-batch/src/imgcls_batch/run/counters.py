@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from heapq import nlargest
 from typing import Final
 
 from imgcls_batch.errors import TooManyBadImagesError
-from imgcls_batch.run.job import ShardOutcome, SlowImage
+from imgcls_batch.output.sessions import Session, SlowImage
+from imgcls_batch.run.job import ShardOutcome
 
 _SLOWEST: Final = 20
 # Of fewer images a share says little, unless they are all that there are.
@@ -31,6 +33,7 @@ class SessionCounters:
     bad: Counter[str] = field(default_factory=Counter[str])
     slowest: list[SlowImage] = field(default_factory=list[SlowImage])
     started_s: float = field(default_factory=time.perf_counter)
+    started: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     _under_way: int = 0
 
     def under_way(self, images: int) -> None:
@@ -65,6 +68,17 @@ class SessionCounters:
         """How long the rest takes at this rate; None before anything is known."""
         left = self.images - self.done_before - self.seen
         return left / self.images_per_s if self.seen else None
+
+    def record(self) -> Session:
+        """Gives what is kept of the session."""
+        return Session(
+            self.started,
+            round(self.elapsed_s, 2),
+            self.done,
+            round(self.images_per_s, 2),
+            dict(sorted(self.bad.items())),
+            tuple(self.slowest),
+        )
 
     def check_bad(self, limit: float) -> None:
         """Raises if too many images were not answered.

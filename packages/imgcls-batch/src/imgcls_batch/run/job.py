@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from imgcls_batch.output.run_document import RunDocument
+from imgcls_batch.output.sessions import SlowImage
 
 
 @dataclass(frozen=True)
@@ -31,15 +32,6 @@ class BatchJob:
     readers: int
     threads: int
     max_batch: int
-
-
-@dataclass(frozen=True)
-class SlowImage:
-    """How long an image took: its bytes on the way, and decoding with inference."""
-
-    uri: str
-    read_ms: float
-    answer_ms: float
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from numpy.typing import NDArray
 from imgcls_batch.output.manifest import read_shard
 from imgcls_batch.output.objects import open_output
 from imgcls_batch.output.rows import ImageFacts, ShardRows
-from imgcls_batch.run.job import BatchJob, ShardOutcome, SlowImage
+from imgcls_batch.output.sessions import SlowImage
+from imgcls_batch.run.job import BatchJob, ShardOutcome
 from imgcls_batch.run.read_ahead import Fetched, ReadAhead
 from imgcls_batch.sources.entry import Entry
 from imgcls_batch.sources.reading import ImageReader
