@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import msgspec
 from imgcls_networks.errors import RequestError
 
+from imgcls_train.errors import RunError
 from imgcls_train.training.recipe import Recipe
 from imgcls_train.training.run_folder import EpochFigures
 
@@ -36,17 +38,25 @@ class TensorBoardSink:
     def __init__(self, run: Path, step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - takes a second to import
 
-        self._writer = SummaryWriter(run / "tensorboard", purge_step=step + 1)
+        self._folder = run / "tensorboard"
+        self._writer = SummaryWriter(self._folder, purge_step=step + 1)
 
     def write(self, figures: EpochFigures) -> None:
         """Takes one epoch's figures."""
-        for name in _FIGURES:
-            self._writer.add_scalar(name, getattr(figures, name), figures.step)
-        self._writer.flush()
+        try:
+            for name in _FIGURES:
+                self._writer.add_scalar(name, getattr(figures, name), figures.step)
+            self._writer.flush()
+        except OSError as error:
+            raise RunError(
+                f"TensorBoard's files in {str(self._folder)!r} cannot be written: {error.strerror or error}. The same "
+                "command goes on from the last checkpoint when there is room, or with `--no-tensorboard`."
+            ) from error
 
     def close(self) -> None:
-        """Ends the file."""
-        self._writer.close()
+        """Ends the file; what a full disk did not take was said when it was written."""
+        with suppress(OSError):
+            self._writer.close()
 
 
 class WandbSink:

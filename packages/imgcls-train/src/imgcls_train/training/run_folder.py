@@ -102,7 +102,11 @@ class RunFolder:
         return state
 
     def save_checkpoint(self, state: dict[str, Any], history: Sequence[EpochFigures]) -> None:
-        """Saves the state of the training and, as CSV, the figures of its epochs."""
+        """Saves the state of the training and, as CSV, the figures of its epochs.
+
+        Raises:
+            FileWriteError: the disk is full, for one; the state before is there, and whole.
+        """
         text = io.StringIO()
         rows = csv.DictWriter(text, [field.name for field in fields(EpochFigures)], lineterminator="\n")
         rows.writeheader()
@@ -110,7 +114,13 @@ class RunFolder:
         _write(self.path / METRICS_NAME, text.getvalue().encode())
         # The checkpoint comes last: figures that a kill left without one are measured again, and are the same.
         with _replace(self.path / CHECKPOINT_NAME) as file:
-            torch.save({**state, "history": [asdict(figures) for figures in history]}, file)
+            try:
+                torch.save({**state, "history": [asdict(figures) for figures in history]}, file)
+            except RuntimeError as error:
+                # PyTorch tells where its writer stood; that the disk is full is the error before it.
+                if isinstance(error.__context__, OSError):
+                    raise error.__context__ from error
+                raise
 
     def finish(self, card: TrainedModel, network: nn.Module) -> None:
         """Writes the trained model: the weights first, so that a card always has its weights."""
