@@ -1,8 +1,13 @@
-"""How far two answers are apart, and how far they may be."""
+"""How far answers are apart, how far they may be, and what explains it."""
 
 from __future__ import annotations
 
-from imgcls_contract import GoldenCaseReply, Prediction
+import struct
+from base64 import b64decode
+from collections.abc import Mapping, Sequence
+
+from imgcls_contract import ClassProbability, GoldenCaseReply, Prediction
+from imgcls_contract.faults import ObservedCase, explain
 
 from imgcls_client.suite.check import CheckFailedError, require
 
@@ -14,29 +19,57 @@ NEARLY_SAME_PIXELS_TOLERANCE = 0.05
 TELLS_APART = 0.02
 
 
-def largest_difference(one: Prediction, other: Prediction) -> float:
-    """Gives the largest difference between two whole vectors (0 to 1)."""
-    if one.probabilities is None or other.probabilities is None:
-        raise CheckFailedError("the answer has no `probabilities` although they were asked for")
-    require(
-        len(one.probabilities) == len(other.probabilities),
-        f"one answer has {len(one.probabilities)} probabilities, another {len(other.probabilities)}",
-    )
-    return max((abs(a - b) for a, b in zip(one.probabilities, other.probabilities, strict=True)), default=0.0)
+def whole(answer: Prediction) -> list[float]:
+    """Gives the whole vector of an answer.
 
-
-def golden_difference(case: GoldenCaseReply, answer: Prediction) -> float:
-    """Gives the largest difference to PyTorch's recorded probabilities (0 to 1)."""
+    Raises:
+        CheckFailedError: it has none.
+    """
     if answer.probabilities is None:
         raise CheckFailedError("the answer has no `probabilities` although they were asked for")
-    vector = answer.probabilities
+    return answer.probabilities
+
+
+def vector_difference(one: Sequence[float], other: Sequence[float]) -> float:
+    """Gives the largest difference between two whole vectors (0 to 1)."""
+    require(len(one) == len(other), f"one answer has {len(one)} probabilities, another {len(other)}")
+    return max((abs(a - b) for a, b in zip(one, other, strict=True)), default=0.0)
+
+
+def difference(expected: Mapping[int, float], actual: Mapping[int, float]) -> float:
+    """Gives the largest difference over the expected classes; one that is not answered lies below all that are."""
+    lowest = min(actual.values(), default=0.0)
     return max(
-        abs(vector[score.class_id] - score.probability) if score.class_id < len(vector) else score.probability
-        for score in case.top
+        (abs(p - actual[key]) if key in actual else max(0.0, p - lowest) for key, p in expected.items()), default=0.0
     )
 
 
-def shorten(items: list[str], most: int = 3) -> str:
+def by_class(top: Sequence[ClassProbability]) -> dict[int, float]:
+    """Gives class id → probability."""
+    return {each.class_id: each.probability for each in top}
+
+
+def golden_difference(case: GoldenCaseReply, vector: Sequence[float]) -> float:
+    """Gives the largest difference to PyTorch's recorded answer (0 to 1): its whole vector where there is one."""
+    if case.vector_base64 is not None:
+        packed = b64decode(case.vector_base64)
+        return vector_difference(struct.unpack(f"<{len(packed) // 4}f", packed[: len(packed) // 4 * 4]), vector)
+    return difference(by_class(case.top), dict(enumerate(vector)))
+
+
+def explanation(
+    cases: Sequence[GoldenCaseReply], actual: Sequence[Mapping[int, float]], *, tolerance: float
+) -> str:
+    """Names the fault whose answers were given, as the end of a sentence; empty where none explains them."""
+    observed = [
+        ObservedCase(expected=by_class(case.top), counterfactuals=case.counterfactuals, observed=answer)
+        for case, answer in zip(cases, actual, strict=True)
+    ]
+    found = explain(observed, tolerance=tolerance)
+    return "" if found is None else f"; {found.text}"
+
+
+def shorten(items: Sequence[str], most: int = 3) -> str:
     """Lists a few and counts the rest."""
     rest = f" and {len(items) - most} more" if len(items) > most else ""
     return "; ".join(items[:most]) + rest
