@@ -70,7 +70,7 @@ def test_only_and_skip_choose_by_group_and_name(run: Run) -> None:
 def test_an_unknown_group_is_a_usage_error_that_names_the_groups(run: Run) -> None:
     ended = run("suite", "--list", "--only", "robust")
     assert ended.exit_code == 2
-    assert "correctness, robustness" in ended.stderr
+    assert "identity, correctness, paths, images, robustness" in ended.stderr
 
 
 def test_reports_are_written_for_ci_and_for_people(run: Run, serve: Serve, tmp_path: Path) -> None:
@@ -104,3 +104,59 @@ def test_a_wrong_key_ends_the_suite_at_once_because_its_tests_would_mean_nothing
     assert ended.exit_code == 4
     assert ended.stdout == ""
     assert "unauthorized" in ended.stderr
+
+
+def test_a_service_that_is_not_ready_is_told_once_and_no_test_is_run(run: Run, serve: Serve, tmp_path: Path) -> None:
+    service = serve(is_ready=False)
+    ended = run("suite", "--url", service.url, "--junit", tmp_path / "suite.xml")
+    assert (ended.exit_code, ended.stdout) == (3, "")
+    assert ended.stderr.count("\n") == 1
+    assert "The model is still loading. No test was run." in ended.stderr
+    assert service.paths() == ["/health", "/ready", "/health"]
+    root = ElementTree.parse(tmp_path / "suite.xml").getroot()  # noqa: S314 - our own file
+    assert {child.tag for case in root.iter("testcase") for child in case} == {"skipped"}
+
+
+def test_golden_cases_that_fail_are_explained_by_the_fault_whose_answers_they_are(run: Run, serve: Serve) -> None:
+    def exchange_red_and_blue(pixels: bytes) -> bytes:
+        swapped = bytearray(pixels)
+        swapped[0::3], swapped[2::3] = pixels[2::3], pixels[0::3]
+        return bytes(swapped)
+
+    ended = run("suite", "--url", serve(pixels=exchange_red_and_blue).url, "--only", "golden_probabilities", "--json")
+    assert ended.exit_code == 1
+    assert "4 of 4 answers are those of: red and blue exchanged" in json.loads(ended.stdout)["tests"][0]["detail"]
+
+
+def test_without_an_identity_the_first_line_says_that_it_was_not_checked(run: Run, service: StandIn) -> None:
+    arguments = ("suite", "--url", service.url, "--only", "identity")
+    first = run(*arguments).stdout.splitlines()[1]
+    assert "skipped" in first
+    assert "the model's identity was not checked" in first
+    assert run(*arguments, "--model-sha256", "5555").exit_code == 0
+    other = run(*arguments, "--model-sha256", "abc")
+    assert other.exit_code == 1
+    assert "has the sha256 555555555555…, expected is abc…" in other.stdout
+    assert "is signed by nobody" in run(*arguments, "--signed-by", "0123").stdout
+
+
+def test_an_artifact_of_another_model_is_told_by_identity_golden_cases_and_drawn_images(
+    run: Run, service: StandIn, colours_path: Path
+) -> None:
+    ended = run("suite", "--url", service.url, "--only", "identity", "--artifact", colours_path, "--seed", 7, "--json")
+    assert ended.exit_code == 1
+    tests = {test["name"]: test for test in json.loads(ended.stdout)["tests"]}
+    assert {name for name, test in tests.items() if test["outcome"] == "failed"} == {
+        "model_identity",
+        "golden_of_the_artifact",
+        "drawn_images",
+    }
+
+
+def test_golden_images_are_saved_under_names_that_stay_in_their_folder(
+    run: Run, service: StandIn, tmp_path: Path, golden_images: dict[str, bytes]
+) -> None:
+    ended = run("golden", "--url", service.url, "--save", tmp_path / "golden")
+    assert ended.exit_code == 0
+    assert {path.name: path.read_bytes() for path in (tmp_path / "golden").iterdir()} == golden_images
+    assert run("predict", "--url", service.url, tmp_path / "golden").exit_code == 0

@@ -13,6 +13,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     "predict": ("imgcls_client.commands.predict:predict", "Classify images: files, folders, patterns, addresses."),
     "ready": ("imgcls_client.commands.ready:ready", "Ask whether a deployment takes work, or wait until it does."),
     "suite": ("imgcls_client.commands.suite:suite", "Test a deployment; exit 1 when a test fails."),
+    "golden": ("imgcls_client.commands.golden:golden", "List a deployment's golden images, or save them."),
     "bench": ("imgcls_client.commands.bench:bench", "Put load on a deployment and measure every answer."),
     "monitor": ("imgcls_client.commands.monitor:monitor", "Watch a deployment, alert, and report."),
     "config": ("imgcls_client.commands.config:config", "Show the settings and where each came from."),

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import secrets
 from contextlib import ExitStack
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -19,15 +22,18 @@ from imgcls_client.commands.connection_options import (
     settings_of,
 )
 from imgcls_client.commands.durations import DURATION
+from imgcls_client.errors import SettingsError
 from imgcls_client.http.retry_policy import NO_RETRY
 from imgcls_client.suite.deployment import Deployment, SuiteOptions
 from imgcls_client.suite.html_report import html_page
 from imgcls_client.suite.junit_report import junit_xml
 from imgcls_client.suite.labelled_cases import read_labelled_cases
-from imgcls_client.suite.runner import SuiteRun, model_of, preflight, run_checks
-from imgcls_client.suite.selection import choose
+from imgcls_client.suite.runner import SuiteRun, model_of, other_models, preflight, run_checks, skip_checks
+from imgcls_client.suite.selection import choose, of_model
 from imgcls_client.suite.table import list_checks, show_while_running
+from imgcls_client.suite.truth import Truth
 
+_NOT_READY = 3
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 
 
@@ -74,6 +80,17 @@ _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="How long to wait for scale-down.",
 )
+@click.option(
+    "--artifact",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Your own copy of the model: right answers come from it, not from the deployment (extra `verify`).",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Draw the images of an earlier run with --artifact again.")
+@click.option("--model-sha256", help="Fail when another model answers; the beginning is enough.")
+@click.option("--signed-by", multiple=True, metavar="KEY_ID", help="Fail when this key has not signed the model.")
+@click.option("--model", help="Test this model instead of the service's default one.")
+@click.option("--all-models", is_flag=True, help="Test the answers of every model that is loaded.")
+@click.option("--image-url", help="Address of an image that the service and this client reach: is it answered alike?")
 @click.option("--junit", type=_NEW_FILE, help="Write the results as JUnit XML, too.")
 @click.option("--html", type=_NEW_FILE, help="Write the results as one HTML page, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
@@ -95,11 +112,20 @@ def suite(
     expect_private: bool,
     cold_start: bool,
     cold_start_wait_s: float,
+    artifact: Path | None,
+    seed: int | None,
+    model_sha256: str | None,
+    signed_by: tuple[str, ...],
+    model: str | None,
+    all_models: bool,
+    image_url: str | None,
 ) -> None:
     """Test a deployment: PyTorch's golden answers, your own cases, bad input, protocol, security, speed.
 
-    Exit code 0 when all pass, 1 when one fails, 3 when the service cannot be reached.
+    Exit code 0 when all pass, 1 when one fails, 3 when the service cannot be reached or is not ready.
     """
+    if all_models and (model or artifact or model_sha256):
+        raise click.UsageError("--all-models goes with neither --model nor --artifact nor --model-sha256.")
     checks = choose(only, skip)
     if only_list:
         list_checks(checks)
@@ -117,7 +143,12 @@ def suite(
         expect_private=expect_private,
         is_behind_router=platform_app_of(settings) is not None,
         cold_start_wait_s=cold_start_wait_s if cold_start else None,
+        model_sha256=model_sha256,
+        signed_by=signed_by,
+        image_url=image_url,
+        seed=secrets.randbelow(1_000_000) if seed is None else seed,
     )
+    truth = None if artifact is None else _truth_of(artifact)
     with ExitStack() as stack:
         client = stack.enter_context(client_from(settings, is_check=True))
         direct = stack.enter_context(client_from(settings, retry=NO_RETRY, is_check=True))
@@ -130,10 +161,24 @@ def suite(
             has_key=has_key(settings),
             as_anonymous=lambda key: anonymous_client(settings, key),
             platform=platform,
+            model=model,
+            truth=truth,
         )
-        preflight(deployment)
-        running = run_checks(checks, deployment)
-        results = list(running) if as_json else show_while_running(checks, running)
+        not_ready = preflight(deployment)
+        if not_ready is not None:
+            running = skip_checks(checks, f"the service is not ready: {not_ready}")
+        else:
+            others = other_models(deployment) if all_models else ()
+            more = [(each, of_model(checks, each)) for each in others]
+            running = chain(
+                run_checks(checks, deployment),
+                *(run_checks(each, replace(deployment, model=name)) for name, each in more),
+            )
+            checks = (*checks, *(check for _, each in more for check in each))
+            asked = model_of(deployment)
+            if asked is not None:
+                click.echo(f"{client.connection.url}: {asked.name}, sha256 {asked.sha256[:12] or 'unknown'}", err=True)
+        results = show_while_running(checks, running) if not (as_json or not_ready) else list(running)
         run = SuiteRun(url=client.connection.url, model=model_of(deployment), results=tuple(results))
     if as_json:
         click.echo(json.dumps(run.document(), indent=2, ensure_ascii=False))
@@ -141,5 +186,23 @@ def suite(
         replace_file(junit, junit_xml(run))
     if html is not None:
         replace_file(html, html_page(run))
+    if not_ready is not None:
+        click.echo(f"imgcls-client: {run.url} is not ready: {not_ready.rstrip('.')}. No test was run.", err=True)
+        context.exit(_NOT_READY)
     click.echo(run.summary(), err=True)
     context.exit(0 if run.has_passed else 1)
+
+
+def _truth_of(artifact: Path) -> Truth:
+    """Loads the artifact.
+
+    Raises:
+        SettingsError: the extra is not installed, or the file cannot be used.
+    """
+    try:
+        from imgcls_client.suite.verify.artifact import ArtifactTruth
+    except ImportError as error:
+        raise SettingsError(
+            f"--artifact needs the extra `verify` ({error.name} is missing): `pip install imgcls-client[verify]`."
+        ) from error
+    return ArtifactTruth(artifact)

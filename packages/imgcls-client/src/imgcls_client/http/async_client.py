@@ -25,7 +25,6 @@ from imgcls_client.http.answers import (
     refusal,
 )
 from imgcls_client.http.calls import (
-    GOLDEN,
     HEALTH,
     MODELS,
     READY,
@@ -34,6 +33,7 @@ from imgcls_client.http.calls import (
     ImageInput,
     PredictOptions,
     batch_call,
+    golden_call,
     predict_call,
     read_image,
 )
@@ -107,9 +107,9 @@ class AsyncImgclsClient:
         """Asks once whether the service takes work; not being ready is an answer here, not an error."""
         return read_readiness(await self.exchange(READY))
 
-    async def golden(self) -> GoldenReply:
-        """Asks for the model's golden cases."""
-        return read_golden(await self.send(GOLDEN))
+    async def golden(self, model: str | None = None) -> GoldenReply:
+        """Asks for the golden cases of a model, or of the default one."""
+        return read_golden(await self.send(golden_call(model)))
 
     async def models(self) -> tuple[ModelReply, ...]:
         """Asks which models there are."""

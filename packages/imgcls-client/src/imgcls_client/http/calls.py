@@ -66,9 +66,13 @@ class Call:
 
 HEALTH = Call("GET", "/health")
 READY = Call("GET", "/ready")
-GOLDEN = Call("GET", "/golden")
 MODELS = Call("GET", "/models")
 OPENAPI = Call("GET", "/openapi.json")
+
+
+def golden_call(model: str | None = None) -> Call:
+    """Builds `GET /golden` for a model, or for the default one."""
+    return Call("GET", "/golden", params={} if model is None else {"model": model})
 
 
 def read_image(image: ImageInput) -> bytes:
@@ -87,7 +91,8 @@ def read_image(image: ImageInput) -> bytes:
     return image.read()
 
 
-def _media_type_of(image: bytes) -> str:
+def media_type_of(image: bytes) -> str:
+    """Names the media type of an encoded image by its first bytes."""
     if image[:4] == b"RIFF" and image[8:12] == b"WEBP":
         return "image/webp"
     return next((media for start, media in _SIGNATURES if image.startswith(start)), "application/octet-stream")
@@ -132,7 +137,7 @@ def predict_call(
         media_type: overrides the type found by the first bytes.
         asked: what is asked beside the class.
     """
-    media_type = media_type or _media_type_of(image)
+    media_type = media_type or media_type_of(image)
     if sent_as == "raw":
         content_type, body = media_type, image
     elif sent_as == "multipart":
@@ -148,7 +153,7 @@ def predict_call(
 
 def batch_call(images: Iterable[bytes], **asked: Unpack[BatchOptions]) -> Call:
     """Builds `POST /predict/batch`: a form with a field `file` for each image, in order."""
-    named = [(f"image-{number}", _media_type_of(image), image) for number, image in enumerate(images)]
+    named = [(f"image-{number}", media_type_of(image), image) for number, image in enumerate(images)]
     content_type, body = _multipart_body(named)
     headers = {"content-type": content_type}
     return Call("POST", "/predict/batch", params=_query(asked), headers=headers, body=body)

@@ -24,7 +24,6 @@ from imgcls_client.http.answers import (
     refusal,
 )
 from imgcls_client.http.calls import (
-    GOLDEN,
     HEALTH,
     MODELS,
     READY,
@@ -33,6 +32,7 @@ from imgcls_client.http.calls import (
     ImageInput,
     PredictOptions,
     batch_call,
+    golden_call,
     predict_call,
     read_image,
 )
@@ -139,9 +139,9 @@ class ImgclsClient:
         """Asks once whether the service takes work; not being ready is an answer here, not an error."""
         return read_readiness(self.exchange(READY))
 
-    def golden(self) -> GoldenReply:
-        """Asks for the model's golden cases."""
-        return read_golden(self.send(GOLDEN))
+    def golden(self, model: str | None = None) -> GoldenReply:
+        """Asks for the golden cases of a model, or of the default one."""
+        return read_golden(self.send(golden_call(model)))
 
     def models(self) -> tuple[ModelReply, ...]:
         """Asks which models there are."""

@@ -15,6 +15,7 @@ from imgcls_client.cerebrium.rest import CerebriumApi
 from imgcls_client.http.answers import HttpAnswer, TimedPrediction, read, read_prediction
 from imgcls_client.http.calls import OPENAPI, Call, SentAs, predict_call
 from imgcls_client.http.client import ImgclsClient
+from imgcls_client.suite.truth import Truth
 
 
 class _Description(msgspec.Struct):
@@ -43,6 +44,10 @@ class SuiteOptions:
         concurrency: calls at once in tests of parallel load.
         expect_private: whether a deployment that answers without a key fails.
         cold_start_wait_s: how long to wait for the platform to take the last replica away, or None not to try.
+        model_sha256: which model must answer; the beginning is enough.
+        signed_by: ids of the keys that must have signed it.
+        image_url: the address of an image that the service and this client reach.
+        seed: of the images that are drawn for this run.
         is_behind_router: whether a platform's router stands before it, which gives every call an id of its own.
     """
 
@@ -54,6 +59,24 @@ class SuiteOptions:
     expect_private: bool = False
     is_behind_router: bool = False
     cold_start_wait_s: float | None = None
+    model_sha256: str | None = None
+    signed_by: tuple[str, ...] = ()
+    image_url: str | None = None
+    seed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelIdentity:
+    """Which model a deployment says that it runs."""
+
+    name: str
+    sha256: str | None
+    classes: int | None
+    signed_by: tuple[str, ...]
+
+
+# Of fp32; other precisions round otherwise on other processors.
+_ARTIFACT_TOLERANCE = 0.001
 
 
 @dataclass
@@ -67,6 +90,8 @@ class Deployment:
         has_key: whether the user gave a key.
         as_anonymous: makes a client with another key, or with none.
         platform: the API of the platform under it, where it is known and there is a token.
+        model: the model to ask instead of the default one.
+        truth: the user's own artifact.
     """
 
     client: ImgclsClient
@@ -75,11 +100,39 @@ class Deployment:
     has_key: bool
     as_anonymous: Callable[[str | None], ImgclsClient] = field(repr=False)
     platform: CerebriumApi | None = None
+    model: str | None = None
+    truth: Truth | None = None
 
     @cached_property
+    def client_golden(self) -> GoldenReply:
+        """The golden cases that the deployment gives, fetched once."""
+        return self.client.golden(self.model)
+
+    @property
     def golden(self) -> GoldenReply:
-        """The model's golden cases, fetched once."""
-        return self.client.golden()
+        """The golden cases: the artifact's, where the user has it."""
+        return self.client_golden if self.truth is None else self.truth.golden
+
+    @cached_property
+    def golden_answers(self) -> tuple[TimedPrediction, ...]:
+        """The whole answers to the golden images, asked once."""
+        return tuple(self.vector(case.image) for case in self.golden.cases)
+
+    @cached_property
+    def identity(self) -> ModelIdentity:
+        """Which model it says that it runs."""
+        if self.model is None and self.health.model is not None:
+            model = self.health.model
+            return ModelIdentity(model.name, model.sha256, model.classes, model.signed_by)
+        for each in self.client.models():
+            if each.name == self.model or (self.model is None and each.default):
+                return ModelIdentity(each.name, each.sha256, each.classes, each.signed_by or ())
+        return ModelIdentity(self.model or self.client_golden.model.name, None, None, ())
+
+    @property
+    def artifact_tolerance(self) -> float:
+        """How far an answer may be from that of the same artifact here: arithmetic in another order."""
+        return _ARTIFACT_TOLERANCE if self.golden.precision == "fp32" else self.golden.tolerance
 
     @cached_property
     def health(self) -> HealthReply:
@@ -94,7 +147,7 @@ class Deployment:
     @cached_property
     def first_call_ms(self) -> float:
         """How long the first image took; asked before anything else, so that it is the cold one if any is."""
-        return self.client.predict(packaged_image("image.png")).call_ms
+        return self.predict(packaged_image("image.png")).call_ms
 
     @property
     def images(self) -> tuple[bytes, ...]:
@@ -103,8 +156,12 @@ class Deployment:
 
     def vector(self, image: bytes, *, sent_as: SentAs = "raw", file_name: str = "image") -> TimedPrediction:
         """Classifies with the whole vector."""
-        call = predict_call(image, probabilities=True, sent_as=sent_as, file_name=file_name)
+        call = predict_call(image, probabilities=True, sent_as=sent_as, file_name=file_name, model=self.model)
         return read_prediction(self.client.send(call))
+
+    def predict(self, image: bytes, *, top_k: int | None = None, sent_as: SentAs = "raw") -> TimedPrediction:
+        """Classifies as most callers do."""
+        return self.client.predict(image, top_k=top_k, sent_as=sent_as, model=self.model)
 
     def exchange(self, call: Call) -> HttpAnswer:
         """Sends once, give back whatever comes."""

@@ -64,31 +64,50 @@ class SuiteRun:
         }
 
 
-def preflight(deployment: Deployment) -> None:
+def preflight(deployment: Deployment) -> str | None:
     """Finds out whether the deployment can be tested at all, with the first image that it gets.
 
     It must come before all others to say anything of a cold start; a check reports its time later. Any failure but
     those below is a matter for the checks.
+
+    Returns:
+        Why it is not ready; None where it is.
 
     Raises:
         UnreachableError: there is nothing at the address.
         AccessDeniedError: our key does not open it, so every test would fail or, worse, pass for that reason.
     """
     deployment.client.health()
+    readiness = deployment.direct.ready()
+    if not readiness.ready:
+        return readiness.reason or "no reason given"
     try:
         deployment.first_call_ms  # noqa: B018 - asks, and remembers the answer's time
     except AccessDeniedError:
         raise
     except ImgclsClientError:
-        return
+        return None
+    return None
 
 
 def model_of(deployment: Deployment) -> ModelId | None:
     """Names the model under test."""
     try:
-        return deployment.golden.model
+        return ModelId(deployment.identity.name, deployment.identity.sha256 or "")
     except ImgclsClientError:
         return None
+
+
+def other_models(deployment: Deployment) -> tuple[str, ...]:
+    """Names the loaded models beside the one under test."""
+    return tuple(
+        each.name for each in deployment.client.models() if each.loaded and each.name != deployment.identity.name
+    )
+
+
+def skip_checks(checks: Iterable[Check], reason: str) -> Iterator[Result]:
+    """Gives the result of checks that are not run."""
+    yield from (Result(check, "skipped", reason, 0.0) for check in checks)
 
 
 def run_checks(checks: Iterable[Check], deployment: Deployment) -> Iterator[Result]:

@@ -3,20 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from imgcls_client.errors import SettingsError
 from imgcls_client.suite.check import Check
-from imgcls_client.suite.checks import correctness, diagnosis, performance, platform, protocol, robustness, security
+from imgcls_client.suite.checks import (
+    correctness,
+    identity,
+    image_kinds,
+    paths,
+    performance,
+    platform,
+    protocol,
+    robustness,
+    security,
+)
 
 ALL_CHECKS: tuple[Check, ...] = (
+    *identity.CHECKS,
     *correctness.CHECKS,
-    *diagnosis.CHECKS,
+    *paths.CHECKS,
+    *image_kinds.CHECKS,
     *robustness.CHECKS,
     *protocol.CHECKS,
     *security.CHECKS,
     *performance.CHECKS,
     *platform.CHECKS,
 )
+
+
+# What can be asked of each model by itself.
+_OF_A_MODEL = frozenset({"identity", "correctness", "paths", "images"})
+
+
+def of_model(checks: Iterable[Check], model: str) -> tuple[Check, ...]:
+    """Gives the checks of a model's answers, named after it."""
+    return tuple(replace(each, name=f"{each.name}@{model}") for each in checks if each.group in _OF_A_MODEL)
 
 
 def choose(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, ...]:

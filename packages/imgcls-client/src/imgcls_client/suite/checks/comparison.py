@@ -57,9 +57,7 @@ def golden_difference(case: GoldenCaseReply, vector: Sequence[float]) -> float:
     return difference(by_class(case.top), dict(enumerate(vector)))
 
 
-def explanation(
-    cases: Sequence[GoldenCaseReply], actual: Sequence[Mapping[int, float]], *, tolerance: float
-) -> str:
+def explanation(cases: Sequence[GoldenCaseReply], actual: Sequence[Mapping[int, float]], *, tolerance: float) -> str:
     """Names the fault whose answers were given, as the end of a sentence; empty where none explains them."""
     observed = [
         ObservedCase(expected=by_class(case.top), counterfactuals=case.counterfactuals, observed=answer)

@@ -67,13 +67,17 @@ def _golden_labels(deployment: Deployment) -> str:
     count = len(whole(deployment.vector(image)))
     actual = {each.class_id: each.label for each in deployment.predict(image, top_k=count).top}
     wrong = {each for each, label in expected.items() if actual.get(each) != label}
-    shifts = [by for by in (1, -1) if all(actual.get(each) == expected.get(each + by, label) for each, label in
-              ((each, actual.get(each)) for each in wrong))]
+    shifts = [
+        by
+        for by in (1, -1)
+        if all(
+            actual.get(each) == expected.get(each + by, label)
+            for each, label in ((each, actual.get(each)) for each in wrong)
+        )
+    ]
     shifted = "; labels are shifted by one" if len(wrong) > 1 and len(shifts) == 1 else ""
     named = [f"{each} is {actual.get(each)!r} instead of {expected[each]!r}" for each in sorted(wrong)]
-    require(
-        not wrong, f"{len(wrong)} of {len(expected)} labels differ from the artifact's: {shorten(named)}{shifted}"
-    )
+    require(not wrong, f"{len(wrong)} of {len(expected)} labels differ from the artifact's: {shorten(named)}{shifted}")
     return f"{len(expected)} labels are the artifact's"
 
 
@@ -108,7 +112,7 @@ def _whole_vector(deployment: Deployment) -> str:
     answer = deployment.vector(packaged_image("image.png"))
     vector = whole(answer)
     require(bool(vector), "the answer has an empty vector")
-    expected = deployment.classes
+    expected = deployment.identity.classes
     require(expected is None or len(vector) == expected, f"{len(vector)} probabilities of {expected} classes")
     require(
         vector[answer.class_id] == max(vector), f"class_id {answer.class_id} is not the most probable of the vector"

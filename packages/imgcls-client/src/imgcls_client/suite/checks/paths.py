@@ -11,10 +11,12 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
-from imgcls_client.http.answers import read_batch, read_prediction, refusal
+from imgcls_client.errors import RefusedError
+from imgcls_client.http.answers import TimedPrediction, read_batch, read_prediction, refusal
 from imgcls_client.http.calls import Call, SentAs, batch_call, predict_call
 from imgcls_client.http.inference_protocol import Pixels, encoded_infer_call, pixels_infer_call, read_probabilities
-from imgcls_client.suite.check import Check, CheckFailedError, CheckSkippedError, require
+from imgcls_client.predict.image_sources import find_images
+from imgcls_client.suite.check import Check, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import (
     SAME_PIXELS_TOLERANCE,
     TELLS_APART,
@@ -30,7 +32,7 @@ from imgcls_client.suite.deployment import Deployment, packaged_image
 _GROUP = "paths"
 _CALLS_AT_ONCE = 16
 _ROUNDS = 8
-_OWN_IMAGES = ("image.png", "gray.png", "transparent.png", "turned_untagged.jpg")
+_OWN_IMAGES = ("image.png", "kinds/gray.png", "kinds/hole.png", "turned_untagged.jpg")
 # Sides of the image that goes as a tensor: small, because JSON writes it as numbers.
 _TENSOR_PX = (24, 20)
 Answers = Sequence[Mapping[int, float]]
@@ -120,14 +122,10 @@ def _batch_json(deployment: Deployment, images: list[bytes]) -> Answers:
     return _without_middle(read_batch(deployment.client.send(call), len(sent)), middle)
 
 
-def _without_middle(results: Sequence[object], middle: int) -> Answers:
-    answers = [by_class(each.top) for each in results if not isinstance(each, Exception)]  # pyright: ignore
-    bad = results[middle]
-    if not isinstance(bad, Exception):
-        raise CheckFailedError(f"slot {middle}, which was no image, got an answer")
-    others = [at for at, each in enumerate(results) if isinstance(each, Exception) and at != middle]
-    require(not others, f"slots {others} have errors although only slot {middle} was no image")
-    return answers
+def _without_middle(results: Sequence[TimedPrediction | RefusedError], middle: int) -> Answers:
+    bad = [at for at, each in enumerate(results) if isinstance(each, RefusedError)]
+    require(bad == [middle], f"slots {bad} are refused, but slot {middle} alone was no image")
+    return [by_class(each.top) for each in results if isinstance(each, TimedPrediction)]
 
 
 def _data_uri(deployment: Deployment) -> str:
@@ -144,9 +142,9 @@ def _data_uri(deployment: Deployment) -> str:
 def _image_url(deployment: Deployment) -> str:
     if deployment.options.image_url is None:
         raise CheckSkippedError("no --image-url given: the address of an image that the service and this client reach")
-    (source,) = deployment.url_sources(deployment.options.image_url)
+    (source,) = find_images([deployment.options.image_url])
     body = json.dumps({"image_url": deployment.options.image_url}).encode()
-    call = Call("POST", "/predict", headers={"content-type": "application/json"}, body=body)
+    call = replace(predict_call(b"", model=deployment.model), headers={"content-type": "application/json"}, body=body)
     answer = deployment.exchange(call)
     if answer.status == 422 and refusal(answer).code == "url_refused":
         raise CheckSkippedError(refusal(answer).detail)
@@ -163,7 +161,7 @@ def _same(deployment: Deployment, image: bytes, actual: Mapping[int, float]) -> 
 def _v2_encoded(*, is_binary: bool) -> Callable[[Deployment], str]:
     def ask(deployment: Deployment, images: list[bytes]) -> Answers:
         _require_v2(deployment)
-        call = encoded_infer_call(images, deployment.model_name, is_binary=is_binary)
+        call = encoded_infer_call(images, deployment.identity.name, is_binary=is_binary)
         return [dict(enumerate(vector)) for vector in read_probabilities(deployment.client.send(call))]
 
     return _compared(ask)
@@ -174,7 +172,7 @@ def _v2_pixels(*, is_binary: bool) -> Callable[[Deployment], str]:
         _require_v2(deployment)
         images = [_drawn(seed) for seed in (1, 2, 3)]
         expected = [whole(deployment.vector(_as_png(image))) for image in images]
-        call = pixels_infer_call(images, deployment.model_name, is_binary=is_binary)
+        call = pixels_infer_call(images, deployment.identity.name, is_binary=is_binary)
         actual = read_probabilities(deployment.client.send(call))
         require(len(actual) == len(images), f"{len(actual)} answers came for {len(images)} images")
         found = max(vector_difference(*pair) for pair in zip(expected, actual, strict=True))
@@ -204,7 +202,9 @@ def _as_png(image: Pixels) -> bytes:
     lines = b"".join(b"\0" + image.rgb[start : start + row] for start in range(0, len(image.rgb), row))
     head = struct.pack(">IIBBBBB", image.width, image.height, 8, 2, 0, 0, 0)
     chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(lines)), (b"IEND", b""))
-    packed = (struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks)
+    packed = (
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
@@ -237,7 +237,7 @@ CHECKS: tuple[Check, ...] = (
     Check(_GROUP, "batch_json", "In a batch as JSON, too.", _compared(_batch_json)),
     Check(_GROUP, "v2_encoded", "The Open Inference Protocol answers alike.", _v2_encoded(is_binary=False)),
     Check(_GROUP, "v2_encoded_binary", "Its binary extension, too.", _v2_encoded(is_binary=True)),
-    Check(_GROUP, "v2_pixels", "Decoded pixels are answered as the same pixels in a file.", _v2_pixels(is_binary=False)),
+    Check(_GROUP, "v2_pixels", "Pixels are answered as the same pixels in a file.", _v2_pixels(is_binary=False)),
     Check(_GROUP, "v2_pixels_binary", "In the binary extension, too.", _v2_pixels(is_binary=True)),
     Check(
         _GROUP,

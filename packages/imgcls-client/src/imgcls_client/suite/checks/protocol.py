@@ -9,7 +9,7 @@ from imgcls_contract import GoldenReply, HealthReply, ModelsReply, ReadyReply
 
 from imgcls_client.errors import UnexpectedAnswerError
 from imgcls_client.http.answers import json_object, read, read_prediction, refusal
-from imgcls_client.http.calls import GOLDEN, HEALTH, MODELS, OPENAPI, READY, Call, predict_call
+from imgcls_client.http.calls import HEALTH, MODELS, OPENAPI, READY, Call, golden_call, predict_call
 from imgcls_client.suite.check import Check, CheckFailedError, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import shorten
 from imgcls_client.suite.checks.robustness import describe, require_problem
@@ -42,7 +42,7 @@ def _openapi_reachable(deployment: Deployment) -> str:
 def _contract_kept(deployment: Deployment) -> str:
     image = predict_call(packaged_image("image.png"), probabilities=True)
     wrong: list[str] = []
-    for call, reply in ((HEALTH, HealthReply), (READY, ReadyReply), (GOLDEN, GoldenReply), (image, None)):
+    for call, reply in ((HEALTH, HealthReply), (READY, ReadyReply), (golden_call(), GoldenReply), (image, None)):
         answer = deployment.client.send(call)
         try:
             read_prediction(answer) if reply is None else read(answer, reply)
