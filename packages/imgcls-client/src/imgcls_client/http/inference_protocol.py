@@ -18,7 +18,7 @@ _BINARY_JSON_LENGTH = "inference-header-content-length"
 
 
 @dataclass(frozen=True, slots=True)
-class Pixels:
+class RgbPixels:
     """An image that is decoded: RGB, 8 bits, row by row."""
 
     width: int
@@ -42,7 +42,7 @@ def encoded_infer_call(images: Sequence[bytes], model: str, *, is_binary: bool) 
     return _call(tensor, packed if is_binary else [base64.b64encode(image).decode() for image in images], model)
 
 
-def pixels_infer_call(images: Sequence[Pixels], model: str, *, is_binary: bool) -> Call:
+def pixels_infer_call(images: Sequence[RgbPixels], model: str, *, is_binary: bool) -> Call:
     """Builds `POST /v2/models/{model}/infer` with decoded images, all of one size."""
     shape = [len(images), images[0].height, images[0].width, 3]
     tensor: dict[str, object] = {"name": "images", "datatype": "UINT8", "shape": shape}

@@ -14,7 +14,7 @@ from dataclasses import replace
 from imgcls_client.errors import RefusedError
 from imgcls_client.http.answers import TimedPrediction, read_batch, read_prediction, refusal
 from imgcls_client.http.calls import Call, SentAs, batch_call, predict_call
-from imgcls_client.http.inference_protocol import Pixels, encoded_infer_call, pixels_infer_call, read_probabilities
+from imgcls_client.http.inference_protocol import RgbPixels, encoded_infer_call, pixels_infer_call, read_probabilities
 from imgcls_client.predict.image_sources import find_images
 from imgcls_client.suite.check import Check, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import (
@@ -187,16 +187,16 @@ def _require_v2(deployment: Deployment) -> None:
         raise CheckSkippedError("there are no /v2 routes here")
 
 
-def _drawn(seed: int) -> Pixels:
+def _drawn(seed: int) -> RgbPixels:
     """Draws coarse blocks of colours."""
     dice = random.Random(seed)  # noqa: S311 - the same image every time
     width, height = _TENSOR_PX
     blocks = [[dice.randbytes(3) for _ in range(width // 4)] for _ in range(height // 4)]
     rows = [b"".join(colour * 4 for colour in row) for row in blocks for _ in range(4)]
-    return Pixels(width, height, b"".join(rows))
+    return RgbPixels(width, height, b"".join(rows))
 
 
-def _as_png(image: Pixels) -> bytes:
+def _as_png(image: RgbPixels) -> bytes:
     """Encodes pixels as PNG, which needs nothing but deflate."""
     row = 3 * image.width
     lines = b"".join(b"\0" + image.rgb[start : start + row] for start in range(0, len(image.rgb), row))
@@ -237,7 +237,7 @@ CHECKS: tuple[Check, ...] = (
     Check(_GROUP, "batch_json", "In a batch as JSON, too.", _compared(_batch_json)),
     Check(_GROUP, "v2_encoded", "The Open Inference Protocol answers alike.", _v2_encoded(is_binary=False)),
     Check(_GROUP, "v2_encoded_binary", "Its binary extension, too.", _v2_encoded(is_binary=True)),
-    Check(_GROUP, "v2_pixels", "Pixels are answered as the same pixels in a file.", _v2_pixels(is_binary=False)),
+    Check(_GROUP, "v2_pixels", "RgbPixels are answered as the same pixels in a file.", _v2_pixels(is_binary=False)),
     Check(_GROUP, "v2_pixels_binary", "In the binary extension, too.", _v2_pixels(is_binary=True)),
     Check(
         _GROUP,
