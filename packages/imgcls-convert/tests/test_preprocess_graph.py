@@ -1,6 +1,7 @@
 """The graph's preprocessing against torchvision on a PIL image, bit for bit."""
 
 from functools import cache
+from typing import get_args
 
 import numpy as np
 import onnx
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from imgcls_convert.graph.export import IR_VERSION, OPSET
 from imgcls_convert.graph.preprocess import NETWORK_INPUT, preprocess_nodes
 from imgcls_core import ImagePreprocessor, Preprocessing
+from imgcls_core.artifact import Interpolation
 from imgcls_core.inference.onnx_runtime import import_runtime
 from onnx import TensorProto, helper
 from PIL import Image
@@ -17,7 +19,7 @@ from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-FILTERS = ["bilinear", "bicubic"]
+FILTERS = get_args(Interpolation)
 EXTREMES = [(1, 1), (1, 5000), (5000, 1), (7, 5000), (5000, 7), (48, 48), (49, 48), (97, 48), (2, 3), (1000, 96)]
 
 

@@ -8,10 +8,11 @@ Digits stay in -64…63, so that even processors that add pairs of products in 1
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
-from imgcls_core.artifact import INPUT_NAME, Preprocessing
+from imgcls_core.artifact import INPUT_NAME, Interpolation, Preprocessing
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 NETWORK_INPUT: Final = "network_input"
@@ -19,7 +20,6 @@ NETWORK_INPUT: Final = "network_input"
 _COEFFICIENT_BITS: Final = 22  # Pillow's PRECISION_BITS for 8-bit images: 32 - 8 - 2
 _DIGIT_BASE: Final = 128
 _DIGITS: Final = 4  # 128^4 / 2 is far above the largest coefficient, 2^22 plus cubic overshoot
-_SUPPORT: Final = {"bilinear": 1.0, "bicubic": 2.0}  # of the filters, in source pixels when enlarging
 
 
 class _Nodes:
@@ -163,7 +163,9 @@ def _pass(nodes: _Nodes, pixels: str, digits: list[str]) -> str:
     return nodes("Cast", nodes("Clip", value, nodes.i32(0), nodes.i32(255)), to=TensorProto.UINT8)
 
 
-def _tap_digits(nodes: _Nodes, interpolation: str, source: str, resized: str, start: str, *, count: int) -> list[str]:
+def _tap_digits(
+    nodes: _Nodes, interpolation: Interpolation, source: str, resized: str, start: str, *, count: int
+) -> list[str]:
     """Pillow's integer coefficients as dense matrices of digits, int8 [source, count] each, lowest digit first."""
     places, coefficients = _taps(nodes, interpolation, source, resized, start, count=count)
     # Taps beyond the edge have coefficient 0 and are added onto the last pixel.
@@ -189,14 +191,17 @@ def _tap_digits(nodes: _Nodes, interpolation: str, source: str, resized: str, st
     return digits
 
 
-def _taps(nodes: _Nodes, interpolation: str, source: str, resized: str, start: str, *, count: int) -> tuple[str, str]:
+def _taps(
+    nodes: _Nodes, interpolation: Interpolation, source: str, resized: str, start: str, *, count: int
+) -> tuple[str, str]:
     """Positions and integer coefficients of all taps, float64 [taps, count] each; step by step as Pillow does it."""
     double = TensorProto.DOUBLE
+    support_px, weight_of = _FILTERS[interpolation]
     one, half = nodes.f64(1.0), nodes.f64(0.5)
     length = nodes("Cast", source, to=double)  # [1]
     scale = nodes("Div", length, nodes("Cast", resized, to=double))
     stretch = nodes("Max", scale, one)  # the filter is widened when shrinking: antialias
-    support = nodes("Mul", nodes.f64(_SUPPORT[interpolation]), stretch)
+    support = nodes("Mul", nodes.f64(support_px), stretch)
     index = nodes("Add", nodes.constant(np.arange(count, dtype=np.int64)), start)  # [count]
     centre = nodes("Mul", nodes("Add", nodes("Cast", index, to=double), half), scale)
     first = nodes("Max", nodes("Floor", nodes("Add", nodes("Sub", centre, support), half)), nodes.f64(0.0))
@@ -206,7 +211,7 @@ def _taps(nodes: _Nodes, interpolation: str, source: str, resized: str, start: s
     taps = nodes("Range", nodes.f64(0.0), nodes("Squeeze", most), one)  # [taps]
     places = nodes("Add", nodes("Unsqueeze", taps, nodes.i64(1)), first)  # [taps, count]
     distance = nodes("Mul", nodes("Add", nodes("Sub", places, centre), half), nodes("Div", one, stretch))
-    weights = _FILTERS[interpolation](nodes, nodes("Abs", distance))
+    weights = weight_of(nodes, nodes("Abs", distance))
     weights = nodes("Mul", weights, nodes("Cast", nodes("Less", places, end), to=double))
     # Pillow adds the weights one after the other. A running sum keeps that order, a reduction need not.
     running = nodes("CumSum", weights, nodes.constant(np.int64(0)))
@@ -230,7 +235,11 @@ def _cubic(nodes: _Nodes, x: str) -> str:
     return nodes("Where", nodes("Less", x, nodes.f64(1.0)), near, far)
 
 
-_FILTERS: Final = {"bilinear": _triangle, "bicubic": _cubic}
+# Each filter: how far it reaches in source pixels when enlarging, and the weight of a distance, as Pillow computes it.
+_FILTERS: Final[Mapping[Interpolation, tuple[float, Callable[[_Nodes, str], str]]]] = {
+    "bilinear": (1.0, _triangle),
+    "bicubic": (2.0, _cubic),
+}
 
 
 def _normalise(nodes: _Nodes, spec: Preprocessing, pixels: str) -> None:

@@ -25,6 +25,9 @@ MAX_COUNTERFACTUALS: Final = 64
 
 Precision = Literal["fp32", "fp16", "int8"]
 
+# Filters of the antialiased resize, by the name that Pillow, torchvision and timm give them.
+Interpolation = Literal["bilinear", "bicubic"]
+
 # How far a provider may be from PyTorch on a golden case. Wider than the converter's own gate, because other
 # processors add in another order; fp16 and int8 as measured on ImageNet networks.
 GOLDEN_TOLERANCE: Final[Mapping[Precision, float]] = {"fp32": 1e-4, "fp16": 0.05, "int8": 0.3}
@@ -64,7 +67,7 @@ class Preprocessing(Struct, frozen=True):
     resize_mode: Literal["squash", "shortest_edge"]
     resize_size: _Side | None
     crop: Literal["center"] | None
-    interpolation: Literal["bilinear", "bicubic"]
+    interpolation: Interpolation
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     pillow: str

@@ -5,17 +5,17 @@ The arithmetic after the resize (÷255, mean, std) is inside the artifact's grap
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from imgcls_core.artifact.metadata import Preprocessing
+from imgcls_core.artifact.metadata import Interpolation, Preprocessing
 from imgcls_core.errors import ImageTooLargeError
 from imgcls_core.images.decode import DecodeLimits, ImageSource, decode_image
 
-_FILTERS: Final = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_FILTERS: Final = {name: Image.Resampling[name.upper()] for name in get_args(Interpolation)}
 
 
 class PreparedImage(NamedTuple):

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib
 from collections import Counter
-from typing import Any
+from typing import Any, get_args
 
-from imgcls_core.artifact import ClassInfo, Preprocessing
+from imgcls_core.artifact import ClassInfo, Interpolation, Preprocessing
 from PIL import __version__ as pillow_version
 from torch import nn
 
@@ -64,7 +64,7 @@ def _preprocessing(config: dict[str, Any], model: TimmReference) -> Preprocessin
     # timm trains some models with a filter chosen at random; it evaluates those with bilinear.
     interpolation = "bilinear" if interpolation == "random" else interpolation
     squash = mode == "squash" and crop_pct == 1.0
-    if interpolation not in {"bilinear", "bicubic"} or not (squash or (mode == "center" and height == width)):
+    if interpolation not in get_args(Interpolation) or not (squash or (mode == "center" and height == width)):
         raise RequestError(
             f"timm evaluates {model.timm_name!r} with {interpolation} and crop mode {mode!r} ({crop_pct}), which an "
             "artifact cannot express; give `--resize`, `--crop` and a model whose preprocessing is a centre crop."

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Final, Literal
+from typing import Any
 
 import torchvision
 from imgcls_core.artifact import Preprocessing
 from PIL import __version__ as pillow_version
 from torch import nn
-from torchvision.transforms import InterpolationMode
 
 from imgcls_networks.architectures.found import FoundNetwork
 from imgcls_networks.labels import read_labels
 from imgcls_networks.models.reference import CatalogReference
-
-_INTERPOLATION: Final[dict[InterpolationMode, Literal["bilinear", "bicubic"]]] = {
-    InterpolationMode.BILINEAR: "bilinear",
-    InterpolationMode.BICUBIC: "bicubic",
-}
 
 
 def find_published(model: CatalogReference, num_classes: int | None, *, own_weights: bool) -> FoundNetwork:
@@ -53,7 +47,7 @@ def _published_preprocessing(transforms: Any) -> Preprocessing:  # noqa: ANN401 
         resize_mode="shortest_edge",
         resize_size=resize,
         crop="center",
-        interpolation=_INTERPOLATION[transforms.interpolation],
+        interpolation=transforms.interpolation.value,
         mean=tuple(transforms.mean),
         std=tuple(transforms.std),
         pillow=pillow_version,
