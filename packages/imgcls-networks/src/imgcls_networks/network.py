@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from imgcls_networks.architectures.factory import find_factory
 from imgcls_networks.architectures.found import FoundNetwork
@@ -26,7 +26,7 @@ class _Finder(Protocol):
 
 
 # A new kind of model is a class in `models.reference`, a module in `architectures` and a line here.
-_FINDERS: Final[Mapping[type, _Finder]] = {
+_FINDERS: Mapping[type, _Finder] = {
     CatalogReference: find_published,
     FactoryReference: find_factory,
     SavedReference: find_saved,

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from imgcls_networks.architectures.architecture import SMALL, build_architecture, with_head
+from imgcls_networks.architectures.architecture import build_architecture, full_name, with_head
 from imgcls_networks.architectures.found import FoundNetwork
 from imgcls_networks.models.reference import TrainedReference
 from imgcls_networks.models.trained_model import WEIGHTS_NAME, card_words
-
-_SMALL_HOME: Final = "imgcls_networks.architectures"
 
 
 def find_trained(model: TrainedReference, num_classes: int | None, *, own_weights: bool) -> FoundNetwork:
@@ -20,7 +16,7 @@ def find_trained(model: TrainedReference, num_classes: int | None, *, own_weight
     card, classes = model.card, len(model.card.classes)
     return FoundNetwork(
         name=card.name,
-        architecture=_full_name(card.architecture),
+        architecture=full_name(card.architecture),
         # A factory's network was given a head for these classes before it was trained.
         build=lambda: with_head(build_architecture(card.architecture, classes, model.folder), classes),
         asked_classes=num_classes,
@@ -30,9 +26,3 @@ def find_trained(model: TrainedReference, num_classes: int | None, *, own_weight
         about_weights=card_words(card),
         trained=card,
     )
-
-
-def _full_name(architecture: str) -> str:
-    if ".py:" in architecture:
-        return architecture
-    return f"{_SMALL_HOME if architecture == SMALL else 'torchvision.models'}.{architecture}"
