@@ -161,6 +161,7 @@ def _figures(counters: SessionCounters) -> dict[str, Any]:
         "this_session": counters.seen,
         "elapsed_s": round(counters.elapsed_s, 2),
         "images_per_s": round(counters.images_per_s, 2),
+        "cpu_s": round(counters.cpu_s, 2),
         "left_s": None if left is None else round(left, 1),
         "bad": dict(sorted(counters.bad.items())),
     }

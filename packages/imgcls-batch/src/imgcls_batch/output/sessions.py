@@ -28,6 +28,7 @@ class Session(Struct, frozen=True):
         elapsed_s: until it ended, however it ended; one that was killed has no session.
         images: answered in finished shards.
         images_per_s: on the average.
+        cpu_s: processor time of the workers in these shards, all threads.
         bad: rows without an answer by code.
         slowest: images, the slowest first.
     """
@@ -36,6 +37,7 @@ class Session(Struct, frozen=True):
     elapsed_s: float
     images: int
     images_per_s: float
+    cpu_s: float
     bad: dict[str, int]
     slowest: tuple[SlowImage, ...]
 

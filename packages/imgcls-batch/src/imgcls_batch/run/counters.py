@@ -30,6 +30,7 @@ class SessionCounters:
     images: int
     done_before: int
     done: int = 0
+    cpu_s: float = 0.0
     bad: Counter[str] = field(default_factory=Counter[str])
     slowest: list[SlowImage] = field(default_factory=list[SlowImage])
     started_s: float = field(default_factory=time.perf_counter)
@@ -44,6 +45,7 @@ class SessionCounters:
         """A shard was finished."""
         self.done += outcome.images
         self._under_way = max(0, self._under_way - outcome.images)
+        self.cpu_s += outcome.cpu_s
         self.bad.update(outcome.bad)
         candidates = [*self.slowest, *outcome.slowest]
         self.slowest = nlargest(_SLOWEST, candidates, key=lambda one: one.read_ms + one.answer_ms)
@@ -76,6 +78,7 @@ class SessionCounters:
             round(self.elapsed_s, 2),
             self.done,
             round(self.images_per_s, 2),
+            round(self.cpu_s, 2),
             dict(sorted(self.bad.items())),
             tuple(self.slowest),
         )

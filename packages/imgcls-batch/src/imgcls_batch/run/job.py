@@ -36,10 +36,11 @@ class BatchJob:
 
 @dataclass(frozen=True)
 class ShardOutcome:
-    """A finished shard; `bad` counts rows without an answer by code."""
+    """A finished shard; `bad` counts rows without an answer by code, `cpu_s` is processor time of its worker."""
 
     shard: int
     images: int
     bad: dict[str, int] = field(default_factory=dict[str, int])
     slowest: tuple[SlowImage, ...] = ()
     took_s: float = 0.0
+    cpu_s: float = 0.0

@@ -78,7 +78,7 @@ class ShardWorker:
             OutputUnreachableError: OUTPUT cannot be read or written.
             InferenceError: the runtime fails on every image.
         """
-        started_s = time.perf_counter()
+        started_s, started_cpu_s = time.perf_counter(), time.process_time()
         entries = read_shard(self._output, self._run.manifest, shard)
         classes = self._classifier.metadata.classes
         rows = ShardRows([entry.uri for entry in entries], shard * self._run.manifest.shard_size, classes, self._run)
@@ -94,8 +94,8 @@ class ShardWorker:
                 batch = []
         answers.infer(batch)
         self._output.create(self._run.shard_name(shard), rows.to_parquet(shard))
-        took_s = time.perf_counter() - started_s
-        return ShardOutcome(shard, len(entries), dict(answers.bad), tuple(answers.slowest), took_s)
+        took_s, cpu_s = time.perf_counter() - started_s, time.process_time() - started_cpu_s
+        return ShardOutcome(shard, len(entries), dict(answers.bad), tuple(answers.slowest), took_s, cpu_s)
 
     def _picture(self, row: int, fetched: Fetched[Entry, bytes], answers: _ShardAnswers) -> _Picture | None:
         """Decodes one image; one that cannot be is refused in its row."""
