@@ -30,9 +30,8 @@ def tar_images(pattern: str) -> list[bytes]:
     found: list[bytes] = []
     for path in sorted(Path(pattern).parent.glob(Path(pattern).name)):
         with tarfile.open(path) as tar:
-            for member in tar:
-                if member.name.endswith(".webp") and (file := tar.extractfile(member)) is not None:
-                    found.append(file.read())
+            files = (tar.extractfile(member) for member in tar if member.name.endswith(".webp"))
+            found.extend(file.read() for file in files if file is not None)
     return found
 
 
@@ -132,25 +131,17 @@ def main() -> None:
     cores = allotted_cpus()
     rounds: list[dict[str, Any]] = []
     for _ in range(arguments.rounds):
-        found: dict[str, Any] = {
-            "limit_before": limit(arguments.model, images, threads=cores, seconds=arguments.seconds)
-        }
-        found["pool"] = run(arguments.source, arguments.model, arguments.scratch)
-        found["limit_between"] = limit(arguments.model, images, threads=cores, seconds=arguments.seconds)
-        if arguments.ray:
-            options = ("--ray", "local", "--workers", "2")
-            found["ray"] = run(arguments.source, arguments.model, arguments.scratch, *options)
-            found["limit_after"] = limit(arguments.model, images, threads=cores, seconds=arguments.seconds)
-        for name, neighbours in (
-            ("pool", ("limit_before", "limit_between")),
-            ("ray", ("limit_between", "limit_after")),
-        ):
-            if name in found:
-                for what, is_rate in (("images_per_s", True), ("cpu_ms_per_image", False)):
-                    best = sum(found[one][what] for one in neighbours) / 2
-                    share = found[name][what] / best if is_rate else best / found[name][what]
-                    found[name]["efficiency" if is_rate else "cpu_efficiency"] = round(share, 3)
-        rounds.append(found)
+        found: dict[str, Any] = {}
+        measured = [limit(arguments.model, images, threads=cores, seconds=arguments.seconds)]
+        engines = {"pool": (), "ray": ("--ray", "local", "--workers", "2")}
+        for name in ("pool", "ray") if arguments.ray else ("pool",):
+            found[name] = run(arguments.source, arguments.model, arguments.scratch, *engines[name])
+            measured.append(limit(arguments.model, images, threads=cores, seconds=arguments.seconds))
+            rate = sum(one["images_per_s"] for one in measured[-2:]) / 2
+            cpu_ms = sum(one["cpu_ms_per_image"] for one in measured[-2:]) / 2
+            found[name]["efficiency"] = round(found[name]["images_per_s"] / rate, 3)
+            found[name]["cpu_efficiency"] = round(cpu_ms / found[name]["cpu_ms_per_image"], 3)
+        rounds.append({"limit": measured, **found})
     sys.stdout.write(f"{json.dumps({'cores': cores, 'model': arguments.model.name, 'rounds': rounds})}\n")
 
 
