@@ -1,10 +1,16 @@
 """`imgcls-batch run` on this machine: one row for every image, whatever happens."""
 
+import http.server
 import json
+import multiprocessing
 import shutil
+import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
+from imgcls_core import OnnxClassifier
+from imgcls_core.artifact.seal import sealed_artifact
+from msgspec import structs
 
 
 def names_of(rows: list[dict], root: Path) -> list[str]:
@@ -120,3 +126,45 @@ def test_wrong_calls_are_told_in_one_sentence(run_cli, folder, model, tmp_path):
     assert run_cli("run", folder, tmp_path / "out", "--model", model, "--max-bad", "lots").code == 2
     assert run_cli("run", folder, tmp_path / "out", "--model", model, "--top-k", 9).code == 2
     assert not (tmp_path / "out").exists()
+
+
+def test_an_image_that_kills_its_worker_is_a_row_and_its_neighbours_are_answered(
+    run_cli, folder, model, rows, write_list, tmp_path
+):
+    """A web server stands for the image: whoever asks it for one is killed."""
+
+    class Killer(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            for worker in multiprocessing.active_children():
+                worker.kill()
+
+        def log_message(self, *_):
+            return
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Killer)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    fine = [f"{folder}/red/red-{i}.jpg" for i in range(4)]
+    deadly = f"http://127.0.0.1:{server.server_port}/deadly.jpg"
+    listed = write_list(tmp_path / "list.csv", [*fine[:2], deadly, *fine[2:]])
+    try:
+        outcome = run_cli("run", listed, tmp_path / "out", "--model", model, "--workers", 1)
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+    assert outcome.code == 0, outcome.err
+    assert [row["code"] for row in rows(tmp_path / "out")] == [None, None, "internal_error", None, None]
+
+
+def test_a_machine_that_answers_differently_writes_nothing(run_cli, folder, model, tmp_path):
+    """The artifact's golden answers are turned into those of another class, and it is sealed anew."""
+    metadata = OnnxClassifier(model, provider="cpu", threads=1).metadata
+    first, *others = metadata.golden
+    turned = structs.replace(first, top=(structs.replace(first.top[0], class_id=first.top[1].class_id), *first.top[1:]))
+    wrong = tmp_path / "wrong.onnx"
+    wrong.write_bytes(sealed_artifact(model.read_bytes(), structs.replace(metadata, golden=(turned, *others))))
+    outcome = run_cli("run", folder, tmp_path / "out", "--model", wrong, "--workers", 1)
+    assert outcome.code == 4, outcome.err
+    assert "This machine may not write" in outcome.err
+    assert not list((tmp_path / "out").glob("*.parquet"))

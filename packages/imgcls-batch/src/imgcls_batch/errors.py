@@ -14,7 +14,7 @@ BatchError
 from __future__ import annotations
 
 from imgcls_cli.program import describe_bug
-from imgcls_core.errors import GoldenMismatchError, ImgclsError
+from imgcls_core.errors import GoldenMismatchError, ImgclsError, InvalidAnswerError
 
 
 class BatchError(ImgclsError):
@@ -116,7 +116,7 @@ class WorkerFailedError(BatchError):
 
 def as_worker_failure(error: Exception) -> WorkerFailedError:
     """Gives any error of a worker in a form that travels."""
-    if isinstance(error, GoldenMismatchError):
+    if isinstance(error, GoldenMismatchError | InvalidAnswerError):
         return WorkerFailedError(f"This machine may not write: {error}", 4)
     if isinstance(error, ImgclsError):
         return WorkerFailedError(str(error), getattr(error, "exit_code", 2))

@@ -35,6 +35,14 @@ class BatchJob:
 
 
 @dataclass(frozen=True)
+class ShardTask:
+    """A shard that is to be done; carefully, image by image, when a worker died on it."""
+
+    shard: int
+    is_careful: bool = False
+
+
+@dataclass(frozen=True)
 class ShardOutcome:
     """A finished shard; `bad` counts rows without an answer by code, `cpu_s` is processor time of its worker."""
 

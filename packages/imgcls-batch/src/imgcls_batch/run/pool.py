@@ -16,13 +16,12 @@ from multiprocessing.process import BaseProcess
 from typing import Any, Final, cast
 
 from imgcls_batch.errors import WorkerFailedError, as_worker_failure
-from imgcls_batch.run.job import BatchJob, ShardOutcome
+from imgcls_batch.run.job import BatchJob, ShardOutcome, ShardTask
 from imgcls_batch.run.shard_queue import ShardQueue
 from imgcls_batch.run.worker import ShardWorker
 
 OnImages = Callable[[int], None]
 
-_ATTEMPTS: Final = 3
 _TELL_EVERY_S: Final = 0.5
 
 
@@ -38,7 +37,7 @@ class _Failed:
 class _Worker:
     process: BaseProcess
     pipe: Connection[Any, Any]
-    shard: int | None = None
+    task: ShardTask | None = None
 
 
 @dataclass
@@ -64,12 +63,12 @@ class ProcessPool:
             ShardUnfinishedError: workers die on a shard again and again.
             WorkerFailedError: what no worker of this machine can mend, such as a golden mismatch.
         """
-        waiting = ShardQueue(shards, attempts=_ATTEMPTS)
+        waiting = ShardQueue(shards)
         pool: list[_Worker] = []
         try:
             while True:
-                while len(pool) < self.workers and (shard := waiting.next()) is not None:
-                    pool.append(_start(job, shard))
+                while len(pool) < self.workers and (task := waiting.next()) is not None:
+                    pool.append(_start(job, task))
                 if not pool:
                     return
                 ready = wait([worker.pipe for worker in pool])
@@ -95,33 +94,34 @@ class ProcessPool:
 
 def _put_back(shards: ShardQueue, worker: _Worker, told: _Failed | None) -> None:
     """Puts the shard of a worker that ended back."""
-    if worker.shard is None or (told is not None and told.is_final):
+    if worker.task is None or (told is not None and told.is_final):
         raise told.error if told is not None else AssertionError("an idle worker died")
-    if told is None:
+    if told is not None:
+        shards.failed(worker.task, str(told.error))
+    else:
         worker.process.join(1)
-    cause = f"its worker ended with {worker.process.exitcode}" if told is None else str(told.error)
-    shards.failed(worker.shard, cause)
+        shards.died(worker.task, f"its worker ended with {worker.process.exitcode}")
 
 
-def _start(job: BatchJob, shard: int) -> _Worker:
+def _start(job: BatchJob, task: ShardTask) -> _Worker:
     context = multiprocessing.get_context("spawn")
     ours, theirs = cast("tuple[Connection[Any, Any], Connection[Any, Any]]", context.Pipe())
     process = context.Process(target=_work, args=(job, theirs), name="imgcls-batch-worker", daemon=True)
     process.start()
     theirs.close()
-    worker = _Worker(process, ours, shard)
+    worker = _Worker(process, ours, task)
     with contextlib.suppress(OSError):  # it died already, which the next look at its pipe tells
-        ours.send(shard)
+        ours.send(task)
     return worker
 
 
-def _went_on(worker: _Worker, shard: int | None) -> bool:
+def _went_on(worker: _Worker, task: ShardTask | None) -> bool:
     """Hands a worker its next shard; False when there is none."""
-    worker.shard = shard
-    if shard is not None:
+    worker.task = task
+    if task is not None:
         with contextlib.suppress(OSError):  # it has just died, which the next look at its pipe tells
-            worker.pipe.send(shard)
-    return shard is not None
+            worker.pipe.send(task)
+    return task is not None
 
 
 def _stop(worker: _Worker) -> None:
@@ -141,8 +141,8 @@ def _work(job: BatchJob, pipe: Connection[Any, Any]) -> None:
     """The process of a worker. It ends with its coordinator, however that ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    shards: queue.SimpleQueue[int] = queue.SimpleQueue()
-    threading.Thread(target=_listen, args=(pipe, shards), daemon=True).start()
+    tasks: queue.SimpleQueue[ShardTask] = queue.SimpleQueue()
+    threading.Thread(target=_listen, args=(pipe, tasks), daemon=True).start()
     worker: ShardWorker | None = None
     told_s, untold = time.monotonic(), 0
 
@@ -154,10 +154,10 @@ def _work(job: BatchJob, pipe: Connection[Any, Any]) -> None:
             told_s, untold = now_s, 0
 
     while True:
-        shard = shards.get()
+        task = tasks.get()
         try:
             worker = worker or ShardWorker(job)
-            outcome = worker.classify(shard, on_images)
+            outcome = worker.classify(task, on_images)
         except Exception as error:  # noqa: BLE001 - the coordinator decides
             pipe.send(_Failed(as_worker_failure(error), is_final=worker is None))
             return
@@ -166,9 +166,9 @@ def _work(job: BatchJob, pipe: Connection[Any, Any]) -> None:
         pipe.send(outcome)
 
 
-def _listen(pipe: Connection[Any, Any], shards: queue.SimpleQueue[int]) -> None:
+def _listen(pipe: Connection[Any, Any], tasks: queue.SimpleQueue[ShardTask]) -> None:
     while True:
         try:
-            shards.put(pipe.recv())
+            tasks.put(pipe.recv())
         except (EOFError, OSError):
             os._exit(1)

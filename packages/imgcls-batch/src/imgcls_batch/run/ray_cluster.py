@@ -17,13 +17,11 @@ from types import ModuleType
 from typing import Any, Final
 
 from imgcls_batch.errors import ClusterError, WorkerFailedError, as_worker_failure
-from imgcls_batch.run.job import BatchJob, ShardOutcome
+from imgcls_batch.run.job import BatchJob, ShardOutcome, ShardTask
 from imgcls_batch.run.shard_queue import ShardQueue
 from imgcls_batch.run.worker import ShardWorker
 from imgcls_batch.sources.places import reason_of
 
-# Machines of a cluster come and go: of one that is lost in an hour, six in a row on one shard would be much bad luck.
-_ATTEMPTS: Final = 6
 _CONNECT_S: Final = 10
 
 
@@ -51,12 +49,12 @@ class RayWorker:
             return as_worker_failure(error)
         return None
 
-    def classify(self, shard: int) -> ShardOutcome | WorkerFailedError:
+    def classify(self, task: ShardTask) -> ShardOutcome | WorkerFailedError:
         """Answers a shard."""
         try:
             if self._worker is None:
                 raise AssertionError("not prepared")
-            return self._worker.classify(shard, lambda _: None)
+            return self._worker.classify(task, lambda _: None)
         except Exception as error:  # noqa: BLE001 - whoever drives decides
             return as_worker_failure(error)
 
@@ -100,13 +98,13 @@ class RayCluster:
             workers = self.workers or int(ray.cluster_resources().get(kind, 0))
             if not workers:
                 raise ClusterError(f"The Ray cluster at {self.address!r} has no {kind}; name --workers, or --provider.")
-            yield from _Fleet(ray, job, ShardQueue(shards, attempts=_ATTEMPTS), self).outcomes(workers)
+            yield from _Fleet(ray, job, ShardQueue(shards), self).outcomes(workers)
         finally:
             ray.shutdown()
 
 
 class _Fleet:
-    """Actors and what each is doing: a call under way → (actor, its shard; None while it prepares)."""
+    """Actors and what each is doing: a call under way → (actor, its task; None while it prepares)."""
 
     def __init__(self, ray: ModuleType, job: BatchJob, shards: ShardQueue, cluster: RayCluster) -> None:
         self._ray: Any = ray
@@ -116,7 +114,7 @@ class _Fleet:
         self._kind = self._ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(RayWorker)
         self._job = self._ray.put(job)
         self._artifact = self._ray.put(job.model.read_bytes())
-        self._calls: dict[Any, tuple[Any, int | None]] = {}
+        self._calls: dict[Any, tuple[Any, ShardTask | None]] = {}
         self._idle: list[Any] = []
         self._refusal: WorkerFailedError | None = None
 
@@ -125,18 +123,18 @@ class _Fleet:
             self._add_worker()
         while True:
             self._hand_out()
-            if not any(shard is not None for _, shard in self._calls.values()) and self._shards.is_empty:
+            if not any(task is not None for _, task in self._calls.values()) and self._shards.is_empty:
                 return
             if not self._calls:
                 raise self._refusal or AssertionError("no worker is left")
             (call,), _ = self._ray.wait(list(self._calls), num_returns=1)
-            actor, shard = self._calls.pop(call)
+            actor, task = self._calls.pop(call)
             told = self._answer(call)
             if isinstance(told, ShardOutcome):
                 self._idle.append(actor)
                 yield told
-            elif shard is not None:
-                self._failed(actor, shard, told)
+            elif task is not None:
+                self._failed(actor, task, told)
             elif told is None:
                 self._idle.append(actor)
             elif isinstance(told, WorkerFailedError):
@@ -152,17 +150,17 @@ class _Fleet:
             return error
 
     def _hand_out(self) -> None:
-        while self._idle and (shard := self._shards.next()) is not None:
+        while self._idle and (task := self._shards.next()) is not None:
             actor = self._idle.pop()
-            self._calls[actor.classify.remote(shard)] = (actor, shard)
+            self._calls[actor.classify.remote(task)] = (actor, task)
 
-    def _failed(self, actor: Any, shard: int, told: object) -> None:  # noqa: ANN401 - Ray's
+    def _failed(self, actor: Any, task: ShardTask, told: object) -> None:  # noqa: ANN401 - Ray's
         if isinstance(told, WorkerFailedError):
-            self._shards.failed(shard, str(told))
+            self._shards.failed(task, str(told))
             self._idle.append(actor)
             return
-        # A node that goes and an image that kills its worker look alike from here, so both count.
-        self._shards.failed(shard, f"its worker died ({type(told).__name__})")
+        # A node that goes and an image that kills its worker look alike from here.
+        self._shards.died(task, f"its worker died ({type(told).__name__})")
         self._add_worker()
 
     def _add_worker(self) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
 from typing import Final
@@ -22,15 +22,26 @@ from imgcls_batch.output.manifest import read_shard
 from imgcls_batch.output.objects import open_output
 from imgcls_batch.output.rows import ImageFacts, ShardRows
 from imgcls_batch.output.sessions import SlowImage
-from imgcls_batch.run.job import BatchJob, ShardOutcome
+from imgcls_batch.run.job import BatchJob, ShardOutcome, ShardTask
 from imgcls_batch.run.read_ahead import Fetched, ReadAhead
+from imgcls_batch.run.suspects import Suspects
 from imgcls_batch.sources.entry import Entry
+from imgcls_batch.sources.faults import ImageLateError, WorkerDiedError
 from imgcls_batch.sources.reading import ImageReader
+from imgcls_batch.sources.stretches import stretches
 
 _SLOWEST: Final = 5
 _INTERNAL: Final = PROBLEMS["internal_error"].code
 
+Stretch = Fetched[list[Entry], "list[bytes | ImgclsError]"]
 OnImages = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fetched:
+    entry: Entry
+    content: bytes | ImgclsError
+    read_ms: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +75,14 @@ class ShardWorker:
         self._preprocess = ImagePreprocessor(self._classifier.metadata.preprocessing, limits)
         self._reader = ImageReader(max_bytes=options.max_image_bytes, timeout_s=job.timeout_s, column=job.run.column)
         # A little longer than the reader's own limit, which says more.
-        self._ahead = ReadAhead(self._reader.read, threads=job.readers, timeout_s=job.timeout_s + 1)
+        self._ahead = ReadAhead(self._reader.read_stretch, threads=job.readers, timeout_s=job.timeout_s + 1)
         self._output = open_output(job.output)
 
-    def classify(self, shard: int, on_images: OnImages) -> ShardOutcome:
+    def classify(self, task: ShardTask, on_images: OnImages) -> ShardOutcome:
         """Answers a shard and writes its rows, unless somebody has meanwhile.
 
         Args:
-            shard: its number.
+            task: which shard, and whether image by image, after a worker died on it.
             on_images: is told of so many more images.
 
         Raises:
@@ -79,17 +90,19 @@ class ShardWorker:
             InferenceError: the runtime fails on every image.
         """
         started_s, started_cpu_s = time.perf_counter(), time.process_time()
+        shard = task.shard
         entries = read_shard(self._output, self._run.manifest, shard)
         classes = self._classifier.metadata.classes
         rows = ShardRows([entry.uri for entry in entries], shard * self._run.manifest.shard_size, classes, self._run)
         answers = _ShardAnswers(rows, self._classifier, self._run.options.top_k)
         batch: list[_Picture] = []
-        for row, fetched in enumerate(self._ahead(entries)):
+        most = 1 if task.is_careful else self._job.max_batch
+        for row, fetched in self._one_by_one(shard, entries) if task.is_careful else enumerate(self._fetch(entries)):
             picture = self._picture(row, fetched, answers)
             on_images(1)
             if picture is not None:
                 batch.append(picture)
-            if len(batch) == self._job.max_batch:
+            if len(batch) == most:
                 answers.infer(batch)
                 batch = []
         answers.infer(batch)
@@ -97,13 +110,32 @@ class ShardWorker:
         took_s, cpu_s = time.perf_counter() - started_s, time.process_time() - started_cpu_s
         return ShardOutcome(shard, len(entries), dict(answers.bad), tuple(answers.slowest), took_s, cpu_s)
 
-    def _picture(self, row: int, fetched: Fetched[Entry, bytes], answers: _ShardAnswers) -> _Picture | None:
+    def _fetch(self, entries: Sequence[Entry]) -> Iterator[_Fetched]:
+        """Gives the bytes of the images in their order, read ahead and by the stretch."""
+        for stretch in self._ahead(stretches(entries)):
+            if isinstance(stretch.error, ImageLateError) and len(stretch.item) > 1:
+                # One of them hangs; each is tried by itself, so that it alone is late.
+                for entry in stretch.item:
+                    yield from _singly(next(self._ahead([[entry]])))
+            else:
+                yield from _singly(stretch)
+
+    def _one_by_one(self, shard: int, entries: Sequence[Entry]) -> Iterator[tuple[int, _Fetched]]:
+        """Reads nothing ahead; an image on which workers died is left out."""
+        suspects = Suspects(self._output, shard)
+        for row, entry in enumerate(entries):
+            if suspects.is_guilty(row):
+                yield row, _Fetched(entry, WorkerDiedError(), 0)
+                continue
+            suspects.begin(row)
+            yield row, next(self._fetch([entry]))
+        suspects.begin(None)
+
+    def _picture(self, row: int, fetched: _Fetched, answers: _ShardAnswers) -> _Picture | None:
         """Decodes one image; one that cannot be is refused in its row."""
-        content = fetched.result
-        if content is None:
-            if not isinstance(fetched.error, ImgclsError):
-                raise fetched.error or AssertionError
-            answers.refuse(row, ImageFacts(fetched.item.size_bytes), fetched.error)
+        content = fetched.content
+        if isinstance(content, ImgclsError):
+            answers.refuse(row, ImageFacts(fetched.entry.size_bytes), content)
             return None
         size, sha256 = len(content), hashlib.sha256(content).hexdigest()
         started_s = time.perf_counter()
@@ -117,7 +149,20 @@ class ShardWorker:
             return None
         decode_ms = (time.perf_counter() - started_s) * 1000
         facts = ImageFacts(size, sha256, width, height)
-        return _Picture(row, fetched.item.uri, facts, pixels, fetched.took_ms, decode_ms)
+        return _Picture(row, fetched.entry.uri, facts, pixels, fetched.read_ms, decode_ms)
+
+
+def _singly(stretch: Stretch) -> Iterator[_Fetched]:
+    """Gives what came of each image of a stretch; a bug of ours is no fault of an image."""
+    contents: Sequence[bytes | ImgclsError]
+    if stretch.result is not None:
+        contents = stretch.result
+    elif isinstance(stretch.error, ImgclsError):
+        contents = [stretch.error] * len(stretch.item)
+    else:
+        raise stretch.error or AssertionError
+    for entry, content in zip(stretch.item, contents, strict=True):
+        yield _Fetched(entry, content, stretch.took_ms / len(stretch.item))
 
 
 class _ShardAnswers:
@@ -133,6 +178,11 @@ class _ShardAnswers:
         self._rows.refuse(row, facts, code, str(error))
         self.bad[code] += 1
 
+    def fail(self, picture: _Picture, detail: str) -> None:
+        """Fills a row that the model has no answer for."""
+        self._rows.refuse(picture.row, picture.facts, _INTERNAL, detail)
+        self.bad[_INTERNAL] += 1
+
     def infer(self, batch: list[_Picture]) -> None:
         """Answers a batch; when it fails, one image after another, so that one cannot spoil its neighbours' rows."""
         if not batch:
@@ -147,6 +197,9 @@ class _ShardAnswers:
             return
         infer_ms = (time.perf_counter() - started_s) * 1000 / len(batch)
         for picture, row, entropy in zip(batch, probabilities, entropies(probabilities), strict=True):
+            if not np.isfinite(entropy):
+                self.fail(picture, "The model answers this image with numbers that are no probabilities.")
+                continue
             top = [entry.class_id for entry in self._classifier.top_k(row, self._top_k)]
             self._rows.answer(picture.row, picture.facts, row, np.asarray(top, np.intp), float(entropy))
             self.slowest.append(SlowImage(picture.uri, picture.read_ms, picture.decode_ms + infer_ms))
@@ -162,5 +215,4 @@ class _ShardAnswers:
         if len(failed) == len(batch):
             raise failed[0][1]  # it is not the images
         for picture, error in failed:
-            self._rows.refuse(picture.row, picture.facts, _INTERNAL, str(error))
-            self.bad[_INTERNAL] += 1
+            self.fail(picture, str(error))

@@ -3,7 +3,8 @@
 UnreadableImageError
 ├── ImageNotFoundError    not_found            there is nothing
 ├── ImageLateError        deadline_exceeded    no bytes in time
-└── ImageFetchError       url_failed           the store or server fails, also when asked again
+├── ImageFetchError       url_failed           the store or server fails, also when asked again
+└── WorkerDiedError       internal_error       whatever works on it dies
 """
 
 from __future__ import annotations
@@ -46,3 +47,12 @@ class ImageFetchError(UnreadableImageError):
 
     def __init__(self, reason: str) -> None:
         super().__init__(f"The image cannot be fetched: {reason}.")
+
+
+class WorkerDiedError(UnreadableImageError):
+    """The process that works on the image dies, again and again."""
+
+    code = "internal_error"
+
+    def __init__(self) -> None:
+        super().__init__("The worker died on this image again and again, so it was left out. Please report the image.")

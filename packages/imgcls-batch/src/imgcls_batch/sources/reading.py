@@ -14,6 +14,7 @@ from imgcls_batch.errors import SourceError
 from imgcls_batch.sources.entry import PARQUET_SUFFIX, Entry, suffix
 from imgcls_batch.sources.faults import ImageFetchError, ImageLateError, ImageNotFoundError
 from imgcls_batch.sources.places import file_system, local_path, protocol_of, reason_of, remote_errors
+from imgcls_batch.sources.stretches import is_tar_stretch
 from imgcls_batch.sources.table_rows import TableRows
 
 _PAUSES_S: Final = (0.2, 0.8)  # before the second and the third try
@@ -33,6 +34,32 @@ class ImageReader:
         self._max_bytes, self._timeout_s = max_bytes, timeout_s
         self._rows = TableRows(column)
 
+    def read_stretch(self, entries: list[Entry]) -> list[bytes | ImgclsError]:
+        """Gives the encoded bytes of images that `stretches` put together, or why they are not to be had."""
+        if is_tar_stretch(entries) and (whole := self._span(entries)) is not None:
+            return whole
+        return [self._read_or_fault(entry) for entry in entries]
+
+    def _span(self, entries: list[Entry]) -> list[bytes | ImgclsError] | None:
+        """Reads neighbours in a tar file at once; None where that fails, so that each is tried by itself."""
+        starts = [entry.position or 0 for entry in entries]
+        size = starts[-1] + (entries[-1].size_bytes or 0) - starts[0]
+        if max(entry.size_bytes or 0 for entry in entries) > self._max_bytes:
+            return None
+        span = Entry(entries[0].uri, entries[0].container, starts[0], size)
+        try:
+            content = self._read(span)
+        except ImgclsError:
+            return None
+        offsets = [start - starts[0] for start in starts]
+        return [content[at : at + (one.size_bytes or 0)] for at, one in zip(offsets, entries, strict=True)]
+
+    def _read_or_fault(self, entry: Entry) -> bytes | ImgclsError:
+        try:
+            return self.read(entry)
+        except ImgclsError as error:
+            return error
+
     def read(self, entry: Entry) -> bytes:
         """Gives the encoded bytes.
 
@@ -42,6 +69,9 @@ class ImageReader:
         """
         if entry.size_bytes is not None:
             self._check(entry.size_bytes)
+        return self._read(entry)
+
+    def _read(self, entry: Entry) -> bytes:
         if entry.container is not None and suffix(entry.container) == PARQUET_SUFFIX:
             content = self._rows.read(entry.container, entry.position or 0)
             self._check(len(content))
@@ -119,7 +149,7 @@ class ImageReader:
             content = cast("Any", sync)(
                 filesystem.loop, filesystem._cat_file, place, start=start, end=end, timeout=timeout_s
             )
-        if len(content) > self._max_bytes:
+        if entry.position is None and len(content) > self._max_bytes:
             self._check(int(filesystem.info(place)["size"]))
         return content
 
