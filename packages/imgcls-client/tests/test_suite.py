@@ -140,6 +140,12 @@ def test_without_an_identity_the_first_line_says_that_it_was_not_checked(run: Ru
     assert "is signed by nobody" in run(*arguments, "--signed-by", "0123").stdout
 
 
+def test_a_service_may_call_the_model_otherwise_than_the_artifact(
+    run: Run, service: StandIn, colours_path: Path
+) -> None:
+    assert run("suite", "--url", service.url, "--only", "protocol", "--artifact", colours_path).exit_code == 0
+
+
 def test_an_artifact_of_another_model_is_told_by_identity_golden_cases_and_drawn_images(
     run: Run, service: StandIn, colours_path: Path
 ) -> None:

@@ -67,7 +67,7 @@ def _v2_metadata(deployment: Deployment) -> str:
     paths = described_routes(deployment)
     if not any(re.match(r"/v2/models/\{[^}]+\}$", path) for path in paths):
         raise CheckSkippedError("/openapi.json describes no /v2 routes")
-    name = deployment.golden.model.name
+    name = deployment.identity.name
     live = deployment.exchange(Call("GET", "/v2/health/live"))
     require(live.status == 200, f"/v2/health/live answers {live.status}")
     metadata = read(deployment.client.send(Call("GET", f"/v2/models/{name}")), _Metadata)
@@ -121,7 +121,7 @@ def _models_listed(deployment: Deployment) -> str:
     if answer.status >= 400:
         raise CheckFailedError(str(refusal(answer)))
     names = [entry.name for entry in read(answer, ModelsReply).models]
-    name = deployment.golden.model.name
+    name = deployment.identity.name
     require(name in names, f"/models lists {', '.join(names) or 'nothing'}, but the default model is {name!r}")
     return f"{len(names)} listed, {name!r} among them"
 
