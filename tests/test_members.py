@@ -39,6 +39,13 @@ def test_a_member_carries_the_whole_licence_and_says_that_it_is_typed(pyproject:
     assert list(folder.glob("src/*/py.typed"))
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_a_reader_is_told_of_every_member(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    folders = [path.parent.relative_to(ROOT).as_posix() for path in MEMBERS]
+    assert [folder for folder in folders if f"`{folder}`" not in text] == []
+
+
 def test_whoever_carries_a_model_carries_its_terms() -> None:
     carriers = {path.parents[4] for path in ROOT.glob("packages/*/src/*/data/*/*.safetensors")}
     assert carriers
