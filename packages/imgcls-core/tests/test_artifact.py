@@ -48,7 +48,7 @@ def with_value(props, key, change):
         ("classes", lambda c: c[1:], "numbered 0, 1, 2"),
         ("classes", lambda c: [{**c[0], "label": ""}, *c[1:]], r"\$.classes\[0\].label"),
         ("preprocessing", lambda p: {**p, "std": [0, 1, 1]}, "std"),
-        ("preprocessing", lambda p: {**p, "interpolation": "no such filter"}, "lanczos"),
+        ("preprocessing", lambda p: {**p, "interpolation": "no such filter"}, "no such filter"),
         ("source", lambda s: {**s, "precision": "fp64"}, "fp64"),
         ("golden", lambda g: [{**g[0], "expected_class_id": 99}], "names class 99, beyond the 8 classes"),
         ("golden", lambda g: g * 3, "golden"),

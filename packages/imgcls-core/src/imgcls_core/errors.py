@@ -10,6 +10,7 @@ ImgclsError
 │   ├── ArtifactMetadataError          the imgcls.* keys are missing or wrong
 │   ├── ArtifactSchemaError            written for a newer schema
 │   ├── ArtifactSignatureError         inputs or outputs differ from the contract
+│   ├── UnsafeGraphError               loops, foreign operators, data in other files
 │   ├── SealBrokenError                changed after it was sealed
 │   ├── TrustError                     signed by no trusted key, or a key that cannot be used
 │   └── InvalidAnswerError             it answers with numbers that are no probabilities
@@ -124,6 +125,24 @@ class ArtifactSignatureError(ArtifactError):
     def __init__(self, path: str, *, actual: str, expected: str) -> None:
         self.path = path
         super().__init__(f"{path!r} has {actual}; an artifact has {expected}. Convert it again with `imgcls-convert`.")
+
+
+class UnsafeGraphError(ArtifactError):
+    """The graph holds what no artifact has, and what could run for ever or read other files.
+
+    Args:
+        path: the file.
+        reason: what it does or has, as the end of the sentence "Its graph …".
+    """
+
+    code = "unsafe_graph"
+
+    def __init__(self, path: str, reason: str) -> None:
+        self.path, self.reason = path, reason
+        super().__init__(
+            f"{path!r} is not loaded: its graph {reason}. An artifact has ONNX's own operators, no loops, and all its "
+            "tensors in one file; write it with `imgcls-convert`."
+        )
 
 
 class SealBrokenError(ArtifactError):

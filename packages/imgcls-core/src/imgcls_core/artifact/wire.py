@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO, Final
@@ -17,18 +18,31 @@ class WireError(ValueError):
 
 @dataclass(frozen=True)
 class Field:
-    """One field of a message that is being read; its value is to be read before the next field is asked for.
+    """One field of a message in a file; its value may be read until the next field is asked for.
 
     Attributes:
         number: of the field.
         head: the bytes of its tag and its length, or of its tag and its number.
-        size: how many bytes of value follow; 0 for a number.
+        integer: the number that it holds, where it holds one.
+        start: where its value begins in the file.
+        end: where it ends.
     """
 
     number: int
     head: bytes
-    size: int
+    integer: int
+    start: int
+    end: int
     _file: BinaryIO
+
+    @property
+    def size(self) -> int:
+        """Gives how many bytes of value there are; 0 for a number."""
+        return self.end - self.start
+
+    def fields(self) -> Iterator[Field]:
+        """Gives the fields of a value that is a message itself. Raises as `read_fields`."""
+        return _read_fields(self._file, self.end)
 
     def chunks(self) -> Iterator[bytes]:
         """Gives the value piece by piece.
@@ -50,27 +64,36 @@ class Field:
 
 
 def read_fields(file: BinaryIO) -> Iterator[Field]:
-    """Gives the fields of a message in their order.
+    """Gives the fields of a file that is one message, in their order.
 
     Raises:
         WireError: it is no message, or is cut off.
     """
-    while (first := file.read(1)) != b"":
-        tag, head = _read_varint(file, first)
+    end = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    return _read_fields(file, end)
+
+
+def _read_fields(file: BinaryIO, end: int) -> Iterator[Field]:
+    while file.tell() < end:
+        tag, head = _read_varint(file)
         number, kind = tag >> 3, tag & 7
-        size = 0
+        size = integer = 0
         if kind == _VARINT:
-            head += _read_varint(file)[1]
+            integer, more = _read_varint(file)
+            head += more
         elif kind == _BYTES:
-            size, length = _read_varint(file)
-            head += length
+            size, more = _read_varint(file)
+            head += more
         elif kind in {_FIXED64, _FIXED32}:
             size = 8 if kind == _FIXED64 else 4
         else:
             raise WireError(f"a field has type {kind}")
-        if number == 0:
-            raise WireError("a field has number 0")
-        yield Field(number, head, size, file)
+        start = file.tell()
+        if number == 0 or start + size > end:
+            raise WireError(f"field {number} at byte {start} is damaged or cut off")
+        yield Field(number, head, integer, start, start + size, file)
+        file.seek(start + size)
 
 
 def encode_field(number: int, value: bytes) -> bytes:
@@ -78,9 +101,9 @@ def encode_field(number: int, value: bytes) -> bytes:
     return _encode_varint(number << 3 | _BYTES) + _encode_varint(len(value)) + value
 
 
-def _read_varint(file: BinaryIO, read: bytes = b"") -> tuple[int, bytes]:
-    """Gives a number and its bytes, of which the first may have been read already."""
-    encoded = bytearray(read)
+def _read_varint(file: BinaryIO) -> tuple[int, bytes]:
+    """Gives a number and its bytes."""
+    encoded = bytearray()
     while not encoded or encoded[-1] >= 0x80:
         if len(encoded) == _MAX_VARINT_BYTES or (byte := file.read(1)) == b"":
             raise WireError("a number is too long or cut off")

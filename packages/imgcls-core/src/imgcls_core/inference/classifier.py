@@ -10,6 +10,7 @@ import numpy as np
 from imgcls_contract import ClassProbability
 from numpy.typing import NDArray
 
+from imgcls_core.artifact.graph_check import check_graph
 from imgcls_core.artifact.metadata import ArtifactMetadata
 from imgcls_core.artifact.props import read_parts
 from imgcls_core.artifact.seal import checked_seal
@@ -46,7 +47,7 @@ class OnnxClassifier:
 
     Raises:
         ArtifactError: no such file, not ONNX, not an artifact, another schema, other inputs or outputs, changed after
-            it was sealed, signed by no trusted key.
+            it was sealed, signed by no trusted key, a graph with loops, foreign operators or tensors in other files.
         ProviderUnavailableError: the provider asked for cannot be used.
 
     Example:
@@ -72,6 +73,7 @@ class OnnxClassifier:
         parts = read_parts(self.path)
         self.seal = checked_seal(parts, path=str(path))
         self.signed_by = check_signatures(parts, self.seal, trusted=trusted_keys, path=str(path))
+        check_graph(self.path)
         self._runtime = runtime or OnnxRuntimeSession(self.path, provider=provider, threads=threads)
         self.metadata = ArtifactMetadata.from_props(parts.props, path=str(path))
         if len(self.metadata.classes) != self._runtime.classes:
