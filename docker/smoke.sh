@@ -54,7 +54,7 @@ wait_for /ready 200
 echo "ready after $(milliseconds "$started") ms, user $("$engine" exec "$name" id -u)"
 uv run --no-sync imgcls-client suite --url "$url"
 
-# Every picture that the service says it answered must have reached its caller; later callers may be turned away.
+# Every image that the service says it answered must have reached its caller; later callers may be turned away.
 answered() { "$engine" logs "$name" 2>&1 | grep '"path":"/predict"' | grep -c '"status":200'; }
 before=$(answered)
 uv run --no-sync imgcls-client bench --url "$url" --retries 0 --duration 6s --warm-up 0s --json >"$work/bench.json" &
@@ -70,5 +70,5 @@ cat "$work/bench.json"
 arrived=$(sed -n 's/^  "answered": \([0-9]*\),$/\1/p' "$work/bench.json")
 sent=$(($(answered) - before))
 sent=$((sent - 1)) # bench asks once before it measures
-[ "$sent" = "$arrived" ] || fail "the service answered $sent pictures, $arrived reached their callers"
+[ "$sent" = "$arrived" ] || fail "the service answered $sent images, $arrived reached their callers"
 echo "all $sent answers reached their callers"

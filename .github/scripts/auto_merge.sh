@@ -2,7 +2,7 @@
 # Merges the pull request PULL_REQUEST at the commit HEAD_SHA, on which ci has succeeded, if it may merge itself.
 # Needs gh with GH_TOKEN and GH_REPO.
 set -euo pipefail
-leave() { echo "Left for a person: $*"; exit 0; }
+leave() { echo "Left for a maintainer: $*"; exit 0; }
 
 [ -n "$PULL_REQUEST" ] || leave "ci ran for no open pull request."
 facts=$(gh api "repos/$GH_REPO/pulls/$PULL_REQUEST" --jq '[.user.login, .author_association, .state, (.draft | tostring),
