@@ -81,7 +81,15 @@ class Settings(BaseSettings):
     )
     max_image_pixels: Annotated[
         int, Field(ge=1, le=PILLOW_MAX_PIXELS, description="Largest image, width × height in pixels.")
-    ] = 50_000_000
+    ] = 25_000_000
+    max_decoding_pixels: Annotated[
+        int,
+        Field(
+            ge=1,
+            le=100_000_000_000,
+            description="Most pixels decoded at a time by all threads together, of up to 20 bytes each; more wait.",
+        ),
+    ] = 100_000_000
     max_body_bytes: Annotated[
         int, Field(ge=1, le=10_000_000_000, description="Largest body of a request with several images, in bytes.")
     ] = 100_000_000

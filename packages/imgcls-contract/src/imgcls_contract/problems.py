@@ -41,6 +41,7 @@ _ALL: Final = (
     Problem("method_not_allowed", 405, "This method is not allowed here", "Another method."),
     Problem("body_too_slow", 408, "The body is too slow", "The body did not arrive in time."),
     Problem("body_too_large", 413, "The body is too large", "Too many bytes."),
+    Problem("image_too_costly", 413, "The image takes too much work", "Decoding the image exceeds its time or memory."),
     Problem("image_too_large", 413, "The image is too large", "Too many bytes or pixels in an image."),
     Problem("unsupported_media_type", 415, "This media type is not taken", "A media type that is not taken."),
     Problem("invalid_parameter", 422, "A parameter is wrong", "A wrong parameter."),

@@ -3,7 +3,8 @@
 ImgclsError
 ├── ImageError (ValueError)            the image that was handed in
 │   ├── ImageUndecodableError          not an image, corrupt, truncated, empty
-│   └── ImageTooLargeError             more bytes or pixels than allowed
+│   ├── ImageTooLargeError             more bytes or pixels than allowed
+│   └── ImageTooCostlyError            more work to decode than allowed
 ├── ArtifactError                      the .onnx file
 │   ├── ArtifactNotFoundError (FileNotFoundError)
 │   ├── ArtifactUnreadableError        ONNX Runtime cannot load it
@@ -62,6 +63,22 @@ class ImageTooLargeError(ImageError):
     def __init__(self, *, actual: int, limit: int, unit: str) -> None:
         self.actual, self.limit, self.unit = actual, limit, unit
         super().__init__(f"The image has {actual:,} {unit}; at most {limit:,} are allowed. Send a smaller image.")
+
+
+class ImageTooCostlyError(ImageError):
+    """Decoding the image takes more time or memory than is allowed.
+
+    Args:
+        limit: what it would exceed, such as "1 s of a processor".
+    """
+
+    code = "image_too_costly"
+
+    def __init__(self, limit: str) -> None:
+        self.limit = limit
+        super().__init__(
+            f"Decoding the image takes more than {limit}. Save it again as a plain JPEG or PNG, or send a smaller one."
+        )
 
 
 class ArtifactError(ImgclsError):

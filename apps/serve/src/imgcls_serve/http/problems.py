@@ -10,7 +10,7 @@ from typing import Final, cast
 import msgspec
 from fastapi.exceptions import RequestValidationError
 from imgcls_contract import PROBLEM_MEDIA_TYPE, PROBLEMS, ImageFault, Problem, ProblemDocument
-from imgcls_core.errors import ImageError, ImageTooLargeError
+from imgcls_core.errors import ImageError, ImageTooCostlyError, ImageTooLargeError
 from pydantic_core import ErrorDetails
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -48,6 +48,7 @@ _KINDS: Final[Mapping[type[Exception], Problem]] = {
     for kind, code in (
         (ImageError, "image_undecodable"),
         (ImageTooLargeError, "image_too_large"),
+        (ImageTooCostlyError, "image_too_costly"),
         (BodyTooLargeError, "body_too_large"),
         (BodyTooSlowError, "body_too_slow"),
         (UnsupportedMediaTypeError, "unsupported_media_type"),

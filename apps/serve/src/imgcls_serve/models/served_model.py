@@ -35,6 +35,7 @@ class ServedModel:
         provider: the provider that runs the graph: "cuda" or "cpu".
         provider_reason: one clause that says why this provider was taken.
         counters: what it has answered, warm-up, golden cases at load and tests of the deployment left out.
+        preprocessor: how images are decoded and shrunk, and within which limits.
         preprocess: encoded image or RGB pixels → RGB uint8 of the network's size; raises ImageError.
         predict: RGB uint8 [N, H, W, 3] → probabilities float32 [N, classes]; raises InferenceError.
         count: takes note of answers that are traffic, float32 [N, classes].
@@ -69,8 +70,7 @@ class ServedModel:
         self.provider_reason = classifier.provider_reason
         self.counters = AnswerCounters(len(self.metadata.classes), window_s=window_s)
         # The scheduler's threads call core and the counters themselves: nothing is passed on here.
-        self.preprocess: Callable[[ImageSource], PreparedImage] = ImagePreprocessor(
-            self.metadata.preprocessing, limits
-        ).prepare
+        self.preprocessor = ImagePreprocessor(self.metadata.preprocessing, limits)
+        self.preprocess: Callable[[ImageSource], PreparedImage] = self.preprocessor.prepare
         self.predict: Callable[[NDArray[np.uint8]], NDArray[np.float32]] = classifier.predict
         self.count: Callable[[NDArray[np.float32]], None] = self.counters.add

@@ -10,7 +10,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from imgcls_core.images.decode import ImageSource
-from imgcls_core.images.preprocess import PreparedImage
+from imgcls_core.images.preprocess import ImagePreprocessor, PreparedImage
 from numpy.typing import NDArray
 
 
@@ -28,6 +28,11 @@ class BatchModel(Protocol):
     @property
     def preprocess(self) -> Callable[[ImageSource], PreparedImage]:
         """Encoded image or pixels → RGB uint8 [H, W, 3] of one size for all images of this model."""
+        ...
+
+    @property
+    def preprocessor(self) -> ImagePreprocessor:
+        """The same, for a process that decodes apart."""
         ...
 
     @property
@@ -93,6 +98,7 @@ class Job:
         "decoded_s",
         "future",
         "is_counted",
+        "is_isolated",
         "model",
         "prepared",
         "source",
@@ -115,6 +121,7 @@ class Job:
         self.future = future
         self.submitted_s = now_s
         self.is_counted = is_counted
+        self.is_isolated = False  # whether a process of its own decodes it
         self.stage = Stage.WAITING
         self.prepared: PreparedImage | None = None
         self.waited_s = 0.0

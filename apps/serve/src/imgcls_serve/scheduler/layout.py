@@ -11,6 +11,8 @@ WIDE_MAX_BATCH = 32
 # Single-threaded inferences of larger batches lose the cache: a forced batch of 32 answered 2.7 times fewer images.
 _PARALLEL_MOST = 4
 
+_MOST_ISOLATED = 4
+
 
 @dataclass(frozen=True)
 class ThreadLayout:
@@ -23,6 +25,7 @@ class ThreadLayout:
         runners: threads that only infer.
         max_batch: most images in one inference.
         max_wait_ms: how long an inference may wait for its batch to fill, in ms.
+        isolated: processes that decode what is not ordinary, each with a thread that waits for it; 0 decodes all alike.
     """
 
     name: Literal["parallel", "wide"]
@@ -31,6 +34,7 @@ class ThreadLayout:
     runners: int
     max_batch: int
     max_wait_ms: float
+    isolated: int = 0
 
 
 def choose_layout(
@@ -50,7 +54,8 @@ def choose_layout(
         max_batch: 0 for the layout's own; "parallel" on a CPU takes no more than 4.
         max_wait_ms: see `ThreadLayout`.
     """
+    isolated = min(_MOST_ISOLATED, max(1, cpus // 2))
     if requested == "parallel" or (requested == "auto" and provider == "cpu"):
         most = min(max_batch, _PARALLEL_MOST) if provider == "cpu" else max_batch
-        return ThreadLayout("parallel", cpus, 0, 0, most or 1, max_wait_ms)
-    return ThreadLayout("wide", 0, cpus, 1, max_batch or WIDE_MAX_BATCH, max_wait_ms)
+        return ThreadLayout("parallel", cpus, 0, 0, most or 1, max_wait_ms, isolated)
+    return ThreadLayout("wide", 0, cpus, 1, max_batch or WIDE_MAX_BATCH, max_wait_ms, isolated)

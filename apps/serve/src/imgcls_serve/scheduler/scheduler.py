@@ -13,11 +13,14 @@ from functools import partial
 
 import numpy as np
 from imgcls_core.errors import InferenceError
-from imgcls_core.images.decode import ImageSource
+from imgcls_core.images.decode import PILLOW_MAX_PIXELS, ImageSource
 from imgcls_core.images.preprocess import PreparedImage
 from numpy.typing import NDArray
 
+from imgcls_serve.decoding.budget import PixelBudget
+from imgcls_serve.decoding.isolated import IsolatedDecoder
 from imgcls_serve.errors import DeadlinePassedError, NotReadyError, QueueFullError
+from imgcls_serve.scheduler.decode_work import DecodeWork
 from imgcls_serve.scheduler.job import BatchModel, Deadline, Job, JobResult, SchedulerObserver, Stage
 from imgcls_serve.scheduler.layout import ThreadLayout
 from imgcls_serve.scheduler.speed import Speed
@@ -39,6 +42,7 @@ class Scheduler:
     Args:
         layout: which threads there are.
         queue_size: most images accepted and unanswered.
+        budget: how many pixels may be decoded at a time.
         observer: is told of batches and drops.
         on_death: is called once if a worker dies; by then every waiting caller has got its error.
 
@@ -51,6 +55,7 @@ class Scheduler:
         layout: ThreadLayout,
         *,
         queue_size: int,
+        budget: PixelBudget | None = None,
         observer: SchedulerObserver | None = None,
         on_death: Callable[[BaseException], None] | None = None,
     ) -> None:
@@ -61,6 +66,9 @@ class Scheduler:
         self._on_death = on_death
         self._queue = WorkQueue(
             max_batch=layout.max_batch, max_wait_ms=layout.max_wait_ms, before_sleep=self._hand_over
+        )
+        self._decoding = DecodeWork(
+            self._queue, isolated=layout.isolated, budget=budget or PixelBudget(PILLOW_MAX_PIXELS)
         )
         self._outbox: deque[tuple[list[Job], list[JobResult]]] = deque()
         self._jobs: set[Job] = set()
@@ -75,6 +83,7 @@ class Scheduler:
             Role.BOTH: self.layout.all_round,
             Role.DECODE: self.layout.decoders,
             Role.INFER: self.layout.runners,
+            Role.ISOLATED: self.layout.isolated,
         }
         for role, count in roles.items():
             for number in range(count):
@@ -119,7 +128,7 @@ class Scheduler:
         """
         if self._death is not None:
             raise NotReadyError("A worker of the inference engine has died; restart the service.")
-        waiting = len(self._jobs)
+        waiting = len(self._jobs) - self._queue.waiting_isolated
         wait_s = waiting * self._speed.s_per_image * _CAUTION
         if waiting + images > self.queue_size:
             reason = f"{waiting} of at most {self.queue_size} images wait"
@@ -173,33 +182,25 @@ class Scheduler:
         job.release()
 
     def _work(self, role: Role) -> None:
+        isolated = IsolatedDecoder() if role is Role.ISOLATED else None
         try:
             while (work := self._queue.take(role)) is not None:
                 if isinstance(work, Job):
-                    self._decode(work)
+                    self._decode(work, isolated)
                 else:
                     self._infer(work)
         except BaseException as error:
             self._tell(self._die, error)
             raise
+        finally:
+            if isolated is not None:
+                isolated.close()
 
-    def _decode(self, job: Job) -> None:
-        job.stage = Stage.DECODING
-        started_s = time.perf_counter()
-        job.waited_s = started_s - job.submitted_s
-        source = job.source
-        if source is None:  # its caller has just left
-            return
+    def _decode(self, job: Job, isolated: IsolatedDecoder | None) -> None:
         try:
-            prepared = job.model.preprocess(source)
+            self._decoding.run(job, isolated)
         except Exception as error:  # noqa: BLE001 - it belongs to this image's caller, who gets it
             self._tell(_fail, [job], error)
-            return
-        job.decoded_s = time.perf_counter()
-        job.decode_s = job.decoded_s - started_s
-        job.source, job.prepared = None, prepared
-        job.stage = Stage.READY
-        self._queue.put_ready(job)
 
     def _infer(self, batch: list[Job]) -> None:
         jobs: list[Job] = []
@@ -256,7 +257,7 @@ class Scheduler:
                 self._deliver(*self._outbox.popleft())
 
     def _deliver(self, jobs: list[Job], answers: list[JobResult]) -> None:
-        self._speed.note(answers)
+        self._speed.note(answer for job, answer in zip(jobs, answers, strict=True) if not job.is_isolated)
         if self._observer is not None:
             self._observer.batch_ran(len(jobs))
         for job, answer in zip(jobs, answers, strict=True):

@@ -17,6 +17,7 @@ class Role(Enum):
     DECODE = "decode"
     INFER = "infer"
     BOTH = "both"
+    ISOLATED = "isolated"
 
 
 class WorkQueue:
@@ -38,6 +39,7 @@ class WorkQueue:
         self._max_wait_s = max_wait_ms / 1000
         self._encoded: deque[Job] = deque()
         self._ready: deque[Job] = deque()
+        self._isolated: deque[Job] = deque()
         self._closed = False
         lock = threading.Lock()
         self._sleepers = {role: threading.Condition(lock) for role in Role}
@@ -55,6 +57,12 @@ class WorkQueue:
             self._ready.append(job)
             self._wake(Role.INFER)
 
+    def put_isolated(self, job: Job) -> None:
+        """Adds a job that a process of its own has yet to decode."""
+        with self._lock:
+            self._isolated.append(job)
+            self._sleepers[Role.ISOLATED].notify()
+
     def close(self) -> None:
         """Makes every `take` return None from now on."""
         with self._lock:
@@ -63,9 +71,19 @@ class WorkQueue:
                 sleepers.notify_all()
 
     @property
+    def is_closed(self) -> bool:
+        """Whether nothing is given out any more."""
+        return self._closed
+
+    @property
     def waiting(self) -> int:
         """Jobs that wait for a worker, those included that nobody wants any more."""
         return len(self._encoded) + len(self._ready)
+
+    @property
+    def waiting_isolated(self) -> int:
+        """Jobs that wait for a process of their own."""
+        return len(self._isolated)
 
     def take(self, role: Role) -> Job | list[Job] | None:
         """Waits for work.
@@ -75,9 +93,14 @@ class WorkQueue:
         """
         with self._lock:
             while not self._closed:
+                if role is Role.ISOLATED:
+                    if (job := _next_wanted(self._isolated)) is not None:
+                        return job
+                    self._sleep(role, None)
+                    continue
                 if role is not Role.DECODE and (batch := self._take_batch(role)):
                     return batch
-                if role is not Role.INFER and (job := self._next_encoded()) is not None:
+                if role is not Role.INFER and (job := _next_wanted(self._encoded)) is not None:
                     return job
                 self._sleep(role, None)
             return None
@@ -118,13 +141,6 @@ class WorkQueue:
             self._ready.popleft()
         return bool(self._ready)
 
-    def _next_encoded(self) -> Job | None:
-        while self._encoded:
-            job = self._encoded.popleft()
-            if job.is_wanted:
-                return job
-        return None
-
     def _sleep(self, role: Role, timeout_s: float | None) -> None:
         self._before_sleep()
         self._sleepers[role].wait(timeout_s)
@@ -133,3 +149,11 @@ class WorkQueue:
         # One more piece of work needs one more worker. A layout has workers for both or workers of each kind.
         self._sleepers[role].notify()
         self._sleepers[Role.BOTH].notify()
+
+
+def _next_wanted(jobs: deque[Job]) -> Job | None:
+    while jobs:
+        job = jobs.popleft()
+        if job.is_wanted:
+            return job
+    return None

@@ -24,6 +24,10 @@ FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
 # Above twice its MAX_IMAGE_PIXELS Pillow refuses by itself (a process-wide setting that is left alone here).
 PILLOW_MAX_PIXELS: Final = 178_956_970
 
+# No JPEG has more.
+_MAX_SIDE_PX: Final = 65_535
+_ROWS_AT_A_TIME: Final = 64
+
 _EXIF_ORIENTATION: Final = 0x0112
 _UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -153,6 +157,9 @@ def _check_pixels(size: tuple[int, int], limits: DecodeLimits) -> None:
         raise ImageUndecodableError(f"it has {size[0]} × {size[1]} pixels")
     if pixels > limits.max_pixels:
         raise ImageTooLargeError(actual=pixels, limit=limits.max_pixels, unit="pixels")
+    if max(size) > _MAX_SIDE_PX:
+        # What a resize needs grows with the longest side, whatever the other one is.
+        raise ImageTooLargeError(actual=max(size), limit=_MAX_SIDE_PX, unit="pixels on a side")
 
 
 def _orientation(image: Image.Image) -> int:
@@ -180,10 +187,19 @@ def _to_rgb(image: Image.Image) -> Image.Image:
             f"its 32-bit samples (mode {image.mode}) have no fixed range; save it with 8 or 16 bits per channel"
         )
     if image.has_transparency_data:
-        rgba = image.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
+        return _over_white(image)
     return image.convert("RGB")
+
+
+def _over_white(image: Image.Image) -> Image.Image:
+    """Lays transparent pixels over white, some rows at a time: whole copies would take four times the memory."""
+    width, height = image.size
+    result = Image.new("RGB", image.size)
+    for top in range(0, height, _ROWS_AT_A_TIME):
+        rows = image.crop((0, top, width, min(height, top + _ROWS_AT_A_TIME))).convert("RGBA")
+        white = Image.new("RGBA", rows.size, (255, 255, 255, 255))
+        result.paste(Image.alpha_composite(white, rows).convert("RGB"), (0, top))
+    return result
 
 
 def _from_pixels(pixels: NDArray[np.uint8], limits: DecodeLimits) -> Image.Image:
