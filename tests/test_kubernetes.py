@@ -42,3 +42,36 @@ def test_a_pod_has_the_services_port_and_time_to_drain_and_nothing_it_does_not_n
     assert context["readOnlyRootFilesystem"] is True
     assert context["capabilities"] == {"drop": ["ALL"]}
     assert container["resources"]["requests"] == container["resources"]["limits"]
+
+
+RAYJOB = yaml.safe_load((ROOT / "deploy/kubernetes/rayjob.yaml").read_text())
+# Of KubeRay's RayJobSpec (ray.io/v1).
+RAYJOB_KEYS = {
+    *("entrypoint", "submissionMode", "shutdownAfterJobFinishes", "ttlSecondsAfterFinished", "backoffLimit"),
+    "rayClusterSpec",
+}
+
+
+def test_the_bulk_job_is_valid_and_its_command_is_one_that_the_program_takes():
+    """KubeRay's groups hold pods' templates; the rest are keys of its own."""
+    from imgcls_batch.commands.run import command
+
+    spec = RAYJOB["spec"]
+    assert set(spec) == RAYJOB_KEYS
+    cluster = spec["rayClusterSpec"]
+    assert set(cluster) == {"rayVersion", "headGroupSpec", "workerGroupSpecs"}
+    for group in (cluster["headGroupSpec"], *cluster["workerGroupSpecs"]):
+        manifest = {
+            "apiVersion": "v1",
+            "kind": "PodTemplate",
+            "metadata": {"name": "ray"},
+            "template": group["template"],
+        }
+        kubernetes_validate.validate(manifest, VERSION, strict=True)
+        container = group["template"]["spec"]["containers"][0]
+        assert container["resources"]["requests"] == container["resources"]["limits"]
+    program, subcommand, *arguments = spec["entrypoint"].split()
+    assert (program, subcommand) == ("imgcls-batch", "run")
+    options = command.make_context("run", arguments).params
+    assert options["ray"] == "auto"
+    assert options["provider"] == "cpu"

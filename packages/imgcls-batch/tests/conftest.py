@@ -101,7 +101,7 @@ def rows() -> Callable[..., list[dict]]:
 def finished(run_cli, folder: Path, model: Path, tmp_path_factory) -> Path:
     """The OUTPUT of an undisturbed run over the folder."""
     output = tmp_path_factory.mktemp("finished") / "out"
-    assert run_cli("run", folder, output, "--model", model, "--workers", 1).code == 0
+    assert run_cli("run", folder, output, "--model", model, "--workers", 1, "--no-report").code == 0
     return output
 
 

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -88,6 +89,17 @@ def test_what_was_picked_is_a_source(run_cli, finished, model, rows, tmp_path):
     assert run_cli("pick", finished, "--uncertain", 5, "--list", tmp_path / "list.csv").code == 0
     assert run_cli("run", tmp_path / "list.csv", tmp_path / "out", "--model", model, "--workers", 1).code == 0
     assert [row["code"] for row in rows(tmp_path / "out")] == [None] * 5
+
+
+def test_the_output_of_a_run_is_a_source_with_the_same_images(run_cli, folder, model, other_model, images, tmp_path):
+    before, after, source = tmp_path / "before", tmp_path / "after", tmp_path / "images"
+    shutil.copytree(folder / "red", source)
+    assert run_cli("run", source, before, "--model", model, "--workers", 1).code == 0
+    (source / "later.jpg").write_bytes(images["blue/blue-0.jpg"])
+    assert run_cli("run", before, after, "--model", other_model, "--workers", 1).code == 0
+    document = json.loads(run_cli("diff", before, after, "--json").out)
+    assert (document["is_same_manifest"], document["images"], document["only_after"]) == (True, 8, 0)
+    assert (before / "_imgcls/report.html").is_file(), "a run ends with its report"
 
 
 def test_an_output_without_rows_is_one_sentence(run_cli, tmp_path):

@@ -89,14 +89,14 @@ def test_a_bucket_that_fails_now_and_then_gives_the_same_rows_as_a_folder(
 ):
     bucket.put(str(folder), "images/in", recursive=True)
     store[0].is_failing = True
-    outcome = run_cli("run", "s3://images/in", "s3://images/out", "--model", model, "--workers", 1)
+    outcome = run_cli("run", "s3://images/in", "s3://images/out", "--model", model, "--workers", 1, "--no-report")
     store[0].is_failing = False
     assert outcome.code == 0, outcome.err
     found, expected = rows_in(bucket, "images/out"), rows(finished)
     for row in (*found, *expected):
         row["uri"] = row["uri"].removeprefix("s3://images/in/").removeprefix(f"{folder}/")
     assert found == expected
-    again = run_cli("run", "s3://images/in", "s3://images/out", "--model", model, "--workers", 1)
+    again = run_cli("run", "s3://images/in", "s3://images/out", "--model", model, "--workers", 1, "--no-report")
     assert "0 in this session" in again.out
 
 
@@ -108,7 +108,8 @@ def test_an_object_that_never_comes_is_a_row(run_cli, bucket, store, images, mod
     )
     store[0].is_failing = True
     outcome = run_cli(
-        *("run", "s3://images/list.txt", "s3://images/out"), *("--model", model, "--workers", 1, "--timeout", 3)
+        *("run", "s3://images/list.txt", "s3://images/out"),
+        *("--model", model, "--workers", 1, "--no-report", "--timeout", 3),
     )
     store[0].is_failing = False
     assert outcome.code == 0, outcome.err
@@ -119,7 +120,9 @@ def test_an_object_that_never_comes_is_a_row(run_cli, bucket, store, images, mod
 
 def test_a_shard_that_somebody_has_written_stays_as_it_is(run_cli, bucket, images, model):
     bucket.pipe_file("images/in/red.jpg", images["red/red-0.jpg"])
-    assert run_cli("run", "s3://images/in", "s3://images/out", "--model", model, "--workers", 1).code == 0
+    assert (
+        run_cli("run", "s3://images/in", "s3://images/out", "--model", model, "--workers", 1, "--no-report").code == 0
+    )
     from imgcls_batch.output.objects import open_output
 
     output = open_output("s3://images/out")

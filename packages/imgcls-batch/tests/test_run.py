@@ -67,19 +67,19 @@ def test_shards_that_are_gone_are_made_again_with_the_same_bytes(finished, run_c
     lost = sorted(output.glob("*.parquet"))[1]
     content = lost.read_bytes()
     lost.unlink()
-    assert run_cli("run", folder, output, "--model", model, "--workers", 1).code == 0
+    assert run_cli("run", folder, output, "--model", model, "--workers", 1, "--no-report").code == 0
     assert lost.read_bytes() == content
 
 
 def test_a_source_that_changes_does_not_change_a_run(finished, run_cli, images, folder, model, rows, tmp_path):
     source, output = tmp_path / "images", tmp_path / "out"
     shutil.copytree(folder / "red", source)
-    assert run_cli("run", source, output, "--model", model, "--workers", 1).code == 0
+    assert run_cli("run", source, output, "--model", model, "--workers", 1, "--no-report").code == 0
     for path in output.glob("*.parquet"):
         path.unlink()
     (source / "red-0.jpg").unlink()
     (source / "new.jpg").write_bytes(images["blue/blue-0.jpg"])
-    assert run_cli("run", source, output, "--model", model, "--workers", 1).code == 0
+    assert run_cli("run", source, output, "--model", model, "--workers", 1, "--no-report").code == 0
     found = {Path(row["uri"]).name: row["code"] for row in rows(output)}
     assert found == {f"red-{i}.jpg": None if i else "not_found" for i in range(8)}
 
@@ -99,7 +99,7 @@ def test_another_model_or_other_options_are_refused(finished, run_cli, folder, m
 def test_a_list_names_its_images(run_cli, folder, model, rows, write_list, tmp_path):
     listed = write_list(tmp_path / "list.csv", [f"{folder}/red/red-0.jpg", f"{folder}/gone.jpg", f"{folder}/red"])
     output = tmp_path / "out"
-    outcome = run_cli("run", listed, output, "--model", model, "--workers", 1, "--json")
+    outcome = run_cli("run", listed, output, "--model", model, "--workers", 1, "--no-report", "--json")
     assert outcome.code == 0
     assert [row["code"] for row in rows(output)] == [None, "not_found", "not_found"]
     events = [json.loads(line) for line in outcome.out.splitlines()]
@@ -109,7 +109,9 @@ def test_a_list_names_its_images(run_cli, folder, model, rows, write_list, tmp_p
 
 
 def test_a_run_that_goes_wrong_as_a_whole_ends(run_cli, folder, model, tmp_path):
-    outcome = run_cli("run", folder / "bad", tmp_path / "out", "--model", model, "--workers", 1, "--max-bad", "5%")
+    outcome = run_cli(
+        "run", folder / "bad", tmp_path / "out", "--model", model, "--workers", 1, "--no-report", "--max-bad", "5%"
+    )
     assert outcome.code == 1
     assert "5 of 5 images could not be answered (100.0%); --max-bad allows 5.0%" in outcome.err
 
@@ -148,7 +150,7 @@ def test_an_image_that_kills_its_worker_is_a_row_and_its_neighbours_are_answered
     deadly = f"http://127.0.0.1:{server.server_port}/deadly.jpg"
     listed = write_list(tmp_path / "list.csv", [*fine[:2], deadly, *fine[2:]])
     try:
-        outcome = run_cli("run", listed, tmp_path / "out", "--model", model, "--workers", 1)
+        outcome = run_cli("run", listed, tmp_path / "out", "--model", model, "--workers", 1, "--no-report")
     finally:
         server.shutdown()
         server.server_close()
@@ -164,7 +166,7 @@ def test_a_machine_that_answers_differently_writes_nothing(run_cli, folder, mode
     turned = structs.replace(first, top=(structs.replace(first.top[0], class_id=first.top[1].class_id), *first.top[1:]))
     wrong = tmp_path / "wrong.onnx"
     wrong.write_bytes(sealed_artifact(model.read_bytes(), structs.replace(metadata, golden=(turned, *others))))
-    outcome = run_cli("run", folder, tmp_path / "out", "--model", wrong, "--workers", 1)
+    outcome = run_cli("run", folder, tmp_path / "out", "--model", wrong, "--workers", 1, "--no-report")
     assert outcome.code == 4, outcome.err
     assert "This machine may not write" in outcome.err
     assert not list((tmp_path / "out").glob("*.parquet"))

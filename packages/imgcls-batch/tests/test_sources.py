@@ -28,7 +28,7 @@ def classify(run_cli, model, rows, tmp_path):
 
     def run(source: object, *options: object) -> list[dict]:
         output = tmp_path / "out"
-        outcome = run_cli("run", source, output, "--model", model, "--workers", 1, *options)
+        outcome = run_cli("run", source, output, "--model", model, "--workers", 1, "--no-report", *options)
         assert outcome.code == 0, outcome.err
         return rows(output)
 

@@ -47,6 +47,7 @@ class _Share(click.ParamType[float]):
 @click.option("--readers", type=click.IntRange(1), help="Threads of a worker that read ahead. [default: 2, remote 16]")
 @click.option("--max-batch", type=click.IntRange(1), help="Images in one inference. [default: 1; 32 on a GPU]")
 @click.option("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Execution provider.")
+@click.option("--report/--no-report", default=True, help="Write OUTPUT/_imgcls/report.html at the end.")
 @click.option("--json", "as_json", is_flag=True, help="Progress and result as JSON lines on standard output.")
 def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's own
     """Classify every image of SOURCE and write one row for each into the Parquet files of OUTPUT.

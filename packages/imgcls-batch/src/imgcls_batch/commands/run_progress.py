@@ -82,6 +82,10 @@ class JsonLines(_Lines):
         """Says what was done."""
         _print({"event": "ended", **_figures(counters)})
 
+    def reported(self, place: str) -> None:
+        """Says where the report is."""
+        _print({"event": "reported", "report": place})
+
 
 class TerminalLines(_Lines):
     """A bar where standard error is a terminal, a line every ten seconds elsewhere."""
@@ -138,6 +142,10 @@ class TerminalLines(_Lines):
             f"{counters.images:,} images have their rows; {counters.done:,} in this session, in "
             f"{counters.elapsed_s:,.1f} s ({_sentence(counters, with_left=False)})"
         )
+
+    def reported(self, place: str) -> None:
+        """Says where the report is."""
+        click.echo(f"report: {place}")
 
 
 def _sentence(counters: SessionCounters, *, with_left: bool = True) -> str:

@@ -19,6 +19,7 @@ from imgcls_batch.sources.places import protocol_of
 _LOCAL_READERS: Final = 2
 _REMOTE_READERS: Final = 16
 _GPU_BATCH: Final = 32
+_REPORT_FILE: Final = "_imgcls/report.html"
 
 
 def run_session(options: dict[str, Any], *, as_json: bool) -> None:
@@ -57,6 +58,21 @@ def run_session(options: dict[str, Any], *, as_json: bool) -> None:
             engine = ProcessPool(options["workers"] or (1 if on_gpu else allotted_cpus()), lines.under_way)
         run, counters = classify_source(request, engine, lines)
         lines.ended(run, counters)
+        if options["report"] and counters.done:
+            lines.reported(_write_report(request.output))
+
+
+def _write_report(url: str) -> str:
+    """Writes the page into OUTPUT; gives its place."""
+    # DuckDB and the drawing of pages are for this alone.
+    from imgcls_batch.analysis.answers import AnswerTables
+    from imgcls_batch.analysis.statistics import run_statistics
+    from imgcls_batch.analysis.statistics_page import statistics_page
+
+    tables = AnswerTables(rows=url)
+    output = tables.outputs["rows"]
+    output.replace(_REPORT_FILE, statistics_page(run_statistics(tables), tables).encode())
+    return f"{output.url}/{_REPORT_FILE}"
 
 
 def _note(text: str) -> None:

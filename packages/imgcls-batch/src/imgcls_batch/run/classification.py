@@ -13,15 +13,16 @@ from imgcls_core import OnnxClassifier
 from msgspec import structs
 
 from imgcls_batch.errors import SourceError
-from imgcls_batch.output.manifest import write_manifest
+from imgcls_batch.output.manifest import read_entries, write_manifest
 from imgcls_batch.output.objects import OutputObjects, open_output
 from imgcls_batch.output.run_document import ArtifactId, ManifestId, RowOptions, RunDocument, read_run, write_run
 from imgcls_batch.output.sessions import write_session
 from imgcls_batch.run.counters import SessionCounters
 from imgcls_batch.run.job import BatchJob, ShardOutcome
-from imgcls_batch.sources.entry import Entry
+from imgcls_batch.sources.entry import Entry, suffix
 from imgcls_batch.sources.listing import check_source, list_entries
-from imgcls_batch.sources.places import normal_place
+from imgcls_batch.sources.places import normal_place, protocol_of
+from imgcls_batch.sources.walk import is_pattern
 
 _TOP: Final = 5
 
@@ -126,11 +127,20 @@ def _begun(request: RunRequest, output: OutputObjects, observer: SessionObserver
     if existing is None:
         check_source(request.source)
         folder = f"_imgcls/manifest-{secrets.token_hex(4)}"
-        entries = _counted(list_entries(request.source, column=request.column), observer.listing)
+        entries = _counted(_entries(request), observer.listing)
         manifest = write_manifest(output, folder, entries, shard_size=request.shard_size)
         existing = write_run(output, structs.replace(asked, manifest=manifest))
     existing.check_same(asked, output.url)
     return existing
+
+
+def _entries(request: RunRequest) -> Iterator[Entry]:
+    """Lists the source; that of an earlier run's OUTPUT is its manifest, so that two models see the same images."""
+    if not is_pattern(request.source) and suffix(request.source) == "":
+        earlier = open_output(request.source) if protocol_of(request.source) not in {"http", "https"} else None
+        if earlier is not None and (run := read_run(earlier)) is not None:
+            return read_entries(earlier, run.manifest)
+    return list_entries(request.source, column=request.column)
 
 
 def _asked(request: RunRequest) -> RunDocument:
