@@ -15,6 +15,7 @@ import click
 
 from imgcls_cli.files import FileWriteError
 from imgcls_cli.group import load_command
+from imgcls_cli.printable import printable
 
 OK: Final = 0
 USAGE: Final = 2
@@ -116,7 +117,7 @@ class Program:
         return self._say(f"a bug of ours, {describe_bug(error)}. {advice}", BUG)
 
     def _say(self, sentence: str, exit_code: int) -> int:
-        click.echo(f"{self.name}: {sentence}", err=True)
+        click.echo(f"{self.name}: {printable(sentence)}", err=True)
         return exit_code
 
 

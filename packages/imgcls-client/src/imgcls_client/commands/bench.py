@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import msgspec
 from imgcls_cli.files import replace_file
+from imgcls_cli.printable import echo
 from imgcls_cli.terminal import show_time
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
@@ -79,18 +80,18 @@ def bench(
         if not encoded:
             raise SettingsError("The model carries no golden images; name some IMAGEs to send.")
         model = client.predict(encoded[0], top_k=top_k).model
-        click.echo(f"{plan_text(plan)}, {len(encoded)} images, {client.connection.url}", err=True)
+        echo(f"{plan_text(plan)}, {len(encoded)} images, {client.connection.url}", err=True)
         requests = [predict_call(each, top_k=top_k) for each in encoded]
         with show_time(warm_up_s + duration_s, "measuring"):
             load = LoadRun(client.connection, requests, plan).run()
         url = client.connection.url
     asked = {"concurrency": plan.concurrency, "rate": rate, "duration_s": duration_s, "warm_up_s": warm_up_s}
     if as_json:
-        click.echo(json.dumps({"url": url, "plan": asked, **msgspec.structs.asdict(load.figures())}, indent=2))
+        echo(json.dumps({"url": url, "plan": asked, **msgspec.structs.asdict(load.figures())}, indent=2))
     else:
-        click.echo(text_report(load, plan))
+        echo(text_report(load, plan))
     if earlier is not None:
-        click.echo(comparison(load.figures(), earlier), err=as_json)
+        echo(comparison(load.figures(), earlier), err=as_json)
     if html is not None:
         replace_file(html, html_page(load, plan, url, f"{model.name} (sha256 {model.sha256[:12]}…)"))
     if not load.answered:

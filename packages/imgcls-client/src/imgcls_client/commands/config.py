@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import click
+from imgcls_cli.printable import echo
 
 from imgcls_client.commands.connection_options import connection_options, settings_of, url_of
 from imgcls_client.settings import SETTINGS, config_path
@@ -31,10 +32,10 @@ def show(context: click.Context, as_json: bool) -> None:
     if as_json:
         values = {name: {"value": value, "from": source} for name, value, source in rows}
         document = {"file": str(path), "profile": settings.profile, "service": url_of(settings), "settings": values}
-        click.echo(json.dumps(document, indent=2, ensure_ascii=False))
+        echo(json.dumps(document, indent=2, ensure_ascii=False))
         return
-    click.echo(f"service: {url_of(settings)}")
-    click.echo(f"config file: {path}{'' if path.exists() else ' (not there)'}, profile: {settings.profile or 'none'}")
+    echo(f"service: {url_of(settings)}")
+    echo(f"config file: {path}{'' if path.exists() else ' (not there)'}, profile: {settings.profile or 'none'}")
     name_width, value_width = (max(len(row[column]) for row in rows) for column in (0, 1))
     for name, value, source in rows:
-        click.echo(f"{name:<{name_width}}  {value:<{value_width}}  {source}")
+        echo(f"{name:<{name_width}}  {value:<{value_width}}  {source}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from imgcls_cli.files import replace_file
+from imgcls_cli.printable import echo
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
 from imgcls_client.errors import SettingsError
@@ -38,7 +39,7 @@ def golden(context: click.Context, folder: Path | None, model: str | None) -> No
             replace_file(folder / name, case.image)
             name = str(folder / name)
         best = case.top[0]
-        click.echo(f"{name}  {best.class_id}  {best.label}  {best.probability:.2%}")
+        echo(f"{name}  {best.class_id}  {best.label}  {best.probability:.2%}")
 
 
 def _file_name(name: str, image: bytes) -> str:

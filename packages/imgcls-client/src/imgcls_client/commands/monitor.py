@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 from imgcls_cli.files import replace_file
+from imgcls_cli.printable import echo
 
 from imgcls_client.cerebrium.figures import platform_figures
 from imgcls_client.commands.connection_options import (
@@ -123,21 +124,21 @@ def monitor(
                 if run is not None:
                     run.log(figures_of(made.seen))
         except KeyboardInterrupt:
-            click.echo("imgcls-client: stopped watching.", err=True)
+            echo("imgcls-client: stopped watching.", err=True)
     context.exit(1 if is_wrong or was_alerted else 0)
 
 
 def _say(made: Pass, *, as_json: bool) -> None:
-    click.echo(json.dumps(pass_document(made), ensure_ascii=False) if as_json else pass_line(made))
+    echo(json.dumps(pass_document(made), ensure_ascii=False) if as_json else pass_line(made))
     for problem in made.problems:
-        click.echo(f"imgcls-client: {problem}.", err=True)
+        echo(f"imgcls-client: {problem}.", err=True)
 
 
 def _say_what_drift_lacks(made: Pass) -> None:
     """Tells who asked for a limit of drift why there is nothing to compare with."""
     if not made.seen.drift:
         lacks = "says nothing of its answers" if made.seen.live is None else "serves an artifact without a reference"
-        click.echo(f"imgcls-client: the service {lacks}, so --max-drift judges nothing.", err=True)
+        echo(f"imgcls-client: the service {lacks}, so --max-drift judges nothing.", err=True)
 
 
 def _last_good_s(watch: Watch) -> float | None:
@@ -183,5 +184,5 @@ def report(context: click.Context, since_s: float, html: Path, summary: Path | N
     if summary is not None:
         with summary.open("a", encoding="utf-8") as file:
             file.write(text)
-    click.echo(text, nl=False)
-    click.echo(f"Written to {html}.", err=True)
+    echo(text, nl=False)
+    echo(f"Written to {html}.", err=True)

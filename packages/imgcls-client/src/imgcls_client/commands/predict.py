@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import cast
 
 import click
+from imgcls_cli.printable import echo
 from imgcls_cli.terminal import show_items
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
@@ -71,7 +72,7 @@ def predict(
         finally:
             unfinished = len(to_do) - table.counters.answered - table.counters.failed
             if unfinished and output is not None:
-                click.echo(f"{unfinished} of {len(sources)} images are not done; go on with --resume.", err=True)
+                echo(f"{unfinished} of {len(sources)} images are not done; go on with --resume.", err=True)
         table.finish(time.perf_counter() - started)
     _report(table.counters, earlier, time.perf_counter() - started, spoken=len(sources) > 1)
     context.exit(1 if table.counters.failed + earlier.failed else 0)
@@ -93,7 +94,7 @@ def _width_of(sources: list[NamedImage]) -> int:
 def _report(counters: RunCounters, earlier: Earlier, elapsed_s: float, *, spoken: bool) -> None:
     models = [sha for sha in (earlier.model_sha256, *counters.model_sha256) if sha]
     if len(set(models)) > 1:
-        click.echo(f"imgcls-client: these answers come from {len(set(models))} different models.", err=True)
+        echo(f"imgcls-client: these answers come from {len(set(models))} different models.", err=True)
     if not spoken:
         return
     summary = counters.summary(elapsed_s)
@@ -101,4 +102,4 @@ def _report(counters: RunCounters, earlier: Earlier, elapsed_s: float, *, spoken
     before = f", {len(earlier.names)} from an earlier run" if earlier.names else ""
     calls = f"; a call took {summary['call_ms_median']:.0f} ms (median)" if counters.call_ms else ""
     rate = f" ({count / elapsed_s:.1f} a second)" if count else ""
-    click.echo(f"{count} images, {counters.failed} failed{before}: {elapsed_s:.1f} s{rate}{calls}", err=True)
+    echo(f"{count} images, {counters.failed} failed{before}: {elapsed_s:.1f} s{rate}{calls}", err=True)

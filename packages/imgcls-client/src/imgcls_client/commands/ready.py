@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import click
+from imgcls_cli.printable import echo
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
 from imgcls_client.commands.durations import DURATION
@@ -35,9 +36,9 @@ def ready(context: click.Context, wait_s: float | None, as_json: bool) -> None:
             "uptime_s": health.uptime_s,
             "versions": dict(health.versions),
         }
-        click.echo(json.dumps(document, indent=2))
+        echo(json.dumps(document, indent=2))
     elif readiness.ready and health.model is not None:
-        click.echo(f"ready  {health.model.name}  sha256 {health.model.sha256[:12]}  on {health.provider}")
+        echo(f"ready  {health.model.name}  sha256 {health.model.sha256[:12]}  on {health.provider}")
     else:
-        click.echo(f"not ready  {readiness.reason or 'no model'}")
+        echo(f"not ready  {readiness.reason or 'no model'}")
     context.exit(0 if readiness.ready else 1)

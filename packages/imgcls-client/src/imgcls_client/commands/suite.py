@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 from imgcls_cli.files import replace_file
+from imgcls_cli.printable import echo
 
 from imgcls_client.commands.connection_options import (
     anonymous_client,
@@ -177,19 +178,19 @@ def suite(
             checks = (*checks, *(check for _, each in more for check in each))
             asked = model_of(deployment)
             if asked is not None:
-                click.echo(f"{client.connection.url}: {asked.name}, sha256 {asked.sha256[:12] or 'unknown'}", err=True)
+                echo(f"{client.connection.url}: {asked.name}, sha256 {asked.sha256[:12] or 'unknown'}", err=True)
         results = show_while_running(checks, running) if not (as_json or not_ready) else list(running)
         run = SuiteRun(url=client.connection.url, model=model_of(deployment), results=tuple(results))
     if as_json:
-        click.echo(json.dumps(run.document(), indent=2, ensure_ascii=False))
+        echo(json.dumps(run.document(), indent=2, ensure_ascii=False))
     if junit is not None:
         replace_file(junit, junit_xml(run))
     if html is not None:
         replace_file(html, html_page(run))
     if not_ready is not None:
-        click.echo(f"imgcls-client: {run.url} is not ready: {not_ready.rstrip('.')}. No test was run.", err=True)
+        echo(f"imgcls-client: {run.url} is not ready: {not_ready.rstrip('.')}. No test was run.", err=True)
         context.exit(_NOT_READY)
-    click.echo(run.summary(), err=True)
+    echo(run.summary(), err=True)
     context.exit(0 if run.has_passed else 1)
 
 

@@ -9,7 +9,7 @@ from http import HTTPStatus
 from typing import TypeVar
 
 import msgspec
-from imgcls_contract import BatchReply, FailedImage, GoldenReply, Prediction, TimingMs, decode_batch
+from imgcls_contract import BatchReply, FailedImage, GoldenReply, Prediction, ReadyReply, TimingMs, decode_batch
 
 from imgcls_client.errors import (
     AccessDeniedError,
@@ -84,24 +84,19 @@ def read(answer: HttpAnswer, reply: type[_Reply], *, decode: Callable[[bytes], _
         UnexpectedAnswerError: the answer is not JSON, or not such a reply.
     """
     try:
+        if not 200 <= answer.status < 300:
+            raise msgspec.ValidationError("an answer comes with a status from 200 to 299")
         return msgspec.json.decode(answer.body, type=reply) if decode is None else decode(answer.body)
     except (msgspec.ValidationError, binascii.Error) as error:
         what = str(error)
+    except RecursionError:
+        what = "its JSON is nested too deeply"
     except (msgspec.DecodeError, UnicodeDecodeError):
         found = answer.headers.get("content-type") or "no content type"
         what = f"the answer should be JSON and is {found}, {len(answer.body)} bytes"
     raise UnexpectedAnswerError(
         f"The service answered {answer.status}, but {what}.", status=answer.status, request_id=answer.request_id
     )
-
-
-def json_object(answer: HttpAnswer) -> dict[str, object]:
-    """Gives a successful answer that has no type in the contract.
-
-    Raises:
-        UnexpectedAnswerError: it is not JSON, or not an object.
-    """
-    return read(answer, dict[str, object])
 
 
 def read_prediction(answer: HttpAnswer) -> TimedPrediction:
@@ -180,6 +175,7 @@ def read_readiness(answer: HttpAnswer) -> Readiness:
         RefusedError: something other than 503.
     """
     if answer.status < 400:
+        read(answer, ReadyReply)
         return Readiness(ready=True)
     problem = refusal(answer)
     if isinstance(problem, UnavailableError):
@@ -192,7 +188,7 @@ def refusal(answer: HttpAnswer) -> RefusedError:
     # Routers before a service have documents of their own, so nothing is asked of this one.
     try:
         problem = msgspec.json.decode(answer.body, type=dict[str, object])
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problem = {}
     code, request_id = problem.get("code"), problem.get("request_id")
     detail = problem.get("detail") or problem.get("title") or problem.get("message")

@@ -12,7 +12,7 @@ from typing import Self, Unpack
 import httpx
 from imgcls_contract import GoldenReply, HealthReply, ModelReply, ModelsReply
 
-from imgcls_client.errors import ImgclsClientError, RefusedError
+from imgcls_client.errors import AnswerTimeoutError, ImgclsClientError, RefusedError
 from imgcls_client.http.answers import (
     HttpAnswer,
     Readiness,
@@ -72,9 +72,22 @@ class AsyncImgclsClient:
 
     async def exchange(self, call: Call) -> HttpAnswer:
         """Sends once and gives back whatever answer comes, errors included."""
-        with self.connection.in_our_words(call):
-            started = time.perf_counter()
-            return self.connection.answered(await self._http.request(**self.connection.request(call)), started)
+        started = time.perf_counter()
+        total_s = self.connection.total_s()
+        try:
+            with self.connection.in_our_words(call):
+                async with (
+                    asyncio.timeout(total_s),
+                    self._http.stream(**self.connection.request(call)) as response,
+                ):
+                    body = self.connection.body(response, started)
+                    async for part in response.aiter_raw():
+                        body.add(part)
+        except TimeoutError as error:
+            if isinstance(error, AnswerTimeoutError):
+                raise
+            raise AnswerTimeoutError(self.connection.url, total_s, call=f"{call.method} {call.path}") from error
+        return body.answer()
 
     async def send(self, call: Call) -> HttpAnswer:
         """Sends, tries passing failures again, and gives back a successful answer."""

@@ -37,6 +37,7 @@ from imgcls_client.http.calls import (
     read_image,
 )
 from imgcls_client.http.connection import DEFAULT_URL, ClientOptions, Connection
+from imgcls_client.http.deadline import limit_total_time, total_time
 
 
 class ImgclsClient:
@@ -55,6 +56,7 @@ class ImgclsClient:
         self._http = httpx.Client(
             headers=self.connection.all_headers(), limits=self.connection.limits(), transport=transport
         )
+        limit_total_time(self._http)
 
     def __enter__(self) -> Self:
         return self
@@ -75,9 +77,16 @@ class ImgclsClient:
             UnreachableError: no connection, or it broke.
             AnswerTimeoutError: connected, but no answer in time.
         """
-        with self.connection.in_our_words(call):
-            started = time.perf_counter()
-            return self.connection.answered(self._http.request(**self.connection.request(call)), started)
+        started = time.perf_counter()
+        with (
+            self.connection.in_our_words(call),
+            total_time(self.connection.total_s()),
+            self._http.stream(**self.connection.request(call)) as response,
+        ):
+            body = self.connection.body(response, started)
+            for part in response.iter_raw():
+                body.add(part)
+        return body.answer()
 
     def send(self, call: Call) -> HttpAnswer:
         """Sends, tries passing failures again, and gives back a successful answer.

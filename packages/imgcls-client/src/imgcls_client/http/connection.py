@@ -12,7 +12,13 @@ from typing import TypedDict, cast
 
 import httpx
 
-from imgcls_client.errors import AnswerTimeoutError, ImgclsClientError, SettingsError, UnreachableError
+from imgcls_client.errors import (
+    AnswerTimeoutError,
+    ImgclsClientError,
+    SettingsError,
+    UnexpectedAnswerError,
+    UnreachableError,
+)
 from imgcls_client.http.answers import HttpAnswer
 from imgcls_client.http.calls import Call
 from imgcls_client.http.retry_policy import RetryPolicy, Timeouts
@@ -47,6 +53,10 @@ class _Request(TypedDict):
     headers: dict[str, str]
     content: bytes | None
     timeout: httpx.Timeout
+
+
+# The golden images of a large model, or the whole vectors of a batch, are far below.
+LONGEST_ANSWER_BYTES = 64 * 2**20
 
 
 @dataclass
@@ -103,7 +113,9 @@ class Connection:
 
     def all_headers(self) -> dict[str, str]:
         """Gives the headers of every call."""
-        return {"user-agent": f"imgcls-client/{version('imgcls-client')}", **self.headers}
+        # Answers come as they are: a small compressed one could become gigabytes.
+        fixed = {"user-agent": f"imgcls-client/{version('imgcls-client')}", "accept-encoding": "identity"}
+        return {**fixed, **self.headers}
 
     def wait_s(self) -> float:
         """Says how long the next answer may take, in seconds."""
@@ -127,16 +139,13 @@ class Connection:
         """Gives the full address of a call."""
         return self.url + call.path
 
-    def answered(self, response: httpx.Response, started: float) -> HttpAnswer:
-        """Takes in an answer."""
-        now = time.perf_counter()
-        self.last_answer_at = time.monotonic()
-        return HttpAnswer(
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            body=response.content,
-            call_ms=(now - started) * 1000,
-        )
+    def total_s(self) -> float:
+        """Says how long the next call may take in all, in seconds, so that no trickle of bytes holds it for ever."""
+        return self.timeouts.connect_s + 2 * self.wait_s()
+
+    def body(self, response: httpx.Response, started: float) -> BoundedBody:
+        """Gives a place for an answer's body that takes neither too many bytes nor too long."""
+        return BoundedBody(self, response, started)
 
     @contextmanager
     def in_our_words(self, call: Call | None = None) -> Generator[None]:
@@ -158,6 +167,57 @@ class Connection:
             raise UnreachableError(self.url, _reason_of(error)) from error
         except httpx.InvalidURL as error:
             raise SettingsError(f"The address {self.url!r} cannot be used: {error}.") from error
+
+
+class BoundedBody:
+    """Takes an answer's bytes as they come.
+
+    Args:
+        connection: whose limits hold.
+        response: status and headers.
+        started: of the call, as `time.perf_counter` counts.
+
+    Raises:
+        UnexpectedAnswerError: the answer is compressed, although that was not asked for.
+    """
+
+    def __init__(self, connection: Connection, response: httpx.Response, started: float) -> None:
+        self._connection, self._response, self._started = connection, response, started
+        self._limit_s = connection.total_s()
+        self._bytes = bytearray()
+        if response.headers.get("content-encoding", "identity").lower() != "identity":
+            raise self._refused(f"it is compressed ({response.headers['content-encoding']}), which nobody asked for")
+
+    def add(self, part: bytes) -> None:
+        """Takes a part.
+
+        Raises:
+            UnexpectedAnswerError: the answer is longer than any of imgcls.
+            AnswerTimeoutError: it has taken too long already.
+        """
+        self._bytes += part
+        if len(self._bytes) > LONGEST_ANSWER_BYTES:
+            raise self._refused(f"its body is longer than {LONGEST_ANSWER_BYTES >> 20} MiB")
+        if time.perf_counter() - self._started > self._limit_s:
+            raise AnswerTimeoutError(self._connection.url, self._limit_s, call="the whole of a call")
+
+    def answer(self) -> HttpAnswer:
+        """Gives the whole answer."""
+        now = time.perf_counter()
+        self._connection.last_answer_at = time.monotonic()
+        return HttpAnswer(
+            status=self._response.status_code,
+            headers={name.lower(): value for name, value in self._response.headers.items()},
+            body=bytes(self._bytes),
+            call_ms=(now - self._started) * 1000,
+        )
+
+    def _refused(self, why: str) -> UnexpectedAnswerError:
+        return UnexpectedAnswerError(
+            f"The service answered {self._response.status_code}, but {why}.",
+            status=self._response.status_code,
+            request_id=self._response.headers.get("x-request-id"),
+        )
 
 
 def _reason_of(error: httpx.TransportError) -> str:

@@ -12,6 +12,8 @@ from typing import cast
 
 import httptools
 
+from imgcls_client.http.connection import LONGEST_ANSWER_BYTES
+
 
 class BrokenAnswerError(ConnectionError):
     """The connection ended in the middle of an answer, or what came is not HTTP."""
@@ -79,6 +81,8 @@ class Wire(asyncio.Protocol):
     def on_body(self, body: bytes) -> None:
         """Takes a part of the body."""
         self._body += body
+        if len(self._body) > LONGEST_ANSWER_BYTES:
+            raise ValueError(f"its body is longer than {LONGEST_ANSWER_BYTES >> 20} MiB")
 
     def on_message_complete(self) -> None:
         """Ends the call that is waiting; interim answers (1xx) end none."""

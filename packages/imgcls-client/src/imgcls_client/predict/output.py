@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TextIO
 
+from imgcls_cli.printable import echo, printable
+
 from imgcls_client.errors import SettingsError
 from imgcls_client.predict.classification import ImageOutcome
 from imgcls_client.predict.rows import CSV_COLUMNS, csv_row, human_row, json_row
@@ -84,13 +86,13 @@ class PredictionOutput:
         elif self.form == "quiet" and outcome.prediction is not None:
             self.line(str(outcome.prediction.class_id))
         elif self.form == "quiet":
-            sys.stderr.write(f"imgcls-client: {human_row(outcome, name_width=0, top_k=1)}\n")
+            echo(f"imgcls-client: {human_row(outcome, name_width=0, top_k=1)}", err=True)
         else:
             self.line(human_row(outcome, name_width=self.name_width, top_k=self.top_k))
 
     def line(self, text: str) -> None:
         """Writes a line at once: whoever reads along, or kills the run, has all that was answered."""
-        self.stream.write(text + "\n")
+        self.stream.write(printable(text) + "\n")
         self.stream.flush()
 
     def finish(self, elapsed_s: float) -> None:

@@ -68,15 +68,20 @@ def human_row(outcome: ImageOutcome, *, name_width: int, top_k: int) -> str:
     return "\n".join(lines)
 
 
+def _harmless(cell: str) -> str:
+    """Keeps a spreadsheet from taking a cell for a formula."""
+    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) and cell != "-" else cell
+
+
 def csv_row(outcome: ImageOutcome) -> list[str]:
     """Gives the outcome as cells in the order of `CSV_COLUMNS`."""
     prediction = outcome.prediction
     if prediction is None:
-        return [outcome.source, "", "", "", "", _short_reason(outcome.error)]
+        return [_harmless(outcome.source), "", "", "", "", _harmless(_short_reason(outcome.error))]
     return [
-        outcome.source,
+        _harmless(outcome.source),
         str(prediction.class_id),
-        prediction.label,
+        _harmless(prediction.label),
         repr(prediction.probability),
         f"{prediction.call_ms:.3f}",
         "",

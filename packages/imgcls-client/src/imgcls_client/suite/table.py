@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from imgcls_cli.printable import printable
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -48,7 +49,7 @@ def show_while_running(checks: Sequence[Check], results: Iterable[Result]) -> li
                 result.check.name,
                 Text(result.outcome, style=_STYLES[result.outcome]),
                 f"{result.elapsed_s * 1000:.0f} ms",
-                Text(result.detail),
+                Text(printable(result.detail)),
             )
             screen.print(row)
             status.update(_running_text(checks, done))

@@ -8,7 +8,7 @@ import msgspec
 from imgcls_contract import GoldenReply, HealthReply, ModelsReply, ReadyReply
 
 from imgcls_client.errors import UnexpectedAnswerError
-from imgcls_client.http.answers import json_object, read, read_prediction, refusal
+from imgcls_client.http.answers import read, read_prediction, refusal
 from imgcls_client.http.calls import HEALTH, MODELS, OPENAPI, READY, Call, golden_call, predict_call
 from imgcls_client.suite.check import Check, CheckFailedError, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import shorten
@@ -52,6 +52,12 @@ def _contract_kept(deployment: Deployment) -> str:
     return "as agreed: /health, /ready, /golden, /predict"
 
 
+class _WithRequestId(msgspec.Struct):
+    """What an answer and a problem document have in common."""
+
+    request_id: str
+
+
 class _Tensor(msgspec.Struct):
     name: str
     datatype: str
@@ -87,7 +93,10 @@ def _request_id_echoed(deployment: Deployment) -> str:
         answer = deployment.exchange(named)
         found = answer.request_id or ""
         require(bool(found), f"{what} has no X-Request-Id")
-        body_id = json_object(answer).get("request_id")
+        try:
+            body_id = msgspec.json.decode(answer.body, type=_WithRequestId).request_id
+        except msgspec.DecodeError as error:
+            raise CheckFailedError(f"{what} has no id in its body: {error}") from error
         require(body_id == found, f"{what} has the id {found!r} in its header and {body_id!r} in its body")
         is_known = found == _REQUEST_ID or deployment.options.is_behind_router
         require(is_known, f"{what} has the id {found!r} although {_REQUEST_ID!r} was sent")
