@@ -43,7 +43,7 @@ def service(running):
 
 @pytest.fixture
 def send():
-    """Sends colours as a caller would, 50 pictures of one pixel in a request."""
+    """Sends colours as a caller would, 50 images of one pixel in a request."""
 
     def ask(service, colours) -> None:
         for start in range(0, len(colours), 50):
@@ -116,9 +116,7 @@ def test_another_mix_of_classes_is_found_told_and_recovered_from(service, send, 
     assert [(each["rule"], each["state"]) for each in states] == [("drift", "broken"), ("drift", "recovered")]
 
 
-def test_pictures_that_the_model_is_unsure_of_are_found_although_the_classes_are_the_same(
-    service, send, traffic, watch
-):
+def test_images_that_the_model_is_unsure_of_are_found_although_the_classes_are_the_same(service, send, traffic, watch):
     send(service, traffic(ENOUGH, 1, strongest=0.5))
     code, seen = watch(service)
     assert code == 1

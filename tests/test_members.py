@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import tomllib
 from collections import defaultdict
 from importlib.metadata import metadata
@@ -79,6 +80,20 @@ def test_a_public_class_name_is_defined_once() -> None:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(path.relative_to(ROOT).as_posix())
     assert {name: where for name, where in places.items() if len(where) > 1} == {}
+
+
+def test_a_thing_has_the_name_that_the_glossary_gives_it() -> None:
+    """Words that stood for an image, a user, progress, a hint … before each had one name."""
+    replaced = re.compile(
+        r"\bpersons?\b|narrator|way_on|carry_out|stranger_|open_up|_thaw|judging|tally", re.IGNORECASE
+    )
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in SOURCES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+        if replaced.search(line)
+    ]
+    assert found == []
 
 
 def test_no_folder_holds_more_modules_than_a_reader_can_survey() -> None:

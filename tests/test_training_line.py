@@ -82,7 +82,7 @@ def test_the_artifact_knows_what_its_model_was_trained_and_evaluated_for(imgcls,
     assert imgcls("convert", "verify", converted, "--model", run).returncode == 0
 
 
-def test_int8_of_a_trained_model_is_calibrated_on_pictures_of_its_own(imgcls, run, tmp_path):
+def test_int8_of_a_trained_model_is_calibrated_on_images_of_its_own(imgcls, run, tmp_path):
     images, _ = pixels(list(CLASSES.values()), 96, 7)
     for i, image in enumerate(images.astype(np.uint8)):
         Image.fromarray(image).save(tmp_path / f"{i:03}.png")
@@ -104,7 +104,7 @@ def test_a_published_model_is_served_and_its_drift_shows(imgcls, converted, data
 
 
 def drift_after(service, colours, *, seed):
-    """Sends 300 pictures in these colours and gives the figures of the drift since the start."""
+    """Sends 300 images in these colours and gives the figures of the drift since the start."""
     for image in pixels(colours, 300, seed)[0].astype(np.uint8):
         encoded = io.BytesIO()
         Image.fromarray(image).save(encoded, "PNG")

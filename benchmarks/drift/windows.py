@@ -42,7 +42,7 @@ class Asked:
         self._http.post(f"/models/{NAME}/load").raise_for_status()
 
     def send(self, colours: Any) -> None:  # noqa: ANN401 - an array of uint8 [N, 3]
-        """Sends pictures of one pixel each."""
+        """Sends images of one pixel each."""
         for start in range(0, len(colours), PART):
             part = colours[start : start + PART]
             tensor = {"name": "images", "datatype": "UINT8", "shape": [len(part), 1, 1, 3]}

@@ -1,4 +1,4 @@
-"""The images that are most worth a person's look: those of which the model is least certain, of every class some."""
+"""The images that are most worth a look: those of which the model is least certain, of every class some."""
 
 from __future__ import annotations
 
