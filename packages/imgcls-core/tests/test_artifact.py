@@ -1,21 +1,25 @@
+from __future__ import annotations
+
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from imgcls_core import ArtifactError, ArtifactMetadata, ReferenceDistribution
+from imgcls_core import ArtifactError, ArtifactMetadata, OnnxClassifier, ReferenceDistribution
 from imgcls_core.errors import ArtifactMetadataError, ArtifactSchemaError
 from msgspec import structs
 
 
 @pytest.fixture
-def props(colours):
+def props(colours: OnnxClassifier) -> dict[str, str]:
     return colours.metadata.to_props()
 
 
-def test_metadata_survives_a_round_trip(colours, props):
+def test_metadata_survives_a_round_trip(colours: OnnxClassifier, props: dict[str, str]) -> None:
     assert ArtifactMetadata.from_props(props, path="x.onnx") == colours.metadata
 
 
-def test_every_value_is_json_under_an_imgcls_key(props):
+def test_every_value_is_json_under_an_imgcls_key(props: dict[str, str]) -> None:
     assert set(props) == {
         f"imgcls.{key}" for key in ("schema", "name", "classes", "preprocessing", "source", "parity", "golden")
     }
@@ -23,21 +27,21 @@ def test_every_value_is_json_under_an_imgcls_key(props):
         json.loads(text)
 
 
-def test_keys_of_other_tools_are_ignored(colours, props):
+def test_keys_of_other_tools_are_ignored(colours: OnnxClassifier, props: dict[str, str]) -> None:
     assert ArtifactMetadata.from_props({**props, "author": "somebody"}, path="x.onnx") == colours.metadata
 
 
-def test_a_model_without_metadata_is_refused_with_the_command_that_makes_one():
+def test_a_model_without_metadata_is_refused_with_the_command_that_makes_one() -> None:
     with pytest.raises(ArtifactMetadataError, match=r"carries no imgcls.* metadata.*`imgcls-convert`"):
         ArtifactMetadata.from_props({"author": "somebody"}, path="x.onnx")
 
 
-def test_a_newer_schema_is_refused_with_both_numbers(props):
+def test_a_newer_schema_is_refused_with_both_numbers(props: dict[str, str]) -> None:
     with pytest.raises(ArtifactSchemaError, match="schema 2; this imgcls-core reads schema 1"):
         ArtifactMetadata.from_props({**props, "imgcls.schema": "2"}, path="x.onnx")
 
 
-def with_value(props, key, change):
+def with_value(props: dict[str, str], key: str, change: Callable[[Any], Any]) -> dict[str, str]:
     content = json.loads(props[f"imgcls.{key}"])
     return {**props, f"imgcls.{key}": json.dumps(change(content))}
 
@@ -55,20 +59,20 @@ def with_value(props, key, change):
         ("golden", lambda g: [{**g[0], "image_base64": "A" * 3_000_000}], "at most 2,000,000"),
     ],
 )
-def test_a_wrong_value_is_named(props, key, change, named):
+def test_a_wrong_value_is_named(props: dict[str, str], key: str, change: Callable[[Any], Any], named: str) -> None:
     with pytest.raises(ArtifactMetadataError, match=named):
         ArtifactMetadata.from_props(with_value(props, key, change), path="x.onnx")
 
 
 @pytest.mark.parametrize("text", ["", "{", "nonsense", "1"])
-def test_a_damaged_value_is_an_artifact_error(props, text):
+def test_a_damaged_value_is_an_artifact_error(props: dict[str, str], text: str) -> None:
     for key in ("imgcls.classes", "imgcls.preprocessing", "imgcls.golden"):
         with pytest.raises(ArtifactError):
             ArtifactMetadata.from_props({**props, key: text}, path="x.onnx")
 
 
 @pytest.fixture
-def reference():
+def reference() -> ReferenceDistribution:
     """As evaluation measures it: eight classes, twenty bins."""
     return ReferenceDistribution(
         images=400,
@@ -78,14 +82,18 @@ def reference():
     )
 
 
-def test_a_reference_distribution_survives_a_round_trip(colours, reference):
+def test_a_reference_distribution_survives_a_round_trip(
+    colours: OnnxClassifier, reference: ReferenceDistribution
+) -> None:
     metadata = structs.replace(colours.metadata, reference=reference)
     props = metadata.to_props()
     assert json.loads(props["imgcls.reference"])["images"] == 400
     assert ArtifactMetadata.from_props(props, path="x.onnx") == metadata
 
 
-def test_an_artifact_without_a_reference_distribution_is_as_good_as_before(colours, props):
+def test_an_artifact_without_a_reference_distribution_is_as_good_as_before(
+    colours: OnnxClassifier, props: dict[str, str]
+) -> None:
     assert "imgcls.reference" not in props
     assert ArtifactMetadata.from_props(props, path="x.onnx").reference is None
 
@@ -104,7 +112,9 @@ def test_an_artifact_without_a_reference_distribution_is_as_good_as_before(colou
         ("entropy_shares", "wide", r"\$\.reference\.entropy_shares"),
     ],
 )
-def test_a_wrong_reference_distribution_is_refused_by_name(colours, reference, name, value, named):
+def test_a_wrong_reference_distribution_is_refused_by_name(
+    colours: OnnxClassifier, reference: ReferenceDistribution, name: str, value: Any, named: str
+) -> None:
     props = structs.replace(colours.metadata, reference=reference).to_props()
     wrong = with_value(props, "reference", lambda content: {**content, name: value})
     with pytest.raises(ArtifactMetadataError, match=named) as refused:
@@ -112,7 +122,7 @@ def test_a_wrong_reference_distribution_is_refused_by_name(colours, reference, n
     assert "reference" in str(refused.value)
 
 
-def test_a_missing_key_is_named(props):
+def test_a_missing_key_is_named(props: dict[str, str]) -> None:
     del props["imgcls.parity"]
     with pytest.raises(ArtifactMetadataError, match=r"lacks imgcls\.parity"):
         ArtifactMetadata.from_props(props, path="x.onnx")

@@ -1,4 +1,9 @@
+from __future__ import annotations
+
 import hashlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -12,27 +17,30 @@ from imgcls_core.errors import (
     ArtifactUnreadableError,
 )
 from imgcls_core.inference.top_k import top_k
+from numpy.typing import NDArray
 from onnx import TensorProto, helper
+
+Changed = Callable[[Callable[[onnx.ModelProto], object]], Path]
 
 RGB = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "yellow": (255, 255, 0), "white": (255, 255, 255)}
 
 
-def plain(colour, height=40, width=50):
+def plain(colour: tuple[int, int, int], height: int = 40, width: int = 50) -> NDArray[np.uint8]:
     return np.full((height, width, 3), colour, np.uint8)
 
 
 @pytest.mark.parametrize("label", RGB)
-def test_colours_are_named(colours, label):
+def test_colours_are_named(colours: OnnxClassifier, label: str) -> None:
     assert colours.top_k(colours.predict(plain(RGB[label]))[0], 1)[0].label == label
 
 
-def test_swapped_channels_flip_the_answer(colours):
+def test_swapped_channels_flip_the_answer(colours: OnnxClassifier) -> None:
     """The network sees RGB: the same bytes read as BGR are another colour."""
     red = plain(RGB["red"])
     assert colours.top_k(colours.predict(red[..., ::-1].copy())[0], 1)[0].label == "blue"
 
 
-def test_rows_are_probabilities(colours):
+def test_rows_are_probabilities(colours: OnnxClassifier) -> None:
     batch = np.random.default_rng(0).integers(0, 256, (5, 60, 33, 3), dtype=np.uint8)
     probabilities = colours.predict(batch)
     assert probabilities.shape == (5, 8)
@@ -40,7 +48,9 @@ def test_rows_are_probabilities(colours):
     np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-6)
 
 
-def test_images_of_any_size_shrunk_by_core_answer_in_a_batch_as_each_does_alone_in_the_graph(colours):
+def test_images_of_any_size_shrunk_by_core_answer_in_a_batch_as_each_does_alone_in_the_graph(
+    colours: OnnxClassifier,
+) -> None:
     """Bit for bit: this is what lets a server batch images of different origin."""
     preprocess = ImagePreprocessor(colours.metadata.preprocessing)
     rng = np.random.default_rng(2)
@@ -52,14 +62,14 @@ def test_images_of_any_size_shrunk_by_core_answer_in_a_batch_as_each_does_alone_
         assert np.array_equal(colours.predict(batch), alone[:count])
 
 
-def test_top_k_is_sorted_and_ties_go_to_the_lower_class(colours):
+def test_top_k_is_sorted_and_ties_go_to_the_lower_class(colours: OnnxClassifier) -> None:
     probabilities = np.array([0.1, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32)
     assert [p.class_id for p in colours.top_k(probabilities, 4)] == [1, 2, 0, 3]
     assert len(colours.top_k(probabilities, 8)) == 8
 
 
 @pytest.mark.parametrize("k", [0, -1, 9])
-def test_top_k_outside_the_classes_is_refused(colours, k):
+def test_top_k_outside_the_classes_is_refused(colours: OnnxClassifier, k: int) -> None:
     with pytest.raises(ValueError, match=f"k is {k}; the artifact has 8 classes"):
         colours.top_k(np.full(8, 0.125, np.float32), k)
 
@@ -73,13 +83,13 @@ def test_top_k_outside_the_classes_is_refused(colours, k):
         np.zeros((0, 4, 4, 3), np.uint8),
     ],
 )
-def test_anything_but_rgb_uint8_is_refused(colours, images):
+def test_anything_but_rgb_uint8_is_refused(colours: OnnxClassifier, images: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match="RGB images are uint8"):
         colours.predict(images)
 
 
 @pytest.mark.parametrize("classes", [12, 1000])
-def test_top_k_is_the_start_of_all_classes_in_order_however_many_are_named(classes):
+def test_top_k_is_the_start_of_all_classes_in_order_however_many_are_named(classes: int) -> None:
     source = np.random.default_rng(7)
     names = [ClassInfo(i, f"thing {i}") for i in range(classes)]
     vectors = [source.dirichlet(np.full(classes, 0.1)).astype(np.float32), np.full(classes, 1 / classes, np.float32)]
@@ -98,15 +108,15 @@ class _Uniform:
 
     provider, provider_reason, classes = "cpu", "asked for", 8
 
-    def __init__(self):
+    def __init__(self) -> None:
         self.sizes = []
 
-    def run(self, images):
+    def run(self, images: NDArray[Any]) -> NDArray[np.float32]:
         self.sizes.append(len(images))
         return np.full((len(images), 8), 0.125, np.float32)
 
 
-def test_another_runtime_answers_in_place_of_onnx_runtime(colours, colours_path):
+def test_another_runtime_answers_in_place_of_onnx_runtime(colours: OnnxClassifier, colours_path: Path) -> None:
     runtime = _Uniform()
     classifier = OnnxClassifier(colours_path, runtime=runtime)
     assert classifier.predict(np.zeros((3, 4, 4, 3), np.uint8)).tolist() == [[0.125] * 8] * 3
@@ -115,11 +125,11 @@ def test_another_runtime_answers_in_place_of_onnx_runtime(colours, colours_path)
         classifier.check_golden()
 
 
-def test_the_file_is_identified_by_its_sha256(colours, colours_path):
+def test_the_file_is_identified_by_its_sha256(colours: OnnxClassifier, colours_path: Path) -> None:
     assert colours.sha256 == hashlib.sha256(colours_path.read_bytes()).hexdigest()
 
 
-def test_golden_cases_are_reproduced(colours):
+def test_golden_cases_are_reproduced(colours: OnnxClassifier) -> None:
     assert len(colours.replay_golden()) == len(colours.metadata.golden) > 0
     colours.check_golden()
 
@@ -128,10 +138,10 @@ def test_golden_cases_are_reproduced(colours):
 
 
 @pytest.fixture
-def changed(colours_path, tmp_path):
+def changed(colours_path: Path, tmp_path: Path) -> Changed:
     """Writes a changed copy of the artifact, without its seal."""
 
-    def write(change):
+    def write(change: Callable[[onnx.ModelProto], object]) -> Path:
         model = onnx.load(colours_path)
         entries = [entry for entry in model.metadata_props if entry.key != "imgcls.seal"]
         del model.metadata_props[:]
@@ -144,8 +154,8 @@ def changed(colours_path, tmp_path):
     return write
 
 
-def test_a_network_that_sees_bgr_fails_its_golden_cases_by_name(changed):
-    def swap_channels(model):
+def test_a_network_that_sees_bgr_fails_its_golden_cases_by_name(changed: Changed) -> None:
+    def swap_channels(model: onnx.ModelProto) -> None:
         # the first reader of the pixels gets them with red and blue exchanged
         model.graph.initializer.append(helper.make_tensor("swap", TensorProto.INT64, [3], [2, 1, 0]))
         index = next(i for i, node in enumerate(model.graph.node) if node.op_type == "Cast" and "If" in node.input[0])
@@ -158,24 +168,24 @@ def test_a_network_that_sees_bgr_fails_its_golden_cases_by_name(changed):
         classifier.check_golden()
 
 
-def test_a_missing_file_is_named_with_the_command_that_makes_it(tmp_path):
+def test_a_missing_file_is_named_with_the_command_that_makes_it(tmp_path: Path) -> None:
     with pytest.raises(ArtifactNotFoundError, match=r"no artifact at .*Make one with `imgcls-convert"):
         OnnxClassifier(tmp_path / "none.onnx")
 
 
-def test_a_file_that_is_no_onnx_is_named(tmp_path):
+def test_a_file_that_is_no_onnx_is_named(tmp_path: Path) -> None:
     path = tmp_path / "text.onnx"
     path.write_text("hello", encoding="utf-8")
     with pytest.raises(ArtifactUnreadableError, match="not a model that ONNX Runtime can load"):
         OnnxClassifier(path)
 
 
-def test_a_plain_onnx_model_is_not_an_artifact(changed):
+def test_a_plain_onnx_model_is_not_an_artifact(changed: Changed) -> None:
     with pytest.raises(ArtifactMetadataError, match=r"carries no imgcls.* metadata"):
         OnnxClassifier(changed(lambda model: model.ClearField("metadata_props")))
 
 
-def test_a_model_with_another_input_is_refused_with_what_is_needed(tmp_path):
+def test_a_model_with_another_input_is_refused_with_what_is_needed(tmp_path: Path) -> None:
     node = helper.make_node("Identity", ["x"], ["y"])
     value = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 224, 224]) for name in "xy"]
     model = helper.make_model(
@@ -186,13 +196,17 @@ def test_a_model_with_another_input_is_refused_with_what_is_needed(tmp_path):
         OnnxClassifier(tmp_path / "float.onnx", provider="cpu")
 
 
-def test_cuda_that_is_not_there_is_an_error_and_not_a_fallback(colours_path, monkeypatch):
+def test_cuda_that_is_not_there_is_an_error_and_not_a_fallback(
+    colours_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")  # also where a GPU is present
     with pytest.raises(ProviderUnavailableError, match="'cuda' was asked for and cannot be used"):
         OnnxClassifier(colours_path, provider="cuda")
 
 
-def test_auto_takes_the_cpu_where_there_is_no_gpu_and_says_why(colours_path, monkeypatch):
+def test_auto_takes_the_cpu_where_there_is_no_gpu_and_says_why(
+    colours_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     classifier = OnnxClassifier(colours_path, provider="auto")
     assert classifier.provider == "cpu"

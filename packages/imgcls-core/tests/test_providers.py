@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import pytest
 from imgcls_core import ProviderUnavailableError
 from imgcls_core.inference.providers import GpuPresence, choose_provider
@@ -18,7 +20,9 @@ CPU_BUILD = ("CPUExecutionProvider",)
         ("cuda", CUDA_BUILD, GPU, "cuda"),
     ],
 )
-def test_the_provider_follows_request_build_and_driver(requested, available, gpu, chosen):
+def test_the_provider_follows_request_build_and_driver(
+    requested: str, available: list[str], gpu: GpuPresence, chosen: str
+) -> None:
     assert choose_provider(requested, available=available, gpu=gpu).name == chosen
 
 
@@ -26,11 +30,11 @@ def test_the_provider_follows_request_build_and_driver(requested, available, gpu
     ("available", "gpu", "reason"),
     [(CUDA_BUILD, NO_GPU, "no NVIDIA driver"), (CPU_BUILD, GPU, "install onnxruntime-gpu")],
 )
-def test_cuda_by_name_never_falls_back(available, gpu, reason):
+def test_cuda_by_name_never_falls_back(available: list[str], gpu: GpuPresence, reason: str) -> None:
     with pytest.raises(ProviderUnavailableError, match=reason):
         choose_provider("cuda", available=available, gpu=gpu)
 
 
-def test_an_unknown_provider_is_refused_with_the_known_ones():
+def test_an_unknown_provider_is_refused_with_the_known_ones() -> None:
     with pytest.raises(ProviderUnavailableError, match="there are auto, cuda, cpu"):
         choose_provider("tpu", available=CUDA_BUILD, gpu=GPU)
