@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from imgcls_contract import Counterfactual, FaultyAnswer
 from imgcls_core import ArtifactError, ArtifactMetadata, GoldenCase, OnnxClassifier
 from imgcls_core.artifact.props import read_parts, with_props
-from imgcls_core.artifact.seal import Seal, check_seal, seal_of, sealed_artifact
+from imgcls_core.artifact.seal import Seal, check_seal, sealed_artifact
 from imgcls_core.artifact.signature import PublicKey, read_public_key, sign_artifact
 from imgcls_core.errors import (
     ArtifactMetadataError,
@@ -100,7 +100,7 @@ def _take_golden_away(model: onnx.ModelProto) -> None:
 def test_a_sealed_artifact_is_loaded_and_says_its_seal(sealed: bytes, write: Write, colours: OnnxClassifier) -> None:
     classifier = _load(write(sealed))
     assert classifier.seal is not None
-    assert classifier.seal == seal_of(classifier.path)
+    assert classifier.seal == check_seal(classifier.path)
     assert set(classifier.seal.parts) == {
         "graph", "schema", "name", "classes", "preprocessing", "source", "parity", "golden"
     }  # fmt: skip

@@ -64,15 +64,6 @@ def sealed_artifact(graph: bytes, metadata: ArtifactMetadata) -> bytes:
     return with_props(graph, sealed_props(graph, metadata))
 
 
-def seal_of(path: Path) -> Seal:
-    """Computes the seal that a file should have, whatever it carries.
-
-    Raises:
-        ArtifactError: it cannot be read.
-    """
-    return _seal_over(read_parts(path))
-
-
 def check_seal(path: Path) -> Seal | None:
     """Raises if a file was changed after it was sealed.
 
