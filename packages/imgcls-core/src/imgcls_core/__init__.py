@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         ReferenceDistribution,
         Source,
     )
+    from imgcls_core.artifact.seal import Seal, check_seal
+    from imgcls_core.artifact.signature import sign_artifact
     from imgcls_core.errors import (
         ArtifactError,
         GoldenMismatchError,
@@ -27,7 +29,11 @@ if TYPE_CHECKING:
         ImageTooLargeError,
         ImageUndecodableError,
         ImgclsError,
+        InvalidAnswerError,
         ProviderUnavailableError,
+        SealBrokenError,
+        TrustError,
+        UnsafeGraphError,
     )
     from imgcls_core.images.decode import DecodeLimits
     from imgcls_core.images.preprocess import ImagePreprocessor
@@ -47,13 +53,20 @@ __all__ = [
     "ImageTooLargeError",
     "ImageUndecodableError",
     "ImgclsError",
+    "InvalidAnswerError",
     "OnnxClassifier",
     "Parity",
     "Preprocessing",
     "ProviderUnavailableError",
     "ReferenceDistribution",
     "Runtime",
+    "Seal",
+    "SealBrokenError",
     "Source",
+    "TrustError",
+    "UnsafeGraphError",
+    "check_seal",
+    "sign_artifact",
 ]
 
 _HOME = {
@@ -68,7 +81,10 @@ _HOME = {
     "Preprocessing": "imgcls_core.artifact",
     "ReferenceDistribution": "imgcls_core.artifact",
     "Runtime": "imgcls_core.inference.runtime",
+    "Seal": "imgcls_core.artifact.seal",
     "Source": "imgcls_core.artifact",
+    "check_seal": "imgcls_core.artifact.seal",
+    "sign_artifact": "imgcls_core.artifact.signature",
 }
 
 
