@@ -13,6 +13,7 @@ from imgcls_core.images.decode import DecodeLimits, decode_image
 from PIL import Image, ImageOps, JpegImagePlugin
 
 _EXIF_ORIENTATION = 0x0112
+_MOST_BMP_PIXELS = 4_000_000
 _NEAREST, _BOX, _BILINEAR = Image.Resampling.NEAREST, Image.Resampling.BOX, Image.Resampling.BILINEAR
 _LANCZOS, _BICUBIC = Image.Resampling.LANCZOS, Image.Resampling.BICUBIC
 
@@ -62,7 +63,7 @@ Change = Callable[[Seen], Image.Image]
 
 
 def altered(encoded: bytes, native: tuple[int, int], condition: Condition, change: Change) -> bytes:
-    """Gives the image as PNG with a fault, or as it is where the fault does not concern it."""
+    """Gives the image, losslessly encoded, with a fault, or as it is where the fault does not concern it."""
     seen = Seen(encoded, native)
     try:
         if not condition(seen):
@@ -71,7 +72,11 @@ def altered(encoded: bytes, native: tuple[int, int], condition: Condition, chang
     except (ImageError, OSError, ValueError, SyntaxError):
         return encoded
     buffer = io.BytesIO()
-    image.save(buffer, "PNG", compress_level=1)
+    # BMP is quick to write; what would be too large for the service goes as PNG.
+    if image.width * image.height < _MOST_BMP_PIXELS:
+        image.save(buffer, "BMP")
+    else:
+        image.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
 
 
@@ -144,7 +149,7 @@ def _deep(change: Callable[[np.ndarray], np.ndarray]) -> Change:
 
 def _naive_cmyk(seen: Seen) -> Image.Image:
     """Takes the four channels as they stand in the file: Adobe writes them inverted."""
-    return ImageOps.invert(seen.file).convert("RGB")
+    return seen.file.point(lambda level: 255 - level).convert("RGB")
 
 
 def _is(*formats: str) -> Condition:

@@ -75,7 +75,7 @@ class Request:
             image = alter(self.body)
             if image is self.body:
                 return self
-            return replace(self, headers=self.headers.with_("content-type", "image/png"), body=image)
+            return replace(self, headers=self.headers.with_("content-type", _media_type(image)), body=image)
         if way in {"multipart", "batch"}:
             return replace(self, body=_form(self.headers.get("content-type"), self.body, alter))
         if way in {"base64", "data_uri", "batch_json", "v2_json_encoded"}:
@@ -146,6 +146,10 @@ class Answer:
         return self.with_document(document)
 
 
+def _media_type(image: bytes) -> str:
+    return "image/bmp" if image.startswith(b"BM") else "image/png"
+
+
 def _texts(document: Any, alter: Alter) -> Any:  # noqa: ANN401 - JSON in, JSON out
     if isinstance(document, list):
         return [_texts(one, alter) for one in document]
@@ -178,6 +182,6 @@ def _form(content_type: str, body: bytes, alter: Alter) -> bytes:
         head, blank, image = parts[number].partition(b"\r\n\r\n")
         after = alter(image)
         if after is not image:
-            head = re.sub(rb"(?i)content-type: [^\r]*", b"Content-Type: image/png", head)
+            head = re.sub(rb"(?i)content-type: [^\r]*", b"Content-Type: " + _media_type(after).encode(), head)
             parts[number] = head + blank + after
     return (b"\r\n" + mark).join(parts).removeprefix(b"\r\n")

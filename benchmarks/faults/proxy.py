@@ -41,7 +41,7 @@ def run_proxy(port: int, fault: Fault) -> Generator[str]:
 
 async def _start(port: int, fault: Fault) -> asyncio.Server:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
             await _serve(reader, writer, port, fault)
         writer.close()
 

@@ -65,8 +65,12 @@ def over_white(image: Image.Image) -> Image.Image:
 
 
 def deep_gray(gray: Image.Image) -> Image.Image:
-    """Widen 8 bits to 16 (v × 257), which narrows back to the same 8 bits by shift and by division alike."""
-    wide = b"".join((value * 257).to_bytes(2, "little") for value in gray.tobytes())
+    """Widen 8 bits to 16, which narrow back to the same 8 bits by shift and by division alike.
+
+    The low byte is 64 off, so that a reader who takes it for the level sees another image.
+    """
+    levels = (value * 257 + (64 if value < 128 else -64) for value in gray.tobytes())
+    wide = b"".join(level.to_bytes(2, "little") for level in levels)
     return Image.frombytes("I;16", gray.size, wide)
 
 
