@@ -103,6 +103,12 @@ def test_no_folder_holds_more_modules_than_a_reader_can_survey() -> None:
     assert {folder: count for folder, count in counts.items() if count > MAX_MODULES} == {}
 
 
+def test_the_architecture_names_every_room() -> None:
+    told = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rooms = {path.parent.name for path in SOURCES if path.name == "__init__.py" and path.parents[1].name != "src"}
+    assert {room for room in rooms if f"`{room}/`" not in told} == set()
+
+
 def test_every_package_says_what_it_is_for() -> None:
     silent = [
         path.relative_to(ROOT).as_posix()
