@@ -9,9 +9,10 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from imgcls_contract import PROBLEMS, schema_components
 
+from imgcls_serve.http.requests import PredictJson
 from imgcls_serve.routes.tensors import InferJson
 
-_REF: Final = "#/components/schemas/{model}"
+_REF: Final = "#/components/schemas/{name}"
 
 _DESCRIPTION: Final = """\
 Classifies images with an imgcls artifact.
@@ -69,10 +70,9 @@ def openapi_document(app: FastAPI, *, root_path: str | None = None) -> dict[str,
         document["servers"] = [{"url": root_path}]
     components = document.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
-    schema = InferJson.model_json_schema(ref_template=_REF)
-    schemas.update(schema.pop("$defs", {}))
-    schemas[InferJson.__name__] = schema
-    schemas.update(msgspec.json.decode(msgspec.json.encode(schema_components())))
+    _, asked = msgspec.json.schema_components((PredictJson, InferJson), ref_template=_REF)
+    # Through JSON: a default may be a tuple, which JSON has none of.
+    schemas.update(msgspec.json.decode(msgspec.json.encode({**asked, **schema_components()})))
     components["securitySchemes"] = {
         "bearer": {"type": "http", "scheme": "bearer"},
         "key": {"type": "apiKey", "in": "header", "name": "X-API-Key"},

@@ -10,11 +10,11 @@ from fastapi import APIRouter, Query, Request, Response
 from imgcls_contract import BatchReply, FailedImage, ImageAnswer
 
 from imgcls_serve.errors import InvalidParameterError, ServiceError, UnsupportedMediaTypeError
-from imgcls_serve.http.bodies import envelope_limit, image_in_json, media_type_of, parse_form, parse_json, read_body
+from imgcls_serve.http.bodies import envelope_limit, image_in_json, media_type_of, parse_form, read_body
 from imgcls_serve.http.caller import CallerWatch
 from imgcls_serve.http.problems import image_fault
 from imgcls_serve.http.request_context import RequestContext, context_of
-from imgcls_serve.http.requests import BatchJson, PredictJson, PredictQuery
+from imgcls_serve.http.requests import BatchJson, PredictJson, PredictQuery, parse_json
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.routes.answers import image_answer, json_reply, model_id
 from imgcls_serve.routes.direct_route import DirectRoute
@@ -85,7 +85,7 @@ async def _read_images(request: Request, context: RequestContext) -> Sequence[_E
         parts = parse_form(body, options, max_parts=most + 16)
         images = [content for name, content in parts if name == "file"]
     else:
-        entries = parse_json(body, BatchJson).images
+        entries = (await parse_json(body, BatchJson, max_objects=4 * most + 64)).images
         _check_count(len(entries), most)
         images = await asyncio.gather(*(_image(context, entry) for entry in entries))
     _check_count(len(images), most)

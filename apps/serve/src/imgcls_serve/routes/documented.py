@@ -7,9 +7,9 @@ from typing import Any, Final
 import msgspec
 from imgcls_contract import PROBLEM_MEDIA_TYPE, PROBLEMS, ProblemDocument
 
-from imgcls_serve.http.requests import PredictJson
 from imgcls_serve.settings import Settings
 
+_PREDICT_JSON: Final = {"$ref": "#/components/schemas/PredictJson"}
 _BINARY: Final = {"schema": {"type": "string", "format": "binary"}}
 
 IMAGE_BODY: Final[dict[str, Any]] = {
@@ -24,7 +24,7 @@ IMAGE_BODY: Final[dict[str, Any]] = {
                 "properties": {"file": {"type": "string", "format": "binary", "description": "The encoded image."}},
             }
         },
-        "application/json": {"schema": PredictJson.model_json_schema()},
+        "application/json": {"schema": _PREDICT_JSON},
     },
 }
 
@@ -49,7 +49,9 @@ IMAGES_BODY: Final[dict[str, Any]] = {
             "schema": {
                 "type": "object",
                 "required": ["images"],
-                "properties": {"images": {"type": "array", "minItems": 1, "items": PredictJson.model_json_schema()}},
+                "properties": {
+                    "images": {"type": "array", "minItems": 1, "items": {"$ref": "#/components/schemas/PredictJson"}}
+                },
             }
         },
     },

@@ -8,17 +8,22 @@ Source:
 from __future__ import annotations
 
 import math
+import re
 import struct
 from collections.abc import Sequence
+from itertools import chain
 from typing import Annotated, Any, Final, Literal
 
+import msgspec
 import numpy as np
 from imgcls_contract import ClassProbability
+from msgspec import Meta
+from msgspec.structs import replace
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from imgcls_serve.errors import InvalidParameterError
 from imgcls_serve.http.bodies import decode_base64
+from imgcls_serve.http.requests import parse_json
 
 PIXELS: Final[Literal["images"]] = "images"
 ENCODED: Final = "encoded_images"
@@ -27,61 +32,69 @@ PROBABILITIES: Final[Literal["probabilities"]] = "probabilities"
 # A tensor as JSON costs the event loop about 20 ms for each MB.
 MAX_JSON_BYTES: Final = 4_194_304
 
+# More than any limit of bytes or pixels: a number has a bound before it is calculated with.
+_MOST: Final = 10_000_000_000
+_LENGTH: Final = re.compile(r"[0-9]{1,12}")
+_ABSENT: Final = b"null"
+_Pixel = Annotated[int, Meta(ge=0, le=255)]
 
-class TensorParameters(BaseModel):
+
+class TensorParameters(msgspec.Struct, frozen=True):
     """What the binary and the classification extension add to a tensor."""
 
-    model_config = ConfigDict(extra="ignore")
-
-    binary_data_size: Annotated[int | None, Field(ge=0)] = None
+    binary_data_size: Annotated[int, Meta(ge=0, le=_MOST)] | None = None
     binary_data: bool | None = None
-    classification: Annotated[int, Field(ge=0)] = 0
+    classification: Annotated[int, Meta(ge=0, le=_MOST)] = 0
 
 
-class InputTensor(BaseModel):
+class InputTensor(msgspec.Struct, frozen=True):
     """A tensor of a request: `images` UINT8 [N, H, W, 3] RGB, or `encoded_images` BYTES [N]."""
 
     name: Literal["images", "encoded_images"]
-    shape: Annotated[list[Annotated[int, Field(ge=1)]], Field(min_length=1, max_length=4)]
+    shape: Annotated[list[Annotated[int, Meta(ge=1, le=_MOST)]], Meta(min_length=1, max_length=4)]
     datatype: Literal["UINT8", "BYTES"]
     parameters: TensorParameters = TensorParameters()
-    data: Annotated[list[Any] | None, Field(description="Row by row; images in base64; absent if binary.")] = None
+    data: Annotated[
+        msgspec.Raw,
+        Meta(
+            description="Row by row; images in base64; absent if binary.",
+            extra_json_schema={"type": ["array", "null"], "items": {}},
+        ),
+    ] = msgspec.field(default_factory=lambda: msgspec.Raw(_ABSENT))
 
 
-class RequestedOutput(BaseModel):
+class RequestedOutput(msgspec.Struct, frozen=True):
     """An output that the caller wants: `probabilities` FP32 [N, classes]."""
 
     name: Literal["probabilities"]
     parameters: TensorParameters = TensorParameters()
 
 
-class InferParameters(BaseModel):
+class InferParameters(msgspec.Struct, frozen=True):
     """Parameters of a whole request."""
-
-    model_config = ConfigDict(extra="ignore")
 
     binary_data_output: bool = False
 
 
-class InferJson(BaseModel):
+class InferJson(msgspec.Struct, frozen=True):
     """The JSON part of an inference request."""
 
+    inputs: Annotated[list[InputTensor], Meta(min_length=1, max_length=1)]
     id: str | None = None
     parameters: InferParameters = InferParameters()
-    inputs: Annotated[list[InputTensor], Field(min_length=1, max_length=1)]
-    outputs: Annotated[list[RequestedOutput], Field(max_length=1)] = []
+    outputs: Annotated[list[RequestedOutput], Meta(max_length=1)] = []
 
     @property
     def output(self) -> RequestedOutput:
         """The output that is wanted, with the request's own choice of binary or JSON."""
         asked = self.outputs[0] if self.outputs else RequestedOutput(name=PROBABILITIES)
         if asked.parameters.binary_data is None:
-            parameters = asked.parameters.model_copy(update={"binary_data": self.parameters.binary_data_output})
-            return asked.model_copy(update={"parameters": parameters})
+            parameters = replace(asked.parameters, binary_data=self.parameters.binary_data_output)
+            return replace(asked, parameters=parameters)
         return asked
 
 
-def parse_request(body: bytes, json_length: str | None) -> tuple[InferJson, memoryview]:
+async def parse_request(body: bytes, json_length: str | None) -> tuple[InferJson, memoryview]:
     """Splits a request into its JSON part and its binary tensors.
 
     Args:
@@ -93,7 +106,7 @@ def parse_request(body: bytes, json_length: str | None) -> tuple[InferJson, memo
     """
     length = len(body)
     if json_length is not None:
-        if not json_length.isascii() or not json_length.isdigit() or int(json_length) > length:
+        if not _LENGTH.fullmatch(json_length) or int(json_length) > length:
             raise InvalidParameterError(
                 f"`Inference-Header-Content-Length` is {json_length[:20]!r}; the body has {length} bytes."
             )
@@ -102,12 +115,7 @@ def parse_request(body: bytes, json_length: str | None) -> tuple[InferJson, memo
         raise InvalidParameterError(
             f"The JSON part has {length:,} bytes; at most {MAX_JSON_BYTES:,} are allowed. Send tensors as binary data."
         )
-    try:
-        return InferJson.model_validate_json(body[:length]), memoryview(body)[length:]
-    except ValidationError as error:
-        fault = error.errors(include_url=False, include_input=False)[0]
-        place = ".".join(str(part) for part in fault["loc"])
-        raise InvalidParameterError(f"The request is wrong at `{place}`: {fault['msg']}.") from None
+    return await parse_json(body[:length], InferJson), memoryview(body)[length:]
 
 
 def images_of(request: InferJson, binary: memoryview, *, max_images: int) -> list[NDArray[np.uint8] | bytes]:
@@ -126,7 +134,7 @@ def images_of(request: InferJson, binary: memoryview, *, max_images: int) -> lis
             f"Input {tensor.name!r} has shape {tensor.shape}; 1 to {max_images} images are allowed."
         )
     size = tensor.parameters.binary_data_size
-    if (size is None) == (tensor.data is None):
+    if (size is None) == (bytes(tensor.data) == _ABSENT):
         raise InvalidParameterError(f"Input {tensor.name!r} needs either `data` or `parameters.binary_data_size`.")
     if len(binary) != (size or 0):
         raise InvalidParameterError(
@@ -135,7 +143,7 @@ def images_of(request: InferJson, binary: memoryview, *, max_images: int) -> lis
     if tensor.name == PIXELS:
         return list(_pixels(tensor, binary))
     count = math.prod(tensor.shape)
-    images = _split(binary) if size is not None else _from_base64(tensor.data or [])
+    images = _split(binary) if size is not None else _from_base64(tensor)
     if len(images) != count:
         raise InvalidParameterError(f"Input {ENCODED!r} holds {len(images)} images; its shape says {count}.")
     return list(images)
@@ -145,16 +153,10 @@ def _pixels(tensor: InputTensor, binary: memoryview) -> NDArray[np.uint8]:
     shape = tensor.shape
     if len(shape) != 4 or shape[3] != 3:
         raise InvalidParameterError(f"Input {PIXELS!r} has shape {shape}; it must be [N, height, width, 3].")
-    if tensor.data is None:
+    if tensor.parameters.binary_data_size is not None:
         values = np.frombuffer(binary, np.uint8)
     else:
-        try:
-            numbers: NDArray[Any] = np.asarray(tensor.data).reshape(-1)
-        except ValueError:
-            raise InvalidParameterError(f"The data of input {PIXELS!r} has rows of different lengths.") from None
-        if numbers.dtype.kind != "i" or numbers.min(initial=0) < 0 or numbers.max(initial=0) > 255:
-            raise InvalidParameterError(f"The data of input {PIXELS!r} must be whole numbers from 0 to 255.")
-        values = numbers.astype(np.uint8)
+        values = np.array(_flat(tensor, _Pixel, "whole numbers from 0 to 255"), np.uint8)
     if values.size != math.prod(shape):
         raise InvalidParameterError(
             f"Input {PIXELS!r} holds {values.size} values; its shape {shape} has {math.prod(shape)}."
@@ -176,11 +178,27 @@ def _split(binary: memoryview) -> list[bytes]:
     return images
 
 
-def _from_base64(data: Sequence[Any]) -> list[bytes]:
-    flat = [inner for outer in data for inner in (outer if isinstance(outer, list) else [outer])]  # pyright: ignore[reportUnknownVariableType]
-    if not all(isinstance(one, str) for one in flat):  # pyright: ignore[reportUnknownVariableType]
-        raise InvalidParameterError(f"The data of input {ENCODED!r} must be texts in base64.")
-    return [decode_base64(one, field_name=ENCODED) for one in flat]  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+def _from_base64(tensor: InputTensor) -> list[bytes]:
+    return [decode_base64(one, field_name=ENCODED) for one in _flat(tensor, str, "texts in base64")]
+
+
+def _flat(tensor: InputTensor, kind: Any, allowed: str) -> list[Any]:  # noqa: ANN401 - int or str with limits
+    """Gives the values of a tensor in JSON: in one list, or in lists of its shape."""
+    nested: Any = list[kind]
+    for depth in range(len(tensor.shape)):
+        try:
+            values: list[Any] = msgspec.json.decode(tensor.data, type=nested)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            nested = list[nested]
+            continue
+        for _ in range(depth):
+            if len({len(row) for row in values}) > 1:
+                raise InvalidParameterError(f"The data of input {tensor.name!r} has rows of different lengths.")
+            values = list(chain.from_iterable(values))
+        return values
+    raise InvalidParameterError(
+        f"The data of input {tensor.name!r} must be {allowed}, in one list or in lists of its shape."
+    )
 
 
 def encode_output(

@@ -98,7 +98,7 @@ async def infer(request: Request, service: ServiceDep, name: ModelPath, version:
     if (encoding := context.header(b"content-encoding")) not in {None, "", "identity"}:
         raise UnsupportedMediaTypeError(f"content encoding {encoding}", allowed="a body that is not compressed")
     body = await read_body(request, context, limit=settings.max_body_bytes)
-    asked, binary = parse_request(body, context.header(JSON_LENGTH.lower().encode()))
+    asked, binary = await parse_request(body, context.header(JSON_LENGTH.lower().encode()))
     output = asked.output
     k = output.parameters.classification
     check_top_k(model, max(1, k))
