@@ -43,6 +43,7 @@ _OPEN_LOOP_PLACES = 256
     "--warm-up", "warm_up_s", type=DURATION_OR_ZERO, default="2s", show_default=True, help="Not measured, before it."
 )
 @click.option("--calls", type=click.IntRange(min=1), help="Stop after so many calls.")
+@click.option("--model", help="Ask this model instead of the service's default one.")
 @click.option("--top-k", type=click.IntRange(min=1), help="How many classes to ask for.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with every latency, too.")
@@ -61,6 +62,7 @@ def bench(
     duration_s: float,
     warm_up_s: float,
     calls: int | None,
+    model: str | None,
     top_k: int | None,
     as_json: bool,
     html: Path | None,
@@ -76,24 +78,26 @@ def bench(
     plan = LoadPlan(concurrency or (8 if rate is None else _OPEN_LOOP_PLACES), duration_s, rate, warm_up_s, calls)
     with client_from(settings_of(context), is_check=True) as client:
         encoded = [source.read() for source, _ in zip(find_images(images), range(_MOST_IMAGES), strict=False)]
-        encoded = encoded or [case.image for case in client.golden().cases]
+        encoded = encoded or [case.image for case in client.golden(model).cases]
         if not encoded:
             raise SettingsError("The model carries no golden images; name some IMAGEs to send.")
-        model = client.predict(encoded[0], top_k=top_k).model
-        echo(f"{plan_text(plan)}, {len(encoded)} images, {client.connection.url}", err=True)
-        requests = [predict_call(each, top_k=top_k) for each in encoded]
+        asked = client.predict(encoded[0], top_k=top_k, model=model).model
+        named = f"{asked.name} (sha256 {asked.sha256[:12]}…)"
+        echo(f"{plan_text(plan)}, {len(encoded)} images, {client.connection.url}, {named}", err=True)
+        requests = [predict_call(each, top_k=top_k, model=model) for each in encoded]
         with show_time(warm_up_s + duration_s, "measuring"):
             load = LoadRun(client.connection, requests, plan).run()
         url = client.connection.url
-    asked = {"concurrency": plan.concurrency, "rate": rate, "duration_s": duration_s, "warm_up_s": warm_up_s}
     if as_json:
-        echo(json.dumps({"url": url, "plan": asked, **msgspec.structs.asdict(load.figures())}, indent=2))
+        put_on = {"concurrency": plan.concurrency, "rate": rate, "duration_s": duration_s, "warm_up_s": warm_up_s}
+        about = {"url": url, "model": msgspec.structs.asdict(asked), "plan": put_on}
+        echo(json.dumps({**about, **msgspec.structs.asdict(load.figures())}, indent=2))
     else:
         echo(text_report(load, plan))
     if earlier is not None:
         echo(comparison(load.figures(), earlier), err=as_json)
     if html is not None:
-        replace_file(html, html_page(load, plan, url, f"{model.name} (sha256 {model.sha256[:12]}…)"))
+        replace_file(html, html_page(load, plan, url, named))
     if not load.answered:
         raise UnreachableError(url, f"none of {len(load.samples)} calls was answered ({', '.join(load.errors)})")
 

@@ -22,6 +22,7 @@ from imgcls_client.commands.connection_options import (
     url_of,
 )
 from imgcls_client.commands.durations import DURATION, DURATION_OR_ZERO
+from imgcls_client.commands.identity_options import identity_options, truth_of
 from imgcls_client.errors import SettingsError
 from imgcls_client.http.retry_policy import NO_RETRY
 from imgcls_client.monitor.alerts import Alerting
@@ -58,7 +59,7 @@ _monitor_options = partial(connection_options, for_command="monitor")
     show_default=True,
     help="Limit of the population stability index against the artifact's reference.",
 )
-@click.option("--model-sha256", help="Alert when another model answers; the beginning is enough.")
+@identity_options
 @click.option(
     "--alert-after", type=click.IntRange(min=1), default=1, show_default=True, help="Bad passes before an alert."
 )
@@ -75,7 +76,10 @@ def monitor(
     images: tuple[str, ...],
     max_latency_s: float,
     max_drift: float,
+    artifact: Path | None,
     model_sha256: str | None,
+    signed_by: tuple[str, ...],
+    model: str | None,
     alert_after: int,
     alert_command: str | None,
     prometheus: Path | None,
@@ -90,7 +94,9 @@ def monitor(
     if context.invoked_subcommand is not None:
         return
     settings = settings_of(context)
-    limits = Limits(max_latency_s * 1000, max_drift, model_sha256)
+    truth = truth_of(artifact)
+    expected = tuple(each for each in (model_sha256, None if truth is None else truth.sha256) if each is not None)
+    limits = Limits(max_latency_s * 1000, max_drift, expected, signed_by)
     asks_drift = context.get_parameter_source("max_drift") is ParameterSource.COMMANDLINE
     is_wrong = was_alerted = False
     with ExitStack() as stack:
@@ -109,6 +115,8 @@ def monitor(
             alert_after,
             tuple(find_images(images)),
             platform,
+            model,
+            truth,
         )
         try:
             for _ in times_of(every_s, for_s):

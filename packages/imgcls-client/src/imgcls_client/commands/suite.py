@@ -23,7 +23,7 @@ from imgcls_client.commands.connection_options import (
     settings_of,
 )
 from imgcls_client.commands.durations import DURATION
-from imgcls_client.errors import SettingsError
+from imgcls_client.commands.identity_options import identity_options, truth_of
 from imgcls_client.http.retry_policy import NO_RETRY
 from imgcls_client.suite.deployment import Deployment, SuiteOptions
 from imgcls_client.suite.html_report import html_page
@@ -32,7 +32,6 @@ from imgcls_client.suite.labelled_cases import read_labelled_cases
 from imgcls_client.suite.runner import SuiteRun, model_of, other_models, preflight, run_checks, skip_checks
 from imgcls_client.suite.selection import choose, of_model
 from imgcls_client.suite.table import list_checks, show_while_running
-from imgcls_client.suite.truth import Truth
 
 _NOT_READY = 3
 _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
@@ -81,15 +80,8 @@ _NEW_FILE = click.Path(dir_okay=False, path_type=Path)
     show_default=True,
     help="How long to wait for scale-down.",
 )
-@click.option(
-    "--artifact",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="Your own copy of the model: right answers come from it, not from the deployment (extra `verify`).",
-)
+@identity_options
 @click.option("--seed", type=click.IntRange(min=0), help="Draw the images of an earlier run with --artifact again.")
-@click.option("--model-sha256", help="Fail when another model answers; the beginning is enough.")
-@click.option("--signed-by", multiple=True, metavar="KEY_ID", help="Fail when this key has not signed the model.")
-@click.option("--model", help="Test this model instead of the service's default one.")
 @click.option("--all-models", is_flag=True, help="Test the answers of every model that is loaded.")
 @click.option("--image-url", help="Address of an image that the service and this client reach: is it answered alike?")
 @click.option("--junit", type=_NEW_FILE, help="Write the results as JUnit XML, too.")
@@ -149,7 +141,7 @@ def suite(
         image_url=image_url,
         seed=secrets.randbelow(1_000_000) if seed is None else seed,
     )
-    truth = None if artifact is None else _truth_of(artifact)
+    truth = truth_of(artifact)
     with ExitStack() as stack:
         client = stack.enter_context(client_from(settings, is_check=True))
         direct = stack.enter_context(client_from(settings, retry=NO_RETRY, is_check=True))
@@ -192,18 +184,3 @@ def suite(
         context.exit(_NOT_READY)
     echo(run.summary(), err=True)
     context.exit(0 if run.has_passed else 1)
-
-
-def _truth_of(artifact: Path) -> Truth:
-    """Loads the artifact.
-
-    Raises:
-        SettingsError: the extra is not installed, or the file cannot be used.
-    """
-    try:
-        from imgcls_client.suite.verify.artifact import ArtifactTruth
-    except ImportError as error:
-        raise SettingsError(
-            f"--artifact needs the extra `verify` ({error.name} is missing): `pip install imgcls-client[verify]`."
-        ) from error
-    return ArtifactTruth(artifact)

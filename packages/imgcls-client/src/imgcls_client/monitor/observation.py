@@ -5,18 +5,23 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Literal, get_args
 
 from imgcls_contract import GoldenCaseReply, GoldenReply, HealthReply, ModelDriftReply
+from msgspec import structs
 
 from imgcls_client.errors import ImgclsClientError
 from imgcls_client.http.answers import TimedPrediction
 from imgcls_client.http.client import ImgclsClient
 from imgcls_client.monitor.drift import DistributionDrift
 from imgcls_client.predict.image_sources import NamedImage
+from imgcls_client.verify.truth import Truth
 
 # What the caller waited, the service's own stages, and the service's whole time.
 Stage = Literal["call", "decode", "queue", "inference", "service"]
+# Images that are drawn anew for each pass, where the user has the artifact.
+_DRAWN = 3
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
@@ -66,6 +71,7 @@ class Observation:
         tolerance: how far golden answers may be from PyTorch's.
         live: what the service says of its latest answers; kept of the last pass alone.
         drift: how far they have moved from the artifact's reference; empty where it has none.
+        signed_by: ids of the keys whose signature the service has checked.
     """
 
     url: str
@@ -81,6 +87,7 @@ class Observation:
     calls: tuple[CallSeen, ...]
     live: ModelDriftReply | None = None
     drift: tuple[DistributionDrift, ...] = ()
+    signed_by: tuple[str, ...] = ()
 
     @property
     def golden_calls(self) -> tuple[CallSeen, ...]:
@@ -104,12 +111,16 @@ class Observation:
         return tuple(call for call in self.calls if call.error is not None)
 
 
-def observe(client: ImgclsClient, images: tuple[NamedImage, ...] = ()) -> Observation:
+def observe(
+    client: ImgclsClient, images: tuple[NamedImage, ...] = (), *, model: str | None = None, truth: Truth | None = None
+) -> Observation:
     """Makes one pass; whatever goes wrong is what it saw.
 
     Args:
         client: should send once, so that a failure is seen and not repaired.
         images: asked beside the model's golden images.
+        model: the model to ask instead of the default one.
+        truth: the user's own artifact: golden cases come from it, and images that are drawn for this pass.
     """
     started, at = time.perf_counter(), datetime.now(UTC)
     health: HealthReply | None = None
@@ -121,30 +132,46 @@ def observe(client: ImgclsClient, images: tuple[NamedImage, ...] = ()) -> Observ
         readiness = client.ready()
         is_ready, reason = readiness.ready, readiness.reason
         if is_ready:
-            golden = client.golden()
-            calls += [_ask_golden(client, case) for case in golden.cases]
-            calls += [_ask(client, source) for source in images]
+            said = client.golden(model)
+            golden = said if truth is None else structs.replace(truth.golden, model=said.model)
+            calls += [_ask_golden(client, case, model) for case in golden.cases]
+            if truth is not None:
+                drawn = islice(truth.drawn_images(int(at.timestamp())), 1, 1 + _DRAWN)
+                calls += [_ask_drawn(client, truth, name, image, model) for name, image in drawn]
+            calls += [_ask(client, source, model) for source in images]
     except ImgclsClientError as error:
         reason = f"{error.code}: {error.brief}"
-    model = golden.model if golden is not None else health.model if health is not None else None
+    running = golden.model if golden is not None else health.model if health is not None else None
     return Observation(
         url=client.connection.url,
         at=at,
         is_available=health is not None,
         is_ready=is_ready,
         reason=reason,
-        model_name=None if model is None else model.name,
-        model_sha256=None if model is None else model.sha256,
+        model_name=None if running is None else running.name,
+        model_sha256=None if running is None else running.sha256,
         provider=None if health is None else health.provider,
         tolerance=None if golden is None else golden.tolerance,
         duration_ms=(time.perf_counter() - started) * 1000,
         calls=tuple(calls),
+        signed_by=health.model.signed_by if health is not None and health.model is not None else (),
     )
 
 
-def _ask_golden(client: ImgclsClient, case: GoldenCaseReply) -> CallSeen:
+def _ask_drawn(client: ImgclsClient, truth: Truth, name: str, image: bytes, model: str | None) -> CallSeen:
     try:
-        answer = client.predict(case.image, top_k=len(case.top) or None)
+        answer = client.predict(image, model=model)
+    except ImgclsClientError as error:
+        return CallSeen(name, error=error.code)
+    expected = truth.vector(image)
+    difference = max(abs(expected[score.class_id] - score.probability) for score in answer.top)
+    is_right = expected[answer.class_id] >= max(expected) - truth.golden.tolerance
+    return _seen(f"drawn {name}", answer, difference=difference, is_right=is_right)
+
+
+def _ask_golden(client: ImgclsClient, case: GoldenCaseReply, model: str | None) -> CallSeen:
+    try:
+        answer = client.predict(case.image, top_k=len(case.top) or None, model=model)
     except ImgclsClientError as error:
         return CallSeen(case.name, error=error.code)
     found = {score.class_id: score.probability for score in answer.top}
@@ -153,9 +180,9 @@ def _ask_golden(client: ImgclsClient, case: GoldenCaseReply) -> CallSeen:
     return _seen(case.name, answer, difference=difference, is_right=answer.class_id == case.top[0].class_id)
 
 
-def _ask(client: ImgclsClient, source: NamedImage) -> CallSeen:
+def _ask(client: ImgclsClient, source: NamedImage, model: str | None) -> CallSeen:
     try:
-        return _seen(source.name, client.predict(source.read()))
+        return _seen(source.name, client.predict(source.read(), model=model))
     except ImgclsClientError as error:
         return CallSeen(source.name, error=error.code)
 

@@ -20,12 +20,14 @@ class Limits:
     Attributes:
         max_latency_ms: the 95th percentile of a pass's calls, in milliseconds.
         max_drift: population stability index against the artifact's reference.
-        model_sha256: which model must answer; None takes any.
+        model_sha256: which model must answer; several are all asked for, none takes any.
+        signed_by: ids of the keys that must have signed it.
     """
 
     max_latency_ms: float
     max_drift: float = 0.25
-    model_sha256: str | None = None
+    model_sha256: tuple[str, ...] = ()
+    signed_by: tuple[str, ...] = ()
 
 
 def _is_available(seen: Observation, _: Limits) -> str | None:
@@ -56,10 +58,16 @@ def _is_fast(seen: Observation, limits: Limits) -> str | None:
 
 
 def _is_expected_model(seen: Observation, limits: Limits) -> str | None:
-    expected, actual = limits.model_sha256, seen.model_sha256
-    if expected is None or actual is None or actual.startswith(expected.lower()):
+    actual = seen.model_sha256
+    if actual is None:
         return None
-    return f"the model is {actual[:12]}…, expected {expected[:12]}…"
+    found = [
+        f"the model is {actual[:12]}…, expected {expected[:12]}…"
+        for expected in limits.model_sha256
+        if not actual.startswith(expected.lower())
+    ]
+    found += [f"the model is not signed by {key}" for key in limits.signed_by if key.lower() not in seen.signed_by]
+    return "; ".join(found) or None
 
 
 def _is_stable(seen: Observation, limits: Limits) -> str | None:

@@ -14,6 +14,7 @@ from imgcls_client.monitor.observation import Observation, observe
 from imgcls_client.monitor.rules import RULES, AlertTransition, Limits, broken_rules, next_state
 from imgcls_client.monitor.store import Store
 from imgcls_client.predict.image_sources import NamedImage
+from imgcls_client.verify.truth import Truth
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,8 @@ class Watch:
         alert_after: how many passes in a row must break a rule before that is worth an alert.
         images: asked beside the golden images.
         platform: gives the platform's figures, or raises nothing and gives none.
+        model: the model to ask instead of the default one.
+        truth: the user's own artifact.
     """
 
     client: ImgclsClient
@@ -51,6 +54,8 @@ class Watch:
     alert_after: int = 1
     images: tuple[NamedImage, ...] = ()
     platform: Callable[[], dict[str, float]] = dict
+    model: str | None = None
+    truth: Truth | None = None
 
     def _with_drift(self, seen: Observation) -> Observation:
         """Adds what the service says of its latest answers; one replica's are a fair sample of all."""
@@ -62,15 +67,16 @@ class Watch:
         if seen.live is None or self.store.has_class_names(seen.live.model.sha256):
             return
         try:
-            image = self.client.golden().cases[0].image
-            everything = self.client.predict(image, top_k=len(seen.live.window.classes)).top
+            image = self.client.golden(self.model).cases[0].image
+            classes = len(seen.live.window.classes)
+            everything = self.client.predict(image, top_k=classes, model=self.model).top
         except (ImgclsClientError, IndexError):
             return
         self.store.keep_class_names(seen.live.model.sha256, {each.class_id: each.label for each in everything})
 
     def make_pass(self) -> Pass:
         """Looks once, keeps it, judges it, and tells what turned."""
-        seen = self._with_drift(observe(self.client, self.images))
+        seen = self._with_drift(observe(self.client, self.images, model=self.model, truth=self.truth))
         self._learn_class_names(seen)
         platform = self.platform()
         self.store.add(seen, platform)

@@ -15,7 +15,7 @@ from imgcls_client.cerebrium.rest import CerebriumApi
 from imgcls_client.http.answers import HttpAnswer, TimedPrediction, read, read_prediction
 from imgcls_client.http.calls import OPENAPI, Call, SentAs, predict_call
 from imgcls_client.http.client import ImgclsClient
-from imgcls_client.suite.truth import Truth
+from imgcls_client.verify.truth import Truth
 
 
 class _Description(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""What the right answers are, where the user has the artifact: see `suite.verify`, which needs the extra `verify`."""
+"""What the right answers are, where the user has the artifact; `verify.artifact` needs the extra `verify`."""
 
 from __future__ import annotations
 

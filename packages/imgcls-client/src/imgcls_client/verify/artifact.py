@@ -10,7 +10,7 @@ from imgcls_contract import ClassProbability, GoldenCaseReply, GoldenReply, Mode
 from imgcls_core import ImgclsError, OnnxClassifier
 
 from imgcls_client.errors import SettingsError
-from imgcls_client.suite.verify.images import drawn_images, large_images, seen_pixels
+from imgcls_client.verify.images import drawn_images, large_images, seen_pixels
 
 
 class ArtifactTruth:
