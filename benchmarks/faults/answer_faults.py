@@ -239,6 +239,7 @@ ANSWER_FAULTS: dict[str, tuple[Change, str]] = {
     "vector not in order": (_each(_reshape(lambda v: np.sort(v)[::-1])), ""),
     "two rows of the vector exchanged": (_each(_exchange_rows), ""),
     "wrong only without the vector": (_each(_second_first, _PLAIN), ""),
+    "other probabilities only without the vector": (_each(_reshape(lambda v: v * 0.9), _PLAIN), ""),
     "second best as best": (_each(_second_first), ""),
     "top_k ignored": (_top_k_ignored, ""),
     "batch reversed": (_batch(lambda results: results[::-1]), ""),

@@ -129,7 +129,7 @@ def proxied(port: int, artifact: Artifact, path: Path, is_chosen: Chosen) -> Ite
     for group, name, fault, cause in planted:
         if is_chosen(group, name):
             with run_proxy(port, fault) as url:
-                row = row_of(group, name, ask_suite(url, path, seed=0), cause)
+                row = row_of(group, name, ask_suite(url, path, thorough=name.startswith("cache")), cause)
                 # The service refuses what the fault needs, or the suite sends nothing of the kind.
                 yield row if fault.happened else replace(row, said=_NEVER)
 
@@ -163,7 +163,7 @@ def impostors(artifact: Artifact, path: Path, folder: Path, is_chosen: Chosen) -
             run_service({"port": 0, "model": old}) as service,
             run_proxy(_port(service.url), Planted(change=pretends(golden, own, claimed))) as url,
         ):
-            yield row_of("identity", name, ask_suite(url, path, seed=0))
+            yield row_of("identity", name, ask_suite(url, path, thorough=True))
 
 
 def _serve(group: str, name: str, settings: Mapping[str, object], path: Path, cause: str = "") -> Row:
@@ -172,7 +172,7 @@ def _serve(group: str, name: str, settings: Mapping[str, object], path: Path, ca
         said = (str(entry["message"]) for entry in service.log)
         if (refusal := next((text for text in said if text.startswith("The model cannot")), None)) is not None:
             return row_of(group, name, (["load"], refusal), cause)
-        return row_of(group, name, ask_suite(service.url, path, seed=0), cause)
+        return row_of(group, name, ask_suite(service.url, path, thorough=True), cause)
 
 
 def _port(url: str) -> int:

@@ -52,7 +52,9 @@ suite_artifact.ArtifactTruth = functools.cache(RememberedTruth)  # pyright: igno
 _run = runner_of(main)
 
 
-def ask_suite(url: str, artifact: Path, *, seed: int, everything: bool = False) -> tuple[list[str], str]:
+def ask_suite(
+    url: str, artifact: Path, *, seed: int = 0, everything: bool = False, thorough: bool = False
+) -> tuple[list[str], str]:
     """Runs `imgcls-client suite`; gives the names of the failed tests and what they say.
 
     Args:
@@ -60,10 +62,13 @@ def ask_suite(url: str, artifact: Path, *, seed: int, everything: bool = False) 
         artifact: the right one.
         seed: of the drawn images.
         everything: all tests; else only those on answers, and the slow ones only where no other fails.
+        thorough: the slow ones in any case.
     """
     if everything:
         return _ask(url, artifact, seed, ("--load-time", "1s"))
     left_out = [part for name in _LEFT_OUT for part in ("--skip", name)]
+    if thorough:
+        return _ask(url, artifact, seed, left_out)
     found = _ask(url, artifact, seed, (*left_out, *(part for name in _SLOW for part in ("--skip", name))))
     return found if found[0] else _ask(url, artifact, seed, [part for name in _SLOW for part in ("--only", name)])
 
