@@ -40,7 +40,7 @@ class _Share(click.ParamType[float]):
 )
 @click.option("--timeout", type=click.FloatRange(0.001), default=30.0, metavar="S", help="For the bytes of one image.")
 @click.option("--max-image-bytes", type=click.IntRange(1), default=20_000_000, help="Above it an image is refused.")
-@click.option("--max-image-pixels", type=click.IntRange(1, 178_956_970), default=50_000_000, help="Likewise.")
+@click.option("--max-image-pixels", type=click.IntRange(1, 178_956_970), default=25_000_000, help="Likewise.")
 @click.option("--shard-size", type=click.IntRange(1, 100_000), help="Images in one file. [default: up to 1000]")
 @click.option("--workers", type=click.IntRange(1), help="Processes. [default: one for each core; one for a GPU]")
 @click.option("--ray", metavar="ADDRESS", help="Run on this Ray cluster: auto, HOST:PORT, ray://…, or local.")

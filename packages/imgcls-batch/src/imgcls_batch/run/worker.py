@@ -15,7 +15,6 @@ from imgcls_contract import PROBLEMS
 from imgcls_core import DecodeLimits, ImageError, ImagePreprocessor, ImgclsError, OnnxClassifier
 from imgcls_core.artifact.answer_bins import entropies
 from imgcls_core.errors import InferenceError
-from imgcls_core.images.decode import decode_image
 from numpy.typing import NDArray
 
 from imgcls_batch.output.manifest import read_shard
@@ -140,16 +139,13 @@ class ShardWorker:
         size, sha256 = len(content), hashlib.sha256(content).hexdigest()
         started_s = time.perf_counter()
         try:
-            image = decode_image(content, self._preprocess.limits)
-            width, height = image.size
-            image.info = {}  # it is upright and RGB; what is said of the file's pixels must not be taken for these
-            pixels = self._preprocess(image)
+            image = self._preprocess.prepare(content)
         except ImageError as error:
             answers.refuse(row, ImageFacts(size, sha256), error)
             return None
         decode_ms = (time.perf_counter() - started_s) * 1000
-        facts = ImageFacts(size, sha256, width, height)
-        return _Picture(row, fetched.entry.uri, facts, pixels, fetched.read_ms, decode_ms)
+        facts = ImageFacts(size, sha256, image.width_px, image.height_px)
+        return _Picture(row, fetched.entry.uri, facts, image.pixels, fetched.read_ms, decode_ms)
 
 
 def _singly(stretch: Stretch) -> Iterator[_Fetched]:
