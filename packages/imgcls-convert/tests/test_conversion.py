@@ -68,9 +68,10 @@ def test_converting_twice_gives_the_same_bytes(colours, colours_model, run_cli, 
 
 def test_the_committed_artifact_is_what_its_command_makes_today(colours, colours_path):
     """tests/data/colours.onnx serves every member's tests; versions of libraries may differ, the rest may not."""
-    committed, today = onnx.load(colours_path), onnx.load(colours.path)
-    assert committed.graph == today.graph
     old, new = OnnxClassifier(colours_path, provider="cpu").metadata, colours.classifier().metadata
+    if (old.source.torch, old.source.onnx) == (new.source.torch, new.source.onnx):
+        # Another exporter may write the same network with other nodes.
+        assert onnx.load(colours_path).graph == onnx.load(colours.path).graph
     assert (old.classes, old.preprocessing) == (new.classes, new.preprocessing)
     # The images are drawn alike everywhere; PyTorch's own answers to them differ in the last digits by processor.
     assert [(case.name, case.image_base64) for case in old.golden] == [
