@@ -39,7 +39,8 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         body: dict[str, object] = {"ready": True, "model": {"name": "resnet18", "sha256": "0" * 64}, "provider": "cpu"}
         if self.path == "/v4/ready" and server.not_ready_for > 0:
             server.not_ready_for -= 1
-            status, body = 503, {"status": 503, "code": "model_not_ready", "detail": "the artifact is being loaded"}
+            status = 503
+            body = {"status": 503, "code": "model_not_ready", "detail": "the artifact is being loaded"}
         elif self.path == "/v4/health":
             server.former_for -= 1
             sha256 = "0" * 64 if server.former_for >= 0 else server.sha256
