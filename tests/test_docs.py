@@ -70,7 +70,7 @@ def test_every_command_and_option_exists(page, help_of):
         command = (module,)
         if module in {"imgcls_client", "imgcls_train", "imgcls_deploy"} and word.strip():
             command = (module, word.strip())
-        if module == "imgcls_convert" and word.strip() in {"inspect", "verify", "diff"}:
+        if module == "imgcls_convert" and word.strip() in {"inspect", "verify", "diff", "sign"}:
             command = (module, word.strip())
         if command == ("imgcls_client", "monitor") and rest.strip().startswith("report"):
             command = (*command, "report")

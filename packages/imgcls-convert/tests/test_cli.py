@@ -127,7 +127,8 @@ def test_wrong_options_are_usage_errors(run_cli, options, part):
         (["resnet18", "--resize", "squash", "--crop", "200"], "`--resize squash` leaves nothing to crop"),
         (["resnet18", "--resize", "100", "--crop", "200"], "needs crop 'center' and a resize_size of at least 200 px"),
         (["resnet18", "--image-size", "200"], "say what to resize to as well"),
-        (["resnet18", "--std", "0", "1", "1"], "every channel must be above 0"),
+        (["resnet18", "--std", "0", "1", "1"], "each of the three must be from 1e-06 to 1"),
+        (["resnet18", "--mean", "127.5", "127.5", "127.5"], "write `--mean 0.5 0.5 0.5`"),
     ],
 )
 def test_mistakes_get_one_sentence_and_exit_2(run_cli, tmp_path, monkeypatch, options, sentence):

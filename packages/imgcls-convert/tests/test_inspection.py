@@ -10,13 +10,13 @@ def test_inspect_says_what_is_in_an_artifact(run_cli, colours):
     assert "RGB, resize to 32 × 32 px (bilinear), mean 0.5 0.5 0.5, std 0.5 0.5 0.5" in shown.out
     assert "probabilities, float32 [N, 8]" in shown.out
     assert "0 red, 1 green, 2 blue, 3 yellow, …" in shown.out
-    assert "top-1 agreement with PyTorch 100.00% on 8 images" in shown.out
+    assert "top-1 agreement with PyTorch 100.00% on 14 images" in shown.out
     assert "colours.py:build, fp32" in shown.out
 
 
 def test_inspect_as_json_is_one_document_without_the_images(run_cli, colours):
     shown = json.loads(run_cli("inspect", colours.path, "--json").out)
-    assert (shown["schema"], len(shown["classes"]), len(shown["golden"])) == (1, 8, 8)
+    assert (shown["schema"], len(shown["classes"]), len(shown["golden"])) == (1, 8, 14)
     assert shown["sha256"] == colours.report["artifact"]["sha256"]
     assert "image_base64" not in shown["golden"][0]
 
@@ -24,14 +24,14 @@ def test_inspect_as_json_is_one_document_without_the_images(run_cli, colours):
 def test_the_page_shows_the_golden_images_and_fetches_nothing(run_cli, colours, tmp_path):
     run_cli("inspect", colours.path, "--html", tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert page.count('src="data:image/webp;base64,') == 8
+    assert page.count('src="data:image/webp;base64,') == 14
     assert fetched(page) == []
 
 
 def test_the_conversion_report_is_a_page_that_fetches_nothing(colours):
     page = colours.path.with_suffix(".report.html").read_text(encoding="utf-8")
-    assert page.count("<circle ") == 8
-    assert page.count('src="data:image/webp;base64,') == 8
+    assert page.count("<circle ") == 14
+    assert page.count('src="data:image/webp;base64,') == 12  # the worst
     assert "PyTorch: black" in page
     assert fetched(page) == []
 

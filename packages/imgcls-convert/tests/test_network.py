@@ -1,7 +1,10 @@
 import hashlib
+import io
 import json
 import textwrap
 import warnings
+import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -76,7 +79,9 @@ def test_a_network_that_cannot_be_converted_is_refused_in_one_sentence(run_cli, 
     forward, sentence = NETWORKS[what]
     source = textwrap.dedent(NETWORK).replace("{forward}", textwrap.dedent(forward).replace("            ", "        "))
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")
-    refused = run_cli(tmp_path / "mine.py:build", "--image-size", "32", "--output", leaves_nothing / "mine.onnx")
+    refused = run_cli(
+        tmp_path / "mine.py:build", "--image-size", "32", "--weak-proof", "--output", leaves_nothing / "mine.onnx"
+    )  # fmt: skip
     assert (refused.code, sentence in refused.sentence) == (5, True), refused.err
 
 
@@ -98,13 +103,16 @@ def test_classes_of_ones_own_need_a_checkpoint(run_cli, leaves_nothing):
 
 
 SIZED = """
+import torch
 from torch import nn
 
 class Sized(nn.Module):
     def __init__(self, num_classes=4, width=1.0, *, names=()):
         super().__init__()
-        self.net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, int(8 * width)), nn.ReLU())
+        torch.manual_seed(3)
+        self.net = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, int(8 * width)), nn.Tanh())
         self.head = nn.Linear(int(8 * width), num_classes)
+        nn.init.normal_(self.head.weight, std=5)  # images of other colours get other classes
 
     def forward(self, x):
         return self.head(self.net(x))
@@ -172,7 +180,7 @@ def test_probabilities_are_the_same_however_the_network_ends(run_cli, tmp_path, 
     """One set of weights: a softmax that is there already must not be followed by a second one."""
     source = ENDING_NETWORK.replace("ENDING", ENDINGS[ending])
     (tmp_path / "mine.py").write_text(source, encoding="utf-8")
-    told = run_cli(tmp_path / "mine.py:Net(4)", "--image-size", "32", "--output", tmp_path / "m.onnx")
+    told = run_cli(tmp_path / "mine.py:Net(4)", "--image-size", "32", "--weak-proof", "--output", tmp_path / "m.onnx")
     assert told.code == 0, told.err
     assert ("no softmax is added" in told.err) == (ending == "softmax")
     answer = OnnxClassifier(tmp_path / "m.onnx", provider="cpu").predict(np.full((1, 32, 32, 3), 200, np.uint8))
@@ -210,7 +218,7 @@ def test_a_single_output_becomes_two_classes(run_cli, tmp_path, what, labels):
     (tmp_path / "labels.txt").write_text("\n".join(labels), encoding="utf-8")
     told = run_cli(
         tmp_path / "mine.py:Net(1)", "--image-size", "32", "--labels", tmp_path / "labels.txt",
-        "--output", tmp_path / "m.onnx",
+        "--weak-proof", "--output", tmp_path / "m.onnx",
     )  # fmt: skip
     assert told.code == 0, told.err
     classifier = OnnxClassifier(tmp_path / "m.onnx", provider="cpu")
@@ -243,6 +251,7 @@ class Small(torch.nn.Module):
         self.conv = torch.nn.Conv2d(3, 8, 3, stride=2)
         self.norm = torch.nn.BatchNorm2d(8)
         self.head = torch.nn.Linear(8, 5)
+        torch.nn.init.normal_(self.head.weight, std=5)
 
     def forward(self, x):
         return self.head(self.norm(self.conv(x)).relu().mean((2, 3)))
@@ -271,7 +280,7 @@ def save_as(tmp_path):
 @pytest.mark.parametrize("kind", ["script", "trace", "export"])
 def test_saved_programs_hold_network_and_weights(run_cli, save_as, tmp_path, kind):
     path = save_as(kind)
-    told = run_cli(path, "--image-size", "32", "--output", tmp_path / "s.onnx")
+    told = run_cli(path, "--trust", "--image-size", "32", "--output", tmp_path / "s.onnx")
     assert told.code == 0, told.err
     report = report_of(tmp_path / "s.onnx")
     assert report["classes"] == 5
@@ -279,8 +288,42 @@ def test_saved_programs_hold_network_and_weights(run_cli, save_as, tmp_path, kin
     assert report["parity"]["max_abs_diff"] <= 1e-5
 
 
+@pytest.mark.parametrize(("kind", "why"), [("script", "read and write files"), ("export", "run any code")])
+def test_a_file_that_holds_code_is_not_loaded_unless_it_is_trusted(
+    run_cli, save_as, leaves_nothing, monkeypatch, kind, why
+):
+    path = save_as(kind)
+    monkeypatch.setattr("torch.jit.load", None)
+    monkeypatch.setattr("torch.export.load", None)
+    refused = run_cli(path, "--image-size", "32", "--output", leaves_nothing / "s.onnx")
+    assert (refused.code, why in refused.sentence, "`--trust`" in refused.sentence) == (2, True, True)
+
+
+def test_a_hostile_program_does_not_run(run_cli, save_as, tmp_path, leaves_nothing):
+    """Its sample inputs are a pickle; PyTorch unpickles them without limits when it loads the program."""
+    path, victim = save_as("export"), tmp_path / "it_ran"
+
+    class Hostile:
+        def __reduce__(self):
+            return Path.touch, (victim,)
+
+    hostile = tmp_path / "hostile.pt2"
+    with zipfile.ZipFile(path) as good, zipfile.ZipFile(hostile, "w") as bad:
+        for name in good.namelist():
+            content = good.read(name)
+            if "sample_inputs" in name:
+                buffer = io.BytesIO()
+                torch.save(Hostile(), buffer)
+                content = buffer.getvalue()
+            bad.writestr(name, content)
+    refused = run_cli(hostile, "--image-size", "32", "--output", leaves_nothing / "s.onnx")
+    assert (refused.code, victim.exists()) == (2, False)
+    run_cli(hostile, "--trust", "--image-size", "32", "--output", leaves_nothing / "s.onnx")
+    assert victim.exists(), "PyTorch has become safe; --trust may go"
+
+
 def test_a_program_exported_for_one_batch_size_is_refused(run_cli, save_as, leaves_nothing):
-    refused = run_cli(save_as("fixed export"), "--image-size", "32", "--output", leaves_nothing / "s.onnx")
+    refused = run_cli(save_as("fixed export"), "--trust", "--image-size", "32", "--output", leaves_nothing / "s.onnx")
     assert refused.code == 5
     assert "does it take any number of images?" in refused.sentence
 

@@ -166,7 +166,7 @@ def test_without_calibration_images_a_warning_says_how_many_are_wanted(run_cli, 
         "--min-agreement", "50", "--output", tmp_path / "net.onnx",
     )  # fmt: skip
     assert told.code == 0, told.err
-    assert "the 8 golden images set the ranges; about 100 images like those of the service are wanted" in told.err
+    assert "the 14 golden images set the ranges; about 100 images like those of the service are wanted" in told.err
 
 
 def test_a_calibration_folder_without_images_is_a_usage_error(run_cli, network, tmp_path, leaves_nothing):

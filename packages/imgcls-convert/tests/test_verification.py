@@ -24,7 +24,7 @@ def tampered(colours, tmp_path_factory):
 def test_golden_cases_verify_an_artifact(run_cli, colours):
     found = run_cli("verify", colours.path)
     assert found.code == 0
-    assert "equals the recorded answers of PyTorch on 8 images: top-1 agreement 100.00%" in found.out
+    assert "equals the recorded answers of PyTorch on 14 images: top-1 agreement 100.00%" in found.out
 
 
 def test_an_artifact_that_was_tampered_with_is_exit_1(run_cli, tampered):
@@ -68,7 +68,7 @@ def test_weights_without_a_model_are_a_usage_error(run_cli, colours):
 def test_an_artifact_agrees_with_itself(run_cli, colours, colours_path):
     found = run_cli("diff", colours.path, colours_path)
     assert found.code == 0
-    assert "on 8 images: top-1 agreement 100.00%, max |Δp| 0.0e+00" in found.out
+    assert "on 14 images: top-1 agreement 100.00%, max |Δp| 0.0e+00" in found.out
 
 
 def test_diff_names_the_images_on_which_two_artifacts_differ(run_cli, colours, tampered):

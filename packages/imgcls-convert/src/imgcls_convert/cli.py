@@ -35,7 +35,7 @@ class _Resize(click.ParamType[str]):
 
 @click.command(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
-    epilog="Other commands: inspect FILE, verify FILE, diff A B [IMAGES]; each has its --help. Exit codes: 0 ok, "
+    epilog="Other commands: inspect FILE, verify FILE, diff A B [IMAGES], sign FILE (--help). Exit codes: 0 ok, "
     "1 verify or diff found a difference, 2 usage, 3 weights cannot be downloaded, 5 conversion failed, 70 a bug.",
 )
 @click.argument("model", required=False)
@@ -59,6 +59,12 @@ class _Resize(click.ParamType[str]):
 )
 @click.option("--output", type=click.Path(path_type=Path), help="The artifact. [default: models/NAME.onnx]")
 @click.option("--skip-verify", is_flag=True, help="Write the artifact without proof that it equals PyTorch.")
+@click.option("--trust", is_flag=True, help="Let code that comes in a TorchScript or torch.export file run.")
+@click.option(
+    "--weak-proof",
+    is_flag=True,
+    help="Accept golden images that prove little: all answered alike, or all in one class.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
 @click.option("--list", "list_models", is_flag=True, help="Show the models that can be converted by name.")
 @click.version_option(package_name="imgcls-convert")
@@ -68,7 +74,8 @@ def convert_command(*, as_json: bool, list_models: bool, **options: object) -> N
     MODEL is a name of the catalog (any torchvision classification architecture, or everyday100, which comes with the
     package; see --list), the folder of a model that imgcls-train has trained, FILE.py:FACTORY or
     "FILE.py:FACTORY(num_classes=10)" for a network of your own, a TorchScript file (.pt), a torch.export file (.pt2),
-    or timm/NAME where timm is installed.
+    or timm/NAME where timm is installed. A FILE.py is your own code and runs; TorchScript and torch.export files hold
+    code too and need --trust; nothing in a checkpoint of weights can run.
 
     Without MODEL it is resnet18. When its weights cannot be downloaded and no option speaks of a model, everyday100 is
     converted in its place, to models/everyday100.onnx. A MODEL that you name is never replaced.
@@ -89,7 +96,7 @@ PROGRAM: Final = Program(
     "imgcls-convert",
     convert_command,
     expected=ImgclsError,
-    subcommands={name: f"imgcls_convert.commands.{name}:command" for name in ("inspect", "verify", "diff")},
+    subcommands={name: f"imgcls_convert.commands.{name}:command" for name in ("inspect", "verify", "diff", "sign")},
     exit_code=_exit_code,
     after_interrupt=lambda _: "; nothing was written.",
 )

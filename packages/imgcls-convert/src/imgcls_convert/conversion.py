@@ -24,7 +24,8 @@ from imgcls_networks.pytorch_classifier import PyTorchClassifier
 from imgcls_convert.graph.artifact import scratch_folder
 from imgcls_convert.graph.export import export_network
 from imgcls_convert.images.selection import select_images
-from imgcls_convert.parity.gate import Evidence
+from imgcls_convert.parity.counterfactuals import counterfactuals
+from imgcls_convert.parity.gate import Evidence, check_proves
 from imgcls_convert.parity.proof import prove
 from imgcls_convert.plan import Plan, fall_back, plan_conversion
 from imgcls_convert.preprocessing import choose_preprocessing
@@ -81,6 +82,10 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
     with _timed(seconds, "pytorch"):
         pytorch = PyTorchClassifier(classifier, preprocessing)
         answers = pytorch.answers([(image.name, image.encoded) for image in images.compared], notes)
+        evidence = Evidence(images, answers)
+        if not (request.weak_proof or request.skip_verify):
+            check_proves(evidence)
+        faulty = counterfactuals(pytorch, images.golden, answers, notes)
         calibration = [pytorch.pixels(image.encoded).numpy() for image in images.calibration]
 
     notes.step("Exporting to ONNX (opset 18)")
@@ -111,7 +116,9 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
     with scratch_folder(output) as folder:
         unfinished = folder / output.name
         with _timed(seconds, "verify"):
-            proven = prove(request, exported, metadata, Evidence(images, answers, calibration), unfinished, notes)
+            proven = prove(
+                request, exported, metadata, Evidence(images, answers, faulty, calibration), unfinished, notes
+            )
         content = unfinished.read_bytes()
         report = ConversionReport(
             artifact=output,

@@ -4,6 +4,7 @@ ImgclsError
 └── ConversionError       5  the conversion failed
     ├── ExportError          PyTorch cannot express the network as ONNX, or as one with a free batch size
     ├── ParityError          the artifact does not answer as PyTorch does
+    ├── WeakProofError       the golden images could not tell a right artifact from a wrong one
     └── AgreementError       the artifact in fp16 or int8 names other classes too often
 """
 
@@ -82,3 +83,16 @@ class AgreementError(ConversionError):
             f"Nothing was written; give more calibration images, another precision, or `--min-agreement "
             f"{agreement * 100:.1f}`."
         )
+
+
+class WeakProofError(ConversionError):
+    """The golden images could not tell a right artifact from a wrong one.
+
+    Args:
+        reason: what was found and what to do, in sentences.
+    """
+
+    code = "weak_proof"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"{reason} Nothing was written; `--weak-proof` writes it all the same.")

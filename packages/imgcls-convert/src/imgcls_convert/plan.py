@@ -12,7 +12,13 @@ from imgcls_core.artifact import ClassInfo
 from imgcls_networks.errors import DownloadError, RequestError
 from imgcls_networks.labels import read_labels
 from imgcls_networks.models import bundled
-from imgcls_networks.models.reference import ModelReference, TrainedReference, parse_model
+from imgcls_networks.models.reference import (
+    ModelReference,
+    SavedReference,
+    TrainedReference,
+    parse_model,
+    refuse_untrusted,
+)
 from imgcls_networks.weights.source import WeightsSource, parse_weights
 
 from imgcls_convert.images.files import GivenImages, read_images
@@ -21,7 +27,7 @@ from imgcls_convert.request import ConvertRequest
 DEFAULT_MODEL: Final = "resnet18"
 # Mean the same whatever the model is. Every other option speaks of the model, its classes or the file that it is
 # expected in, and whoever gave one would not look for another model behind it.
-_NEUTRAL: Final = frozenset({"precision", "min_agreement", "skip_verify"})
+_NEUTRAL: Final = frozenset({"precision", "min_agreement", "skip_verify", "weak_proof", "trust"})
 
 
 @dataclass(frozen=True)
@@ -77,6 +83,8 @@ def plan_conversion(request: ConvertRequest) -> Plan:
         )
     if request.weights and model.holds_weights:
         raise RequestError(f"{model.holds_weights}; leave `--weights` out.")
+    if isinstance(model, SavedReference) and not request.trust:
+        refuse_untrusted(model)
     if isinstance(model, TrainedReference) and request.num_classes not in {None, count := len(model.card.classes)}:
         raise RequestError(
             f"`--num-classes {request.num_classes}` was asked for and {model.name} has {count}; leave it out, or "

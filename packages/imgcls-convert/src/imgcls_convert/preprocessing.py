@@ -42,6 +42,8 @@ def choose_preprocessing(
             words = " and ".join(f"{name} {' '.join(f'{v:g}' for v in value)}" for name, value in assumed.items())
             options = " ".join(f"--{name} R G B" for name in assumed)
             progress.note(f"ImageNet's {words} are assumed; say `{options}` when the network was trained with others")
+    _check_range("mean", request.mean, least=0.0)
+    _check_range("std", request.std, least=1e-6)
     size, resize_size = _geometry(request, published)
     try:
         chosen = Preprocessing(
@@ -64,6 +66,19 @@ def choose_preprocessing(
         "its reference distribution is left out"
     )
     return chosen, None
+
+
+def _check_range(name: str, values: tuple[float, float, float] | None, *, least: float) -> None:
+    """Raises if mean or std cannot be those of pixels from 0 to 1."""
+    if values is None or all(least <= value <= 1 for value in values):
+        return
+    given = " ".join(f"{value:g}" for value in values)
+    if max(values) > 1 and all(0 <= value <= 255 for value in values):
+        instead = " ".join(f"{value / 255:.4g}" for value in values)
+        hint = f"these look like values for pixels from 0 to 255; write `--{name} {instead}`"
+    else:
+        hint = f"each of the three must be from {least:g} to 1"
+    raise RequestError(f"`--{name} {given}` is outside what pixels from 0 to 1 can have: {hint}.")
 
 
 def _geometry(request: ConvertRequest, published: Preprocessing | None) -> tuple[tuple[int, int], int | None]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import unicodedata
 from collections import Counter
 from importlib import resources
 from pathlib import Path
@@ -66,6 +67,8 @@ def fit_labels(
             f"no labels were given: the {outputs} classes are called class_0, class_1, …; say `--labels FILE`"
         )
         return tuple(ClassInfo(i, f"class_{i}") for i in range(outputs))
+    for entry in given:
+        _check_printable(entry, "The model's own labels")
     if len(given) == 1 and single_output:
         return ClassInfo(0, f"not {given[0].label}"), ClassInfo(1, given[0].label, given[0].wnid)
     if len(given) != outputs:
@@ -74,6 +77,20 @@ def fit_labels(
             f"{what} {len(given)} classes and the network has {outputs} outputs; give `--labels` that fit."
         )
     return given
+
+
+def _check_printable(entry: ClassInfo, whose: str) -> None:
+    """Raises if a name could steer a terminal or hide what follows it.
+
+    Raises:
+        RequestError: it holds a control character.
+    """
+    for sign in f"{entry.label}{entry.wnid or ''}":
+        # Cc: escapes and newlines; Cf: what turns the direction of writing, or cannot be seen. Joiners are script.
+        if unicodedata.category(sign) in {"Cc", "Cf", "Zl", "Zp"} and sign not in "\u200c\u200d":
+            raise RequestError(
+                f"{whose} have the control character U+{ord(sign):04X} in the name of class {entry.id}; take it out."
+            )
 
 
 def _from_lines(text: str, _: str) -> dict[int, ClassInfo]:
@@ -137,6 +154,8 @@ def _checked(classes: dict[int, ClassInfo], source: str) -> tuple[ClassInfo, ...
     ordered = tuple(classes[i] for i in range(len(classes)))
     if empty := [entry.id for entry in ordered if not entry.label]:
         raise RequestError(f"The labels {source!r} have no name for class {empty[0]}.")
+    for entry in ordered:
+        _check_printable(entry, f"The labels {source!r}")
     counts = Counter(entry.label for entry in ordered)
     if twice := [label for label, count in counts.items() if count > 1]:
         raise RequestError(f"The labels {source!r} use the name {twice[0]!r} for {counts[twice[0]]} classes.")

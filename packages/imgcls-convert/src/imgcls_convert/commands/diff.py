@@ -19,7 +19,8 @@ def command(*, a: Path, b: Path, images: Path | None, as_json: bool) -> int:
     Each artifact prepares the images in its own way. Exit code 1 when they name different classes for any image.
     """
     from imgcls_convert.parity.diff import compare_artifacts
+    from imgcls_convert.report.text import printable
 
     found = compare_artifacts(a, b, images)
-    sys.stdout.write(found.to_json() if as_json else found.to_text())
+    sys.stdout.write(found.to_json() if as_json else printable(found.to_text()))
     return 0 if found.agree else 1

@@ -16,9 +16,10 @@ def command(*, file: Path, html: Path | None, as_json: bool) -> None:
     """Shows what is in an artifact: classes, preprocessing, provenance, proof, golden cases."""
     from imgcls_convert.report.inspection import inspect_artifact
     from imgcls_convert.report.inspection_page import write_artifact_page
+    from imgcls_convert.report.text import printable
 
     found = inspect_artifact(file)
-    sys.stdout.write(found.to_json() if as_json else found.to_text())
+    sys.stdout.write(found.to_json() if as_json else printable(found.to_text()))
     if html:
         write_artifact_page(found, html)
         click.echo(f"page written to {html}", err=True)

@@ -15,25 +15,47 @@ from imgcls_networks.errors import RequestError
 @click.option("--model", help="What it was converted from: asks PyTorch again, as MODEL of the conversion did.")
 @click.option("--weights", metavar="PATH|URL", help="The checkpoint of --model.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of images to ask as well; needs --model.")
+@click.option("--key", metavar="FILE|BASE64", help="Public key, as PEM or base64, that must have signed the artifact.")
+@click.option("--trust", is_flag=True, help="Let --model be a TorchScript or torch.export file, whose code then runs.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(*, file: Path, model: str | None, weights: str | None, images: Path | None, as_json: bool) -> int:
-    """Proves an artifact again: its golden cases, or with --model every answer against PyTorch.
+def command(
+    *,
+    file: Path,
+    model: str | None,
+    weights: str | None,
+    images: Path | None,
+    key: str | None,
+    trust: bool,
+    as_json: bool,
+) -> int:
+    """Proves an artifact again: its seal, its golden cases, or with --model every answer against PyTorch.
 
-    The golden cases hold PyTorch's recorded answers, so they need no PyTorch. Exit code 1 when the artifact differs.
+    The golden cases hold PyTorch's recorded answers, so they need no PyTorch. Exit code 1 when the artifact differs,
+    was changed after it was sealed, or is not signed by --key.
     """
-    from imgcls_convert.parity.verify import verify_golden
+    from imgcls_core.artifact.signature import read_public_key
+    from imgcls_core.errors import SealBrokenError, TrustError
 
-    if model is not None:
-        if importlib.util.find_spec("torch") is None:
-            raise RequestError(
-                f"PyTorch is not installed; `imgcls-convert verify {file}` replays the golden cases without it."
-            )
+    from imgcls_convert.parity.verify import read_origin, verify_golden
+    from imgcls_convert.report.text import printable
+
+    trusted = [read_public_key(key)] if key is not None else []
+    if model is None and (weights or images):
+        raise click.UsageError("--weights and --images need --model, the network that PyTorch is to be asked with.")
+    try:
+        origin = read_origin(file, trusted)
+    except (SealBrokenError, TrustError) as error:
+        click.echo(f"imgcls-convert: {printable(str(error))}", err=True)
+        return 1
+    if model is None:
+        found = verify_golden(file, origin)
+    elif importlib.util.find_spec("torch") is None:
+        raise RequestError(
+            f"PyTorch is not installed; `imgcls-convert verify {file}` replays the golden cases without it."
+        )
+    else:
         from imgcls_convert.parity.verify_pytorch import verify_against_pytorch
 
-        found = verify_against_pytorch(file, model=model, weights=weights, images=images)
-    elif weights or images:
-        raise click.UsageError("--weights and --images need --model, the network that PyTorch is to be asked with.")
-    else:
-        found = verify_golden(file)
-    sys.stdout.write(found.to_json() if as_json else found.to_text())
+        found = verify_against_pytorch(file, origin, model=model, weights=weights, images=images, trust=trust)
+    sys.stdout.write(found.to_json() if as_json else printable(found.to_text()))
     return 0 if found.passed else 1

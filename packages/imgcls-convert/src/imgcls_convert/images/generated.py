@@ -1,7 +1,9 @@
 """Deterministic test images for golden cases, for when nobody gives photos.
 
 Each shows something that another part of the preprocessing would spoil: colours (channel order, mean), an F-like
-shape (flips, orientation), fine stripes and noise (resize filter, antialias, half-pixel shifts), and odd sizes.
+shape (flips, orientation), fine stripes and noise (resize filter, antialias, half-pixel shifts), and odd sizes. They
+come as callers send images: PNG of four kinds, and JPEG baseline and progressive, in colour and gray, lying on its
+side and large enough to be decoded at a reduced scale.
 """
 
 from __future__ import annotations
@@ -21,13 +23,53 @@ Pixels = NDArray[np.uint8]
 
 @cache
 def generated_images() -> Mapping[str, bytes]:
-    """Gives name → PNG; the same bytes on every machine with the same Pillow."""
-    return MappingProxyType({f"{name}.png": _png(draw()) for name, draw in _PICTURES.items()})
+    """Gives name → encoded image; the same bytes on every machine with the same Pillow."""
+    return MappingProxyType({name: encode(Image.fromarray(draw())) for name, (draw, encode) in _IMAGES.items()})
 
 
-def _png(pixels: Pixels) -> bytes:
+def _png(image: Image.Image) -> bytes:
+    return _saved(image, "PNG", optimize=True)
+
+
+def _png_with_alpha(image: Image.Image) -> bytes:
+    """Lets a ring around the middle fade away, over colours of its own."""
+    y, x = _grid(image.height, image.width)
+    alpha = np.clip(900 * np.abs(np.hypot(y - 0.5, x - 0.5) - 0.3), 0, 255) // 51 * 51
+    image.putalpha(Image.fromarray(alpha.astype(np.uint8)))
+    return _png(image)
+
+
+def _png_with_palette(image: Image.Image) -> bytes:
+    """Has one transparent colour, that of the corner."""
+    palette = image.quantize(16, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+    return _saved(palette, "PNG", transparency=palette.getpixel((0, 0)))
+
+
+def _gray_png(image: Image.Image) -> bytes:
+    return _png(image.convert("L"))
+
+
+def _jpeg(image: Image.Image) -> bytes:
+    return _saved(image, "JPEG", quality=90, subsampling="4:2:0")
+
+
+def _progressive_jpeg(image: Image.Image) -> bytes:
+    return _saved(image, "JPEG", quality=75, subsampling="4:2:0", progressive=True)
+
+
+def _gray_jpeg(image: Image.Image) -> bytes:
+    return _saved(image.convert("L"), "JPEG", quality=90)
+
+
+def _jpeg_on_its_side(image: Image.Image) -> bytes:
+    exif = Image.Exif()
+    exif[0x0112] = 6  # turned by a quarter to be upright
+    return _saved(image.transpose(Image.Transpose.ROTATE_90), "JPEG", quality=90, exif=exif)
+
+
+def _saved(image: Image.Image, kind: str, **options: object) -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG", optimize=True)
+    image.save(buffer, kind, **options)
     return buffer.getvalue()
 
 
@@ -89,13 +131,38 @@ def _small_blocks() -> Pixels:
     return np.repeat(np.repeat(blocks, 7, axis=0), 6, axis=1)
 
 
-_PICTURES: Final[dict[str, Callable[[], Pixels]]] = {
-    "colour_bars": _colour_bars,
-    "warm_gradient": _warm_gradient,
-    "cool_gradient": _cool_gradient,
-    "letter_f": _letter,
-    "stripes": _stripes,
-    "rings": _rings,
-    "coloured_noise": _coloured_noise,
-    "small_blocks": _small_blocks,
+def _landscape() -> Pixels:
+    """Draws hills before a sky, with fields and a sun: as large, smooth and detailed as a photo."""
+    y, x = _grid(900, 1200)
+    sky = np.stack([90 + 120 * y, 140 + 80 * y, 240 - 40 * y], axis=-1)
+    field = ((x * 9 + y * 14) // 1 + (y * 25) // 1) % 2
+    land = np.stack([70 + 120 * field, 130 + 50 * field + 40 * np.sin(60 * x), 40 + 30 * y * field], axis=-1)
+    image = np.where((y > 0.55 + 0.12 * np.sin(7 * x + 1))[..., np.newaxis], land, sky)
+    sun = np.hypot(y - 0.2, (x - 0.75) * 4 / 3) < 0.09
+    image[sun] = (255, 230, 90)
+    return np.clip(image, 0, 255).astype(np.uint8)
+
+
+def _mosaic() -> Pixels:
+    """Draws large tiles in many colours."""
+    tiles = np.random.default_rng(3).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+    return np.repeat(np.repeat(tiles, 60, axis=0), 50, axis=1)
+
+
+# File name → how it is drawn, and how encoded.
+_IMAGES: Final[dict[str, tuple[Callable[[], Pixels], Callable[[Image.Image], bytes]]]] = {
+    "colour_bars.png": (_colour_bars, _png),
+    "warm_gradient.jpg": (_warm_gradient, _jpeg),
+    "cool_gradient.png": (_cool_gradient, _png),
+    "letter_f.png": (_letter, _png),
+    "letter_f_on_its_side.jpg": (_letter, _jpeg_on_its_side),
+    "stripes.png": (_stripes, _png),
+    "rings.png": (_rings, _png),
+    "coloured_noise.png": (_coloured_noise, _png),
+    "small_blocks.png": (_small_blocks, _png),
+    "landscape.jpg": (_landscape, _progressive_jpeg),
+    "mosaic_gray.jpg": (_mosaic, _gray_jpeg),
+    "rings_gray.png": (_rings, _gray_png),
+    "mosaic_with_alpha.png": (_mosaic, _png_with_alpha),
+    "mosaic_with_palette.png": (_mosaic, _png_with_palette),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -12,17 +12,16 @@ import msgspec
 import numpy as np
 from imgcls_cli.progress import Progress
 from imgcls_core.artifact import ArtifactMetadata, GoldenAnswer, GoldenCase, Precision
-from numpy.typing import NDArray
 from onnx import ModelProto
 
 from imgcls_convert.graph.artifact import write_artifact
-from imgcls_convert.images.files import LoadedImage
 from imgcls_convert.parity.gate import Evidence, ImageComparison, PrecisionRow, admit, compare_with_pytorch
 from imgcls_convert.parity.speed import milliseconds_per_image
 from imgcls_convert.quantize.reduction import Choice, reduce
 from imgcls_convert.request import ConvertRequest
 
 _RECORDED_CLASSES: Final = 5
+_MAX_VECTORS_BYTES: Final = 200_000  # of all whole answers together, in base64
 
 
 @dataclass(frozen=True)
@@ -60,8 +59,7 @@ def prove(
         AgreementError: fp16 or int8 names other classes too often.
         ConversionError: the artifact cannot be written, or a reduced one reproduces no golden case.
     """
-    recorded = zip(evidence.images.golden, evidence.answers, strict=False)
-    metadata = msgspec.structs.replace(metadata, golden=tuple(_golden_case(*pair) for pair in recorded))
+    metadata = msgspec.structs.replace(metadata, golden=tuple(_golden_cases(evidence)))
     min_agreement = None if request.min_agreement is None else request.min_agreement / 100
     in_float = unfinished.with_name(f"fp32-{unfinished.name}")
     choice = Choice(network, (), tuple)
@@ -94,12 +92,23 @@ def _precisions(request: ConvertRequest) -> list[Precision]:
     return ["fp32"] if request.precision == "fp32" else ["fp32", request.precision]
 
 
-def _golden_case(image: LoadedImage, probabilities: NDArray[np.float32]) -> GoldenCase:
-    """Records PyTorch's answer: float32 [classes] → the most probable classes, most probable first."""
-    best = np.argsort(-probabilities, kind="stable")[:_RECORDED_CLASSES]
-    return GoldenCase(
-        name=image.name,
-        image_base64=base64.b64encode(image.encoded).decode("ascii"),
-        top=tuple(GoldenAnswer(int(i), min(1.0, float(probabilities[i]))) for i in best),
-        expected_class_id=image.class_id,
-    )
+def _golden_cases(evidence: Evidence) -> Iterator[GoldenCase]:
+    """Records PyTorch's answers: the most probable classes, what they would be under faults, and the whole answer.
+
+    The whole answer shows two classes that were exchanged; where there are so many classes that it is large, only the
+    first cases have it.
+    """
+    room = _MAX_VECTORS_BYTES
+    for place, image in enumerate(evidence.images.golden):
+        answer = evidence.answers[place]
+        best = np.argsort(-answer, kind="stable")[:_RECORDED_CLASSES]
+        vector = base64.b64encode(answer.astype("<f4").tobytes()).decode("ascii")
+        room -= len(vector)
+        yield GoldenCase(
+            name=image.name,
+            image_base64=base64.b64encode(image.encoded).decode("ascii"),
+            top=tuple(GoldenAnswer(int(i), min(1.0, float(answer[i]))) for i in best),
+            expected_class_id=image.class_id,
+            vector_base64=vector if place == 0 or room >= 0 else None,
+            counterfactuals=evidence.counterfactuals[place],
+        )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from imgcls_core.artifact.props import read_parts
+from imgcls_core.artifact.seal import checked_seal
+from imgcls_core.artifact.signature import PublicKey, check_signatures
 from imgcls_core.inference.classifier import OnnxClassifier
 from imgcls_networks.errors import RequestError
 
@@ -23,10 +26,25 @@ class VerifiedImage:
 
 
 @dataclass(frozen=True)
+class Authenticity:
+    """Who vouches for a file: its seal, None of a file of before, and the keys whose signatures were checked."""
+
+    seal: str | None
+    signed_by: Sequence[str]
+
+    @property
+    def text(self) -> str:
+        """Gives it in a few words."""
+        sealed = "unsealed: written before artifacts had seals" if self.seal is None else f"sealed {self.seal[:16]}…"
+        return f"{sealed}, signed by {', '.join(self.signed_by) or 'nobody'}"
+
+
+@dataclass(frozen=True)
 class Verification:
     """What was found; `passed` is the answer."""
 
     path: Path
+    origin: Authenticity
     against: str
     tolerance: float
     min_agreement: float
@@ -51,6 +69,8 @@ class Verification:
         """Gives one document."""
         content: dict[str, Any] = {
             "file": str(self.path),
+            "seal": self.origin.seal,
+            "signed_by": self.origin.signed_by,
             "against": self.against,
             "passed": self.passed,
             "tolerance": self.tolerance,
@@ -65,7 +85,8 @@ class Verification:
         verdict = "equals" if self.passed else "DIFFERS from"
         lines = [
             f"{self.path} {verdict} {self.against} on {len(self.images)} images: top-1 agreement {self.agreement:.2%}, "
-            f"max |Δp| {self.max_abs_diff:.1e} (tolerance {self.tolerance:.0e})\n"
+            f"max |Δp| {self.max_abs_diff:.1e} (tolerance {self.tolerance:.0e}); "
+            f"{self.origin.text}\n"
         ]
         for row in sorted(self.images, key=lambda row: -row.max_abs_diff):
             if row.pytorch_class_id != row.onnx_class_id or row.max_abs_diff > self.tolerance:
@@ -74,7 +95,18 @@ class Verification:
         return "".join(lines)
 
 
-def verify_golden(path: Path) -> Verification:
+def read_origin(path: Path, trusted: Collection[PublicKey] = ()) -> Authenticity:
+    """Checks the seal and the signatures.
+
+    Raises:
+        ArtifactError: there is no artifact, it was changed after it was sealed, or no trusted key has signed it.
+    """
+    parts = read_parts(path)
+    seal = checked_seal(parts, path=str(path))
+    return Authenticity(seal.seal if seal else None, check_signatures(parts, seal, trusted=trusted, path=str(path)))
+
+
+def verify_golden(path: Path, origin: Authenticity) -> Verification:
     """Replays the golden cases.
 
     Raises:
@@ -86,4 +118,6 @@ def verify_golden(path: Path) -> Verification:
     if not results:
         raise RequestError(f"{str(path)!r} carries no golden cases; verify it with `--model` against PyTorch.")
     rows = [VerifiedImage(r.name, r.expected_class_id, r.actual_class_id, r.max_abs_diff) for r in results]
-    return Verification(path, "the recorded answers of PyTorch", classifier.metadata.golden_tolerance, 1.0, rows)
+    return Verification(
+        path, origin, "the recorded answers of PyTorch", classifier.metadata.golden_tolerance, 1.0, rows
+    )

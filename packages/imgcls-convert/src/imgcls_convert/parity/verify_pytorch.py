@@ -15,19 +15,23 @@ from imgcls_networks.pytorch_classifier import PyTorchClassifier
 from imgcls_convert.images.files import LoadedImage, read_images
 from imgcls_convert.images.selection import ImageSelection
 from imgcls_convert.parity.gate import FP32_TOLERANCE, MIN_AGREEMENT, Evidence, compare_with_pytorch
-from imgcls_convert.parity.verify import Verification, VerifiedImage
+from imgcls_convert.parity.verify import Authenticity, Verification, VerifiedImage
 from imgcls_convert.plan import plan_conversion
 from imgcls_convert.request import ConvertRequest
 
 
-def verify_against_pytorch(path: Path, *, model: str, weights: str | None, images: Path | None) -> Verification:
+def verify_against_pytorch(
+    path: Path, origin: Authenticity, *, model: str, weights: str | None, images: Path | None, trust: bool
+) -> Verification:
     """Asks PyTorch again, with the artifact's own preprocessing.
 
     Args:
         path: the artifact.
+        origin: from `read_origin`.
         model: MODEL, as for a conversion.
         weights: its checkpoint.
         images: a folder whose images are asked besides the golden ones.
+        trust: whether code that comes in the file of MODEL may run.
 
     Raises:
         ArtifactError: there is no artifact at the path.
@@ -40,7 +44,7 @@ def verify_against_pytorch(path: Path, *, model: str, weights: str | None, image
     asked += [image for image in (entry.load() for entry in listed) if image.encoded not in known]
 
     progress = SilentProgress()
-    plan = plan_conversion(ConvertRequest(model=model, weights=weights, output=path))
+    plan = plan_conversion(ConvertRequest(model=model, weights=weights, output=path, trust=trust))
     found = find_network(plan.model, None, own_weights=weights is not None)
     classifier, file = load_classifier(found, plan.weights, metadata.preprocessing.size, progress)
     recorded = metadata.source.weights_sha256
@@ -61,6 +65,7 @@ def verify_against_pytorch(path: Path, *, model: str, weights: str | None, image
     precision = metadata.source.precision
     return Verification(
         path,
+        origin,
         f"PyTorch ({found.architecture})",
         FP32_TOLERANCE if precision == "fp32" else metadata.golden_tolerance,
         MIN_AGREEMENT[precision],

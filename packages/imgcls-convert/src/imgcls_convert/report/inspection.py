@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,12 +16,14 @@ from imgcls_convert.report.reference_distribution import reference_words
 
 @dataclass(frozen=True)
 class Inspection:
-    """One artifact; `size_bytes` and `sha256` are of the file."""
+    """One artifact; `size_bytes` and `sha256` are of the file, `seal` is None of a file of before."""
 
     path: Path
     sha256: str
     size_bytes: int
     metadata: ArtifactMetadata
+    seal: str | None = None
+    signed_by: Sequence[str] = ()
 
     def to_json(self) -> str:
         """Gives one document; golden images are described, not repeated."""
@@ -31,6 +34,8 @@ class Inspection:
                 "expected_class_id": case.expected_class_id,
                 "top": case.top,
                 "bytes": len(case.image_base64) * 3 // 4,
+                "whole_answer": case.vector_base64 is not None,
+                "faults": [one.fault for one in case.counterfactuals],
             }
             for case in meta.golden
         ]
@@ -38,6 +43,9 @@ class Inspection:
             "file": str(self.path),
             "sha256": self.sha256,
             "bytes": self.size_bytes,
+            "sealed": self.seal is not None,
+            "seal": self.seal,
+            "signed_by": self.signed_by,
             "schema": meta.schema,
             "name": meta.name,
             "classes": meta.classes,
@@ -59,6 +67,7 @@ class Inspection:
         found = {
             "artifact": f"{self.path} ({self.size_bytes / 1e6:.1f} MB), schema {meta.schema}",
             "sha256": self.sha256,
+            "seal": self._seal_words(),
             "name": meta.name,
             "network": f"{source.architecture}, {source.precision}",
             "weights": f"{weights} (SHA-256 {source.weights_sha256})" if source.weights_sha256 else weights,
@@ -85,6 +94,11 @@ class Inspection:
             label = meta.classes[best.class_id].label
             lines.append(f"  {case.name:<32} {best.class_id:>5} {label} ({best.probability:.1%})\n")
         return "".join(lines)
+
+    def _seal_words(self) -> str:
+        if self.seal is None:
+            return "none (written before artifacts had seals)"
+        return f"{self.seal}, signed by {', '.join(self.signed_by) or 'nobody'}"
 
     def _parity_words(self) -> str:
         parity = self.metadata.parity
@@ -113,7 +127,8 @@ def inspect_artifact(path: Path) -> Inspection:
         ArtifactError: there is none, or it is not one.
     """
     classifier = OnnxClassifier(path, provider="cpu", warm_up=False)
-    return Inspection(path, classifier.sha256, path.stat().st_size, classifier.metadata)
+    seal = classifier.seal.seal if classifier.seal else None
+    return Inspection(path, classifier.sha256, path.stat().st_size, classifier.metadata, seal, classifier.signed_by)
 
 
 def _channels(values: tuple[float, float, float]) -> str:

@@ -7,11 +7,17 @@ from typing import Final
 
 from imgcls_core.artifact import Parity
 from imgcls_networks.models.trained_model import evaluation_words
+from imgcls_report import visible
 
 from imgcls_convert.report.inspection import preprocessing_words
 from imgcls_convert.report.report import ConversionReport
 
 _TABLE_LINE: Final = "{:<9}{:>10}{:>9}{:>9}{:>10}{:>10}{:>8}{:>8}{:>9}\n"
+
+
+def printable(text: str) -> str:
+    """Gives lines that a terminal shows as they are: control characters of labels and names become visible signs."""
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 def print_report(report: ConversionReport, *, as_json: bool) -> None:
@@ -35,7 +41,7 @@ def print_report(report: ConversionReport, *, as_json: bool) -> None:
         rows["in float"] = f"{len(report.float_layers)} layers: {', '.join(report.float_layers)}"
     rows["report"] = f"{report.path}, {report.page_path}"
     # Plain lines and no table: a path or a hash must never be broken at the terminal's width.
-    sys.stdout.write("".join(f"{key:<9} {value}\n" for key, value in rows.items() if value))
+    sys.stdout.write(printable("".join(f"{key:<9} {value}\n" for key, value in rows.items() if value)))
     if len(report.table) > 1 or any(row.pytorch.labelled for row in report.table):
         compared = report.table[0].pytorch
         lines = "".join(_TABLE_LINE.format(*line) for line in report.precision_table())

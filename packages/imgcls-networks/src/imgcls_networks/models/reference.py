@@ -6,12 +6,13 @@ import ast
 import difflib
 import importlib.util
 import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
-from imgcls_networks.errors import RequestError
+from imgcls_networks.errors import CheckpointError, RequestError
 from imgcls_networks.models import bundled
 from imgcls_networks.models.catalog import CatalogEntry, read_catalog
 from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
@@ -156,6 +157,39 @@ def parse_model(text: str) -> ModelReference:
             raise RequestError(f"There is no file {text!r}; MODEL may be a TorchScript or torch.export file.")
         return SavedReference(Path(text))
     return _from_catalog(text)
+
+
+def refuse_untrusted(model: SavedReference) -> None:
+    """Raises unless the user has said that code in the file may run; the file itself is not loaded.
+
+    TorchScript can read and write files by its own operators, and a torch.export program is unpickled without limits.
+
+    Raises:
+        RequestError: it is a program.
+        CheckpointError: it is none, a state dict perhaps.
+    """
+    try:
+        with zipfile.ZipFile(model.path) as archive:
+            names = archive.namelist()
+    except (OSError, zipfile.BadZipFile, ValueError):
+        names = []
+    is_export = model.path.suffix == ".pt2"
+    if not is_export and not any(name.endswith("/constants.pkl") for name in names):
+        raise CheckpointError(
+            f"{model.path.name!r} is not a TorchScript file. For a state dict name its architecture as well: "
+            f"`imgcls-convert MODEL --weights {model.path.name}`."
+        )
+    if is_export and not names:
+        raise CheckpointError(f"{model.path.name!r} is not a program of torch.export: it is no zip archive.")
+    what = (
+        "torch.export file is unpickled, which can run any code"
+        if is_export
+        else ("TorchScript file is a program, which can read and write files")
+    )
+    raise RequestError(
+        f"{model.path.name!r} would run: a {what}. Say `--trust` when you know where it comes from; a checkpoint of "
+        "weights (`--weights FILE`) cannot run anything."
+    )
 
 
 def _from_catalog(name: str) -> CatalogReference:

@@ -96,6 +96,9 @@ def load_into(network: nn.Module, checkpoint: Checkpoint, *, hint: str | None = 
     wrong = [key for key in given if given[key].shape != own[key].shape]
     if wrong:
         raise CheckpointError(_shape_sentence(checkpoint, network, own, wrong, hint))
+    for key, tensor in given.items():
+        if unusable := _unusable(tensor, own[key]):
+            raise CheckpointError(f"The checkpoint {checkpoint.path.name!r} cannot be used: {key} {unusable}.")
     broken = [key for key, tensor in given.items() if tensor.is_floating_point() and not bool(tensor.isfinite().all())]
     if broken:
         raise CheckpointError(
@@ -105,6 +108,19 @@ def load_into(network: nn.Module, checkpoint: Checkpoint, *, hint: str | None = 
     # On top of the network's own state, which carries the versions of its modules; plain dicts and safetensors do not.
     own.update(given)
     network.load_state_dict(own)
+
+
+def _unusable(given: Tensor, own: Tensor) -> str | None:
+    """Says what is wrong with the kind of a tensor, as the end of a sentence; None takes it."""
+    if given.is_meta:
+        return "has a shape and no values (it was saved on the meta device)"
+    if given.is_quantized:
+        return "is quantised; save the weights in float32"
+    if given.layout != torch.strided:
+        return f"is {given.layout}; save it as a dense tensor"
+    if given.is_complex() and not own.is_complex():
+        return "is complex, and the network would take its real part alone"
+    return None
 
 
 def _shape_sentence(
@@ -141,6 +157,11 @@ def _read_pickle(path: Path) -> Any:  # noqa: ANN401 - whatever was pickled
         raise CheckpointError(
             f"The checkpoint {path.name!r} holds pickled Python objects, which could run code when loaded, and is "
             "refused. Save only the weights: `torch.save(model.state_dict(), FILE)`, or use safetensors."
+        ) from error
+    except RecursionError as error:
+        raise CheckpointError(
+            f"The checkpoint {path.name!r} is nested too deeply to be read; save only the weights: "
+            "`torch.save(model.state_dict(), FILE)`."
         ) from error
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, struct.error) as error:
         raise CheckpointError(f"The checkpoint {path.name!r} is not a PyTorch file or is damaged.") from error

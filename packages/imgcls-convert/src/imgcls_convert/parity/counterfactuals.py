@@ -1,0 +1,198 @@
+"""What PyTorch answers to a golden image if one known fault were made, so that a wrong answer can name its fault.
+
+Every fault is made with PIL and PyTorch alone, as a service that makes it would: while the image is decoded, resized
+or brought into the network's range, or to the answer itself.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from imgcls_cli.progress import Progress
+from imgcls_contract import Counterfactual, FaultyAnswer
+from imgcls_core.artifact import GOLDEN_TOLERANCE, Preprocessing
+from imgcls_networks.probability_network import OutputKind
+from imgcls_networks.pytorch_classifier import PyTorchClassifier, lay_over_white
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+from torch import Tensor
+from torchvision.transforms.functional import center_crop, pil_to_tensor
+
+from imgcls_convert.images.files import LoadedImage
+
+_RECORDED_CLASSES: Final = 5
+_BATCH: Final = 16  # images that PyTorch is asked at once
+# Images that carry the faults which every image shows: more than half of those that are usual, and a conversion takes
+# a fifth longer; with all of them it would take half as long again.
+_CARRIERS: Final = 8
+_ORIENTATION: Final = 0x0112  # in EXIF
+_HALVES: Final = (0.5, 0.5, 0.5)
+_IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+_FILTERS: Final = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+_OTHER: Final = {"bilinear": "bicubic", "bicubic": "bilinear"}
+
+_Resize = Callable[[Image.Image, tuple[int, int]], Tensor]  # image, (width, height) → 0 to 255, [3, height, width]
+
+
+def counterfactuals(
+    pytorch: PyTorchClassifier,
+    images: Sequence[LoadedImage],
+    answers: Sequence[NDArray[np.float32]],
+    progress: Progress,
+) -> list[tuple[Counterfactual, ...]]:
+    """Asks PyTorch about each image under each fault; keeps what differs from the right answer.
+
+    Args:
+        pytorch: answers rightly.
+        images: the golden ones.
+        answers: its right answers, float32 [classes] each, the first of them to `images`.
+        progress: shown the progress.
+    """
+    carriers = set(np.linspace(0, len(images) - 1, min(_CARRIERS, len(images))).round().astype(int).tolist())
+    faulty = [
+        dict(_faulty_inputs(image.encoded, pytorch.preprocessing, all_faults=place in carriers))
+        for place, image in enumerate(images)
+    ]
+    stacked = [(place, fault, pixels) for place, made in enumerate(faulty) for fault, pixels in made.items()]
+    batches = [stacked[start : start + _BATCH] for start in range(0, len(stacked), _BATCH)]
+    found: list[dict[str, NDArray[np.float32]]] = [
+        _faulty_outputs(pytorch, image, answer) for image, answer in zip(images, answers, strict=False)
+    ]
+    for batch in progress.track(batches, "Faults", len(batches)):
+        with torch.inference_mode():
+            rows = pytorch.network(torch.stack([pixels for _, _, pixels in batch])).numpy()
+        for (place, fault, _), row in zip(batch, rows, strict=True):
+            found[place][fault] = row
+    return [
+        tuple(_counterfactual(fault, row) for fault, row in made.items() if _is_another(row, answer))
+        for made, answer in zip(found, answers, strict=False)
+    ]
+
+
+def _is_another(row: NDArray[np.float32], answer: NDArray[np.float32]) -> bool:
+    return bool(np.isfinite(row).all()) and float(np.abs(row - answer).max()) > GOLDEN_TOLERANCE["fp32"]
+
+
+def _counterfactual(fault: str, row: NDArray[np.float32]) -> Counterfactual:
+    best = np.argsort(-row, kind="stable")[:_RECORDED_CLASSES]
+    return Counterfactual(fault, tuple(FaultyAnswer(int(i), round(float(row[i]), 7)) for i in best))
+
+
+def _faulty_outputs(
+    pytorch: PyTorchClassifier, image: LoadedImage, answer: NDArray[np.float32]
+) -> dict[str, NDArray[np.float32]]:
+    """Makes the faults that need no other pixels."""
+    twice = torch.softmax(torch.from_numpy(answer), dim=0).numpy()
+    made = {"softmax_twice": twice, "labels_shifted_up": np.roll(answer, 1), "labels_shifted_down": np.roll(answer, -1)}
+    if pytorch.network.output_kind is OutputKind.LOGITS:
+        made["logits"] = pytorch.logits(pytorch.pixels(image.encoded))
+    return made
+
+
+def _faulty_inputs(encoded: bytes, spec: Preprocessing, *, all_faults: bool) -> Iterator[tuple[str, Tensor]]:
+    """Gives fault → the network's input, float32 [3, height, width]; else only the faults that few images show."""
+    raw = Image.open(io.BytesIO(encoded))
+    image = lay_over_white(ImageOps.exif_transpose(raw))
+    decoded = _decoded_alone(encoded, raw, image, spec) | (_decoded(image) if all_faults else {})
+    for fault, changed in decoded.items():
+        yield fault, _normalised(_geometry(changed, spec, _antialiased(spec.interpolation)), spec)
+    if not all_faults:
+        return
+    other = _OTHER[spec.interpolation]
+    resizes: Mapping[str, _Resize] = {
+        "no_antialias": _without_antialias(spec.interpolation),
+        "nearest": lambda image, size: pil_to_tensor(image.resize(size, Image.Resampling.NEAREST)).float(),
+        f"{other}_resize": _antialiased(other),
+        "half_pixel_shift": lambda image, size: pil_to_tensor(
+            image.resize(size, _FILTERS[spec.interpolation], box=(0.5, 0.5, *image.size))
+        ).float(),
+    }
+    for fault, resize in resizes.items():
+        if fault != "half_pixel_shift" or min(image.size) > 1:
+            yield fault, _normalised(_geometry(image, spec, resize), spec)
+    if (cropped := _other_geometry(image, spec)) is not None:
+        yield "crop_wrong", _normalised(cropped, spec)
+    levels = _geometry(image, spec, _antialiased(spec.interpolation))
+    yield "not_normalised", levels / 255
+    yield "divided_by_256", _normalised(levels * (255 / 256), spec)
+    yield "not_scaled", _normalised(levels * 255, spec)
+    is_halves = np.allclose((spec.mean, spec.std), (_HALVES, _HALVES), atol=0.02)
+    mean, std = _IMAGENET if is_halves else (_HALVES, _HALVES)
+    yield "other_mean_std", (levels / 255 - _channels(mean)) / _channels(std)
+
+
+def _decoded(image: Image.Image) -> dict[str, Image.Image]:
+    """Makes the faults of decoding that every image shows."""
+    red, green, blue = image.split()
+    return {
+        "channels_exchanged": Image.merge("RGB", (blue, green, red)),
+        "mirrored": ImageOps.mirror(image),
+        "upside_down": ImageOps.flip(image),
+    }
+
+
+def _decoded_alone(encoded: bytes, raw: Image.Image, image: Image.Image, spec: Preprocessing) -> dict[str, Image.Image]:
+    """Makes the faults of decoding that only images of some kinds show."""
+    made: dict[str, Image.Image] = {}
+    if raw.getexif().get(_ORIENTATION, 1) != 1:
+        made["exif_ignored"] = lay_over_white(raw)
+        made["exif_mirrored"] = ImageOps.mirror(image)
+    if raw.mode == "L":
+        black = Image.new("L", image.size)
+        made["gray_as_negative"] = ImageOps.invert(image)
+        made["gray_wrong"] = Image.merge("RGB", (image.getchannel(0), black, black))
+    if raw.has_transparency_data:
+        made["alpha_dropped"] = ImageOps.exif_transpose(raw).convert("RGB")
+    if raw.format == "JPEG":
+        reduced = Image.open(io.BytesIO(encoded))
+        reduced.draft("RGB", spec.native_size[::-1])
+        if reduced.size != raw.size:
+            made["reduced_decode"] = ImageOps.exif_transpose(reduced).convert("RGB")
+    return made
+
+
+def _geometry(image: Image.Image, spec: Preprocessing, resize: _Resize) -> Tensor:
+    """Resizes and crops as torchvision does, with another resize: 0 to 255, float32 [3, height, width]."""
+    height, width = spec.size
+    if spec.resize_size is None:
+        return resize(image, (width, height))
+    short = spec.resize_size / min(image.size)
+    size = (spec.resize_size, int(short * image.height)) if image.width <= image.height else None
+    return center_crop(resize(image, size or (int(short * image.width), spec.resize_size)), [height, width])
+
+
+def _other_geometry(image: Image.Image, spec: Preprocessing) -> Tensor | None:
+    """Squashes where a crop is due, and crops a square where the image is to be squashed; None where both agree."""
+    if image.width == image.height:
+        return None
+    height, width = spec.size
+    resize = _antialiased(spec.interpolation)
+    if spec.resize_size is not None:
+        return resize(image, (width, height))
+    return resize(center_crop(image, [min(image.size)] * 2), (width, height))
+
+
+def _antialiased(name: str) -> _Resize:
+    return lambda image, size: pil_to_tensor(image.resize(size, _FILTERS[name])).float()
+
+
+def _without_antialias(name: str) -> _Resize:
+    def resize(image: Image.Image, size: tuple[int, int]) -> Tensor:
+        pixels = pil_to_tensor(image).float()[None]
+        small = F.interpolate(pixels, size[::-1], mode=name, align_corners=False, antialias=False)
+        return small[0].round().clamp(0, 255)
+
+    return resize
+
+
+def _normalised(levels: Tensor, spec: Preprocessing) -> Tensor:
+    return (levels / 255 - _channels(spec.mean)) / _channels(spec.std)
+
+
+def _channels(values: tuple[float, float, float]) -> Tensor:
+    return torch.tensor(values)[:, None, None]
