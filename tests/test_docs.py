@@ -107,5 +107,10 @@ def test_every_setting_exists(page):
     assert set(re.findall(r"\bIMGCLS_[A-Z0-9_]+\b", text_of(page))) - {"IMGCLS_"} <= known
 
 
+def test_every_page_can_be_found_from_the_first_one():
+    linked = set(re.findall(r"\]\((\w[^)#]*\.md)\)", text_of(ROOT / "docs/README.md")))
+    assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} <= linked
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 160
