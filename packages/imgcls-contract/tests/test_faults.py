@@ -69,6 +69,17 @@ def test_fewer_than_half_of_the_wrong_answers_explain_nothing() -> None:
     assert explain(cases, tolerance=1e-4) is None
 
 
+def test_cases_that_do_not_know_the_fault_say_nothing_against_it() -> None:
+    cases = _cases("mirrored")
+    without = [
+        ObservedCase(case.expected, [one for one in case.counterfactuals if one.fault != "mirrored"], case.observed)
+        for case in cases[:12]
+    ]
+    explanation = explain([*without, *cases[12:]], tolerance=1e-4)
+    assert explanation is not None
+    assert explanation.text == "4 of 4 answers are those of: mirrored"
+
+
 def test_quantised_answers_are_explained_within_their_own_tolerance() -> None:
     assert explain(_cases("channels_exchanged", noise=0.03), tolerance=1e-4) is None
     explanation = explain(_cases("channels_exchanged", noise=0.03), tolerance=0.05)

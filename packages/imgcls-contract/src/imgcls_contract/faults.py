@@ -75,7 +75,7 @@ class Explanation(Struct, frozen=True):
         fault: its name in `FAULTS`.
         sentence: what it is.
         matching: answers that are those of the fault.
-        cases: answers that are not the right ones.
+        cases: wrong answers of which it is known what this fault would have given.
     """
 
     fault: str
@@ -103,8 +103,9 @@ class _Fit(Struct, frozen=True):
 def explain(cases: Sequence[ObservedCase], *, tolerance: float) -> Explanation | None:
     """Names the fault whose answers were observed.
 
-    It is the one that fits most of the wrong answers, at least half of them, and the nearest where several do. A
-    fault that cannot be told from another one, or from the right answer, is not named.
+    It is the one that fits most of the wrong answers, at least half of those for which it is known what it would give,
+    and the nearest where several do. A fault that cannot be told from another one, or from the right answer, is not
+    named.
 
     Args:
         cases: right and wrong answers; the right ones are left aside.
@@ -113,16 +114,19 @@ def explain(cases: Sequence[ObservedCase], *, tolerance: float) -> Explanation |
     wrong = [case for case in cases if _distance(case.expected, case.observed) > tolerance]
     reach = max(tolerance, _LEAST_TOLERANCE)
     fits = sorted(_fits(wrong, reach), key=lambda fit: (-len(fit.distances), fit.mean))
-    if not fits or 2 * len(fits[0].distances) < len(wrong):
+    if not fits:
         return None
     best, *others = fits
+    known = sum(any(one.fault == best.fault for one in case.counterfactuals) for case in wrong)
+    if 2 * len(best.distances) < known:
+        return None
     if not any(_differs_from_right(wrong[case], best.fault, reach) for case in best.distances):
         return None
     for other in others:
         is_apart = any(case not in other.distances for case in best.distances)
         if not is_apart and best.mean >= other.mean * _CLEARLY_NEARER:
             return None
-    return Explanation(best.fault, FAULTS.get(best.fault, best.fault), len(best.distances), len(wrong))
+    return Explanation(best.fault, FAULTS.get(best.fault, best.fault), len(best.distances), known)
 
 
 def _fits(cases: Sequence[ObservedCase], reach: float) -> Iterator[_Fit]:
