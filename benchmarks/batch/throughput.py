@@ -30,7 +30,7 @@ def tar_images(pattern: str) -> list[bytes]:
     found: list[bytes] = []
     for path in sorted(Path(pattern).parent.glob(Path(pattern).name)):
         with tarfile.open(path) as tar:
-            files = (tar.extractfile(member) for member in tar if member.name.endswith(".webp"))
+            files = (tar.extractfile(member) for member in tar if member.name.lower().endswith((".webp", ".jpeg")))
             found.extend(file.read() for file in files if file is not None)
     return found
 
