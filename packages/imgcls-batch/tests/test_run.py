@@ -4,10 +4,14 @@ import http.server
 import json
 import multiprocessing
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
 import pyarrow.parquet as pq
+import pytest
 from imgcls_core import OnnxClassifier
 from imgcls_core.artifact.seal import sealed_artifact
 from msgspec import structs
@@ -170,3 +174,24 @@ def test_a_machine_that_answers_differently_writes_nothing(run_cli, folder, mode
     assert outcome.code == 4, outcome.err
     assert "This machine may not write" in outcome.err
     assert not list((tmp_path / "out").glob("*.parquet"))
+
+
+@pytest.mark.parametrize(("how", "code"), [(signal.SIGTERM, 130), (signal.SIGKILL, -signal.SIGKILL)])
+def test_a_run_that_was_stopped_goes_on_with_the_same_command(
+    run_cli, folder, finished, model, tmp_path, how: signal.Signals, code: int
+):
+    output = tmp_path / "out"
+    arguments = ["run", folder, output, "--model", model, "--workers", 1, "--no-report", "--json"]
+    with subprocess.Popen(
+        [sys.executable, "-m", "imgcls_batch", *map(str, arguments)], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as running:
+        assert running.stdout is not None
+        assert b'"began"' in running.stdout.readline()
+        running.send_signal(how)
+        _, said = running.communicate(timeout=60)
+    assert running.returncode == code
+    if how is signal.SIGTERM:
+        assert b"interrupted. The same command goes on where it stopped." in said
+    assert run_cli(*arguments).code == 0
+    written = {path.name: path.read_bytes() for path in output.glob("*.parquet")}
+    assert written == {path.name: path.read_bytes() for path in finished.glob("*.parquet")}
