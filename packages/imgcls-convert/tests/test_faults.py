@@ -10,6 +10,8 @@ import onnx
 import pytest
 from imgcls_contract import FAULTS
 from imgcls_core import OnnxClassifier
+from imgcls_core.artifact.seal import sealed_artifact
+from msgspec import structs
 
 
 def test_golden_cases_cover_the_ways_in_which_images_are_sent(colours) -> None:
@@ -105,3 +107,13 @@ def test_an_artifact_is_signed_and_its_signature_verified(run_cli, colours, tmp_
     assert "signed by " in run_cli("inspect", file).out
     blank = np.zeros((1, 9, 9, 3), np.uint8)
     assert np.array_equal(*(OnnxClassifier(path, provider="cpu").predict(blank) for path in (file, colours.path)))
+
+
+def test_labels_of_an_artifact_never_steer_the_terminal(run_cli, colours, tmp_path) -> None:
+    classifier = colours.classifier()
+    first, *others = classifier.metadata.classes
+    evil = structs.replace(classifier.metadata, classes=(structs.replace(first, label="red\x1b[31m"), *others))
+    (tmp_path / "evil.onnx").write_bytes(sealed_artifact(colours.path.read_bytes(), evil))
+    for command in (["inspect", tmp_path / "evil.onnx"], ["diff", tmp_path / "evil.onnx", colours.path]):
+        assert "\x1b" not in run_cli(*command).out
+    assert "red␛[31m" in run_cli("inspect", tmp_path / "evil.onnx").out

@@ -93,7 +93,7 @@ def test_smaller_precisions_carry_the_same_reference(run_cli, trained_folder, tr
     assert metadata.reference == trained.classifier().metadata.reference
     assert metadata.source.terms == "Random weights; nobody's rights."
     assert metadata.parity.top1_agreement >= 0.8
-    assert output.stat().st_size < 0.6 * trained.path.stat().st_size
+    assert output.stat().st_size < 0.65 * trained.path.stat().st_size
     OnnxClassifier(output, provider="cpu").check_golden()
 
 

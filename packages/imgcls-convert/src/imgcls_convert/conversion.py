@@ -25,8 +25,9 @@ from imgcls_convert.graph.artifact import scratch_folder
 from imgcls_convert.graph.export import export_network
 from imgcls_convert.images.selection import select_images
 from imgcls_convert.parity.counterfactuals import counterfactuals
-from imgcls_convert.parity.gate import Evidence, check_proves
+from imgcls_convert.parity.gate import Evidence
 from imgcls_convert.parity.proof import prove
+from imgcls_convert.parity.strength import check_proves
 from imgcls_convert.plan import Plan, fall_back, plan_conversion
 from imgcls_convert.preprocessing import choose_preprocessing
 from imgcls_convert.report.page import report_page

@@ -18,7 +18,7 @@ from imgcls_core.inference.classifier import OnnxClassifier
 from imgcls_networks.errors import RequestError
 from numpy.typing import NDArray
 
-from imgcls_convert.errors import AgreementError, ConversionError, ParityError, WeakProofError
+from imgcls_convert.errors import AgreementError, ConversionError, ParityError
 from imgcls_convert.images.files import LoadedImage
 from imgcls_convert.images.selection import ImageSelection
 
@@ -124,28 +124,6 @@ class ArtifactComparison:
     rows: Sequence[ImageComparison]
     onnx: Figures
     pytorch: Figures
-
-
-def check_proves(evidence: Evidence) -> None:
-    """Raises if the golden images could not tell a right artifact from a wrong one.
-
-    Raises:
-        WeakProofError: PyTorch answers all of them alike, or with the same class.
-    """
-    answers = np.array(evidence.answers[: len(evidence.images.golden)])
-    if len(answers) < 2:
-        return
-    spread = float(np.abs(answers - answers[0]).max())
-    if spread <= GOLDEN_TOLERANCE["fp32"]:
-        raise WeakProofError(
-            f"PyTorch answers all {len(answers)} golden images alike (largest |Δp| {spread:.1e}): the network does not "
-            "look at them. Are these the weights that were trained, and is the preprocessing theirs?"
-        )
-    if len(classes := set(answers.argmax(axis=1).tolist())) == 1:
-        raise WeakProofError(
-            f"All {len(answers)} golden images are of class {classes.pop()} for PyTorch, so that an artifact with "
-            "other labels or a constant answer would pass. Give images of several classes with `--golden`."
-        )
 
 
 def compare_with_pytorch(evidence: Evidence, artifact: Path, progress: Progress) -> ArtifactComparison:
