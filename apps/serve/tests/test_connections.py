@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import select
 import socket
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ if TYPE_CHECKING:
     from conftest import PictureOf, RunningService, StartService
 
 HEAD = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
+WAIT_MS = 20_000
 PNG = {"content-type": "image/png"}
 
 
@@ -86,13 +89,87 @@ def test_what_never_becomes_a_request_gets_the_same_document_as_one(
 
 
 def test_one_connection_too_many_is_refused_and_the_others_live(start_service: StartService) -> None:
-    with start_service(max_connections=2) as running:
-        assert running.client.get("/health").status_code == 200
-        with connect(running.url), connect(running.url) as third:
+    with start_service(max_connections=2) as running, connect(running.url) as one, connect(running.url) as two:
+        for sender in (one, two):
+            sender.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n")
+        with connect(running.url) as third:
             answer = read_all(third)
-            assert answer.startswith(b"HTTP/1.1 503 ")
-            assert b"retry-after" in answer
-            assert running.client.get("/health").status_code == 200
+        assert answer.startswith(b"HTTP/1.1 503 ")
+        assert b"retry-after" in answer
+        one.sendall(b"\r\n")
+        assert one.recv(65_536).startswith(b"HTTP/1.1 200 ")
+
+
+def test_an_idle_connection_makes_way_for_a_new_one(start_service: StartService) -> None:
+    """The one that has been idle longest."""
+    ask = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
+    with start_service(max_connections=2) as running, connect(running.url) as one, connect(running.url) as two:
+        for sender in (one, two):
+            sender.sendall(ask)
+            assert sender.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        with connect(running.url) as third:
+            third.sendall(ask)
+            assert third.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        assert read_all(one) == b""
+
+
+def test_trailers_without_end_are_refused(service: RunningService) -> None:
+    """They are held neither, and the body before them may be of any size."""
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: image/png\r\n\r\n"
+    with connect(service.url) as sender:
+        sender.sendall(head + b"5\r\nhello\r\n0\r\n")
+        with contextlib.suppress(OSError):  # it may be cut off while we still send
+            for _ in range(300):
+                sender.sendall(b"X-Trailer: yyyyyyyy\r\n" * 100)
+            assert read_all(sender).startswith(b"HTTP/1.1 431 ")
+    assert service.client.get("/health").status_code == 200
+
+
+def test_a_body_in_chunks_of_one_byte_is_read(service: RunningService, picture_of: PictureOf) -> None:
+    image = picture_of("red")
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\nContent-Type: image/png\r\n"
+    with connect(service.url) as sender:
+        sender.sendall(head + b"Connection: close\r\n\r\n")
+        sender.sendall(b"".join(b"1\r\n%c\r\n" % byte for byte in image) + b"0\r\nX-Trailer: y\r\n\r\n")
+        assert b'"label":"red"' in read_all(sender)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /health HTTP/1.1\r\n\r\n",
+        b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+    ],
+)
+def test_a_head_that_a_proxy_could_read_otherwise_is_refused(service: RunningService, head: bytes) -> None:
+    with connect(service.url) as sender:
+        sender.sendall(head)
+        assert read_all(sender).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_caller_who_does_not_read_its_answers_is_cut_off(start_service: StartService) -> None:
+    ask = b"GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n"
+    with start_service(write_timeout_s=0.2) as running, connect(running.url) as one, connect(running.url) as two:
+        ended = select.poll()
+        for caller in (one, two):
+            caller.sendall(ask * 200)
+            ended.register(caller, 0)  # asks for a hang-up alone
+        for _ in range(2):
+            ((descriptor, event), *_) = ended.poll(WAIT_MS)
+            assert event & (select.POLLHUP | select.POLLERR)
+            ended.unregister(descriptor)
+        assert running.client.get("/health").status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/openapi.json", "/golden"])
+def test_what_is_the_same_for_all_is_sent_once_to_each(service: RunningService, path: str) -> None:
+    first = service.client.get(path)
+    assert first.status_code == 200
+    again = service.client.get(path, headers={"if-none-match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert service.client.get(path, headers={"if-none-match": '"other"'}).content == first.content
 
 
 def test_an_answer_given_before_the_body_was_read_reaches_a_caller_who_still_sends(start_service: StartService) -> None:

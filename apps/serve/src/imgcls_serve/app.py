@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.types import ASGIApp
 
@@ -16,6 +16,7 @@ from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.http.url_fetch import UrlFetcher
 from imgcls_serve.openapi import openapi_document
 from imgcls_serve.routes import batch, drift, models, page, predict, state, v2
+from imgcls_serve.routes.answers import KeptReplies
 from imgcls_serve.service import Service
 
 
@@ -61,13 +62,19 @@ def _routes(
         version=__version__,
         summary="Image classification over HTTP.",
         lifespan=lifespan,
+        openapi_url=None,  # made once, below; FastAPI's own is encoded for each caller
         docs_url=None,  # FastAPI's page loads its scripts from elsewhere; `routes/page.py` has one that does not
         redoc_url=None,
         redirect_slashes=False,
         # `observing/tracing.py` makes the spans; asking whether FastAPI should costs each request 8 µs.
         telemetry={"tracing": False, "metrics": False, "logs": False},
     )
-    app.openapi = lambda: openapi_document(app, root_path=root_path)
+    kept = KeptReplies()
+
+    @app.get("/openapi.json", include_in_schema=False)
+    async def document(request: Request) -> Response:  # pyright: ignore[reportUnusedFunction]
+        return kept.respond(request, "openapi", lambda: openapi_document(app, root_path=root_path))
+
     for module in (predict, batch, state, models, drift, v2, page):
         # Not `include_router`: it wraps each route, which costs every request and loses `DirectRoute`.
         app.router.routes.extend(module.router.routes)

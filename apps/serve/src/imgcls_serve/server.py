@@ -103,7 +103,11 @@ def serve(settings: Settings) -> int:
         host=settings.host,
         port=settings.port,
         loop="auto",
-        http=guarded_protocol(header_timeout_s=settings.header_timeout_s, max_connections=settings.max_connections),
+        http=guarded_protocol(
+            header_timeout_s=settings.header_timeout_s,
+            max_connections=settings.max_connections,
+            write_timeout_s=settings.write_timeout_s,
+        ),
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_S,
         lifespan="on",

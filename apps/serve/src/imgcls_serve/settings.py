@@ -108,8 +108,11 @@ class Settings(BaseSettings):
     header_timeout_s: Annotated[
         float, Field(gt=0, le=3600, description="How long a connection may take to send a request's headers, in s.")
     ] = 10.0
+    write_timeout_s: Annotated[
+        float, Field(gt=0, le=3600, description="How long an answer may wait for its caller to read it, in s.")
+    ] = 30.0
     max_connections: Annotated[
-        int, Field(ge=1, le=1_000_000, description="Most connections at a time; more are refused with 503.")
+        int, Field(ge=1, le=1_000_000, description="Most connections at a time; an idle one makes way, else 503.")
     ] = 1024
     drain_timeout_s: Annotated[
         float, Field(ge=0, le=3600, description="How long SIGTERM waits for accepted requests, in s.")

@@ -22,7 +22,7 @@ from imgcls_serve.errors import (
     UnsupportedMediaTypeError,
     UrlRefusedError,
 )
-from imgcls_serve.http.connections import BODY, IncomingBody
+from imgcls_serve.http.incoming_body import BODY, IncomingBody
 from imgcls_serve.http.request_context import RequestContext
 from imgcls_serve.http.requests import PredictJson, parse_json
 

@@ -8,148 +8,29 @@ uvicorn's own protocol class, whose versions `pyproject.toml` bounds to those th
 from __future__ import annotations
 
 import asyncio
+import socket
+import struct
 from http import HTTPStatus
 from typing import Any, Final, cast
 
+import httptools
 from imgcls_contract import PROBLEM_MEDIA_TYPE
-from starlette.types import Message, Receive
-from uvicorn.protocols.http.flow_control import FlowControl
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from imgcls_serve.http.caller import LOST, LostSignal
+from imgcls_serve.http.corked_transport import CorkedTransport
+from imgcls_serve.http.incoming_body import BODY, IncomingBody
 from imgcls_serve.http.problems import refusal
-
-# Key of the ASGI scope under which a request finds its `IncomingBody`.
-BODY: Final = "imgcls.body"
-
-# More waits in the socket until somebody reads. The event loop reads this much at a time.
-_MAX_UNREAD_BYTES: Final = 262_144
+from imgcls_serve.http.requests import head_fault
 
 _MAX_HEADER_BYTES: Final = 65_536
+
+# A chunk of one byte has a head of three and two line ends.
+_MAX_FRAMING: Final = 8
 
 # An answer that was given before everything was read is lost if the connection is closed while the caller still
 # sends: the kernel then resets it. So the rest is read and thrown away for this long.
 _LINGER_S: Final = 5.0
-
-
-class IncomingBody:
-    """Holds what has come and was not yet read: chunks are kept as they come and joined once.
-
-    uvicorn appends each chunk to a buffer, copies the buffer for the application, and stops reading from the socket
-    above 64 KB: for a photo that is 0.3 MB of copies and two system calls.
-
-    Args:
-        flow: stops the connection's reading while too much is unread.
-    """
-
-    def __init__(self, flow: FlowControl) -> None:
-        self._flow = flow
-        self._chunks: list[bytes] = []
-        self._unread_bytes = 0
-        self._is_whole = False
-        self._is_read = False
-        self._is_lost = False
-        self._waiter: asyncio.Future[None] | None = None
-
-    def add(self, chunk: bytes) -> None:
-        """A part of the body has come."""
-        self._chunks.append(chunk)
-        self._unread_bytes += len(chunk)
-        if self._unread_bytes > _MAX_UNREAD_BYTES:
-            self._flow.pause_reading()
-        self._wake()
-
-    def end(self) -> None:
-        """The body is whole."""
-        self._is_whole = True
-        self._wake()
-
-    def lose(self) -> None:
-        """The caller has hung up."""
-        self._is_lost = True
-        self._wake()
-
-    def take_whole(self) -> bytes | None:
-        """Gives the body if all of it has come and none was read; else None, and `receive` gives it."""
-        if not self._is_whole or self._is_read:
-            return None
-        self._is_read = True
-        return self._take()
-
-    async def receive(self, rest: Receive) -> Message:
-        """Gives the next part, as ASGI's `receive`; waits for it.
-
-        Args:
-            rest: is asked for what follows the body.
-        """
-        if self._is_read:
-            return await rest()
-        self._flow.resume_reading()
-        while not (self._chunks or self._is_whole or self._is_lost):
-            self._waiter = asyncio.get_running_loop().create_future()
-            await self._waiter
-        if self._is_lost:
-            return {"type": "http.disconnect"}
-        self._is_read = self._is_whole
-        return {"type": "http.request", "body": self._take(), "more_body": not self._is_whole}
-
-    def _take(self) -> bytes:
-        chunks, self._chunks, self._unread_bytes = self._chunks, [], 0
-        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-
-class CorkedTransport:
-    """Sends the head of an answer together with its body: one system call and one packet instead of two.
-
-    uvicorn writes them one after the other. Measured with 110 KB requests, the second write cost 10 % of the event
-    loop's time.
-
-    Attributes:
-        is_sender_busy: whether a body is still coming; closing then says only that nothing follows, for a socket that
-            is closed with bytes unread takes the answer with it.
-        has_ended: whether that was said; closing again closes.
-    """
-
-    def __init__(self, transport: asyncio.Transport) -> None:
-        self._transport = transport
-        self._head = b""
-        self.is_sender_busy = False
-        self.has_ended = False
-
-    def write(self, data: bytes) -> None:
-        """Holds a head back until its body comes; an interim answer has none and leaves at once."""
-        if not self._head and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
-            self._head = data
-            return
-        head, self._head = self._head, b""
-        self._transport.write(head + data)
-
-    def close(self) -> None:
-        """Sends what was held back and closes, at once or when the sender has come to its end."""
-        if self.is_sender_busy and not self.has_ended:
-            self.write_eof()
-            return
-        self.flush()
-        self._transport.close()
-
-    def write_eof(self) -> None:
-        """Sends what was held back and says that nothing follows; the other side may still be read."""
-        self.flush()
-        self.has_ended = True
-        self._transport.write_eof()
-
-    def flush(self) -> None:
-        """Sends a head that no body followed: the answer to HEAD, and statuses like 204."""
-        if self._head:
-            self._transport.write(self._head)
-            self._head = b""
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 - whatever the transport has
-        return getattr(self._transport, name)
 
 
 class GuardedProtocol(HttpToolsProtocol):
@@ -157,11 +38,13 @@ class GuardedProtocol(HttpToolsProtocol):
 
     Attributes:
         header_timeout_s: how long a connection may take for the headers of its first request.
-        max_connections: most connections at a time.
+        max_connections: most connections at a time; an idle one makes way for a new one.
+        write_timeout_s: how long an answer may wait for its caller to read it.
     """
 
     header_timeout_s = 10.0
     max_connections = 1024
+    write_timeout_s = 30.0
 
     _lost: LostSignal
     _body: IncomingBody | None = None
@@ -169,12 +52,17 @@ class GuardedProtocol(HttpToolsProtocol):
     _header_bytes = 0
     _is_in_headers = True
     _is_refused = False
+    _idle_since_s: float | None = None
+    _write_timer: asyncio.TimerHandle | None = None
+    _answers = 0
+    _body_bytes = 0
+    _framing_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # pyright: ignore[reportIncompatibleMethodOverride]
         """Refuses one connection too many; gives the others time for their headers."""
         self._lost = LostSignal()
         super().connection_made(cast("asyncio.Transport", CorkedTransport(transport)))
-        if len(self.connections) > self.max_connections:
+        if len(self.connections) > self.max_connections and not self._make_way():
             self._refuse("queue_full", "The service has too many connections.")
             # No lingering here: it would hold the very thing that there is too much of.
             self.transport.close()
@@ -182,20 +70,27 @@ class GuardedProtocol(HttpToolsProtocol):
         self._start_timer(self.header_timeout_s)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Stops the clock and tells whoever works for this connection."""
+        """Stops the clocks and tells whoever works for this connection."""
         self._stop_timer()
+        if self._write_timer is not None:
+            self._write_timer.cancel()
         super().connection_lost(exc)
         if self._body is not None:
             self._body.lose()
         self._lost.tell()
 
     def data_received(self, data: bytes) -> None:
-        """Counts the bytes of headers."""
+        """Counts the bytes of headers, and of what frames a body: sizes of chunks and trailers."""
         if self._is_refused:
             return
+        was_in_body, body_bytes = not self._is_in_headers, self._body_bytes
         if self._is_in_headers:
             self._header_bytes += len(data)
         super().data_received(data)
+        if was_in_body and not self._is_in_headers:
+            self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
+            if self._framing_bytes > _MAX_HEADER_BYTES + _MAX_FRAMING * self._body_bytes:
+                self._cut_off("The chunks' heads and trailers have too many bytes.")
         # Asked after the parser has seen the bytes: what came may have ended the headers and begun a large body.
         if self._is_in_headers and not self._is_refused and self._header_bytes > _MAX_HEADER_BYTES:
             self._refuse(
@@ -206,6 +101,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Starts the clock for a request's headers."""
         super().on_message_begin()
+        self._idle_since_s = None
+        self._body_bytes = self._framing_bytes = 0
         cast("dict[str, Any]", self.scope)[LOST] = self._lost
         self._is_in_headers = True
         self._start_timer(self.header_timeout_s)
@@ -214,14 +111,26 @@ class GuardedProtocol(HttpToolsProtocol):
         """Leaves the request to the application, which has its own deadline."""
         self._is_in_headers, self._header_bytes = False, 0
         self._stop_timer()
+        version = cast("httptools.HttpRequestParser", self.parser).get_http_version()
+        if (fault := head_fault(self.headers, version)) is not None:
+            self._refuse("bad_request", fault)
+            return
         super().on_headers_complete()
         cast("CorkedTransport", self.transport).is_sender_busy = True
         # uvicorn tells a caller who waits for that to go on, when the application asks for the body.
         self._body = None if self.expect_100_continue else IncomingBody(self.flow)
         cast("dict[str, Any]", self.scope)[BODY] = self._body
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Takes a header; what comes after the body is passed over."""
+        if self._is_in_headers:
+            super().on_header(name, value)
+
     def on_body(self, body: bytes) -> None:
         """Keeps a part of the body, unless the request has been answered."""
+        self._body_bytes += len(body)
+        if self._is_refused:
+            return
         if self._body is None:
             super().on_body(body)
         elif not self.cycle.response_complete:
@@ -230,6 +139,8 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """The whole body has come, read or not; what follows are the headers of the next request."""
         self._is_in_headers = True
+        if self._is_refused:
+            return
         self._stop_timer()
         super().on_message_complete()
         if self._body is not None:
@@ -244,7 +155,50 @@ class GuardedProtocol(HttpToolsProtocol):
         cast("CorkedTransport", self.transport).flush()
         if self.cycle.more_body and not self.transport.is_closing():
             self._start_timer(_LINGER_S)
+        self._answers += 1
+        self._idle_since_s = self.loop.time()
+        self._watch_writing()
         super().on_response_complete()
+
+    def pause_writing(self) -> None:
+        """More waits to be read than the transport likes to hold."""
+        super().pause_writing()
+        self._watch_writing()
+
+    def _watch_writing(self) -> None:
+        if self._write_timer is None and self.transport.get_write_buffer_size():
+            self._write_timer = self.loop.call_later(self.write_timeout_s, self._end_of_writing, self._answers)
+
+    def _end_of_writing(self, answers: int) -> None:
+        self._write_timer = None
+        if self.transport.get_write_buffer_size() and self._answers == answers:
+            # Without this the kernel goes on holding what nobody reads.
+            socket_ = self.transport.get_extra_info("socket")
+            socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+        else:
+            self._watch_writing()
+
+    def _make_way(self) -> bool:
+        """Closes the connection that has been idle longest; False where none is."""
+        idle = [
+            (one._idle_since_s, number, one)
+            for number, one in enumerate(cast("set[GuardedProtocol]", self.connections))
+            if one._idle_since_s is not None and not one.transport.is_closing()
+        ]
+        if not idle:
+            return False
+        min(idle)[2].transport.close()
+        return True
+
+    def _cut_off(self, detail: str) -> None:
+        if self._body is not None:
+            self._body.lose()
+        if self.cycle.response_started:
+            self.transport.abort()
+            return
+        self.cycle.disconnected = True
+        self._refuse("headers_too_large", detail)
 
     def send_400_response(self, msg: str) -> None:
         """Answers what is not HTTP."""
@@ -280,7 +234,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def guarded_protocol(*, header_timeout_s: float, max_connections: int) -> type[GuardedProtocol]:
-    """Gives the protocol with these limits; uvicorn makes its instances."""
-    limits = {"header_timeout_s": header_timeout_s, "max_connections": max_connections}
+def guarded_protocol(**limits: float) -> type[GuardedProtocol]:
+    """Gives the protocol with these limits, named as its attributes; uvicorn makes its instances."""
     return type("LimitedProtocol", (GuardedProtocol,), limits)

@@ -11,7 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from imgcls_serve.errors import CallerGoneError
 from imgcls_serve.http import problems
-from imgcls_serve.http.connections import BODY
+from imgcls_serve.http.incoming_body import BODY
 from imgcls_serve.http.request_context import KEY, RequestContext
 from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.http.url_fetch import UrlFetcher

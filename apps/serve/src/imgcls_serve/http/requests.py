@@ -1,4 +1,4 @@
-"""What a request may say besides its image: its query, and documents in JSON."""
+"""What a request may say besides its image: its head, its query, and documents in JSON."""
 
 from __future__ import annotations
 
@@ -105,3 +105,14 @@ def validation_sentence(kind: str, fault: ErrorDetails) -> str:
     name = ".".join(str(part) for part in fault["loc"])
     found = fault["input"]
     return f"`{name}`{f' is {found[:80]!r}' if isinstance(found, str) else ''}: {fault['msg']} ({kind})."
+
+
+def head_fault(headers: list[tuple[bytes, bytes]], version: str) -> str | None:
+    """Says why a proxy in front could read this head otherwise than we do; None where it could not."""
+    hosts = sum(name == b"host" for name, _ in headers)
+    if hosts > 1 or (not hosts and version != "1.0"):
+        return f"The request has {hosts} `Host` headers; it needs one."
+    encodings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
+    if encodings not in ([], [b"chunked"]):
+        return "The request has another `Transfer-Encoding` than `chunked`."
+    return None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+import hashlib
+from collections.abc import Callable
+from typing import Any, Final
 
 import msgspec
 from imgcls_contract import ClassProbability, ImageAnswer, ModelId, Prediction, StageTimingMs, TimingMs
 from imgcls_core.inference.top_k import top_k
+from starlette.requests import Request
 from starlette.responses import Response
 
 from imgcls_serve.http.request_context import AnsweredImage, RequestContext
@@ -19,6 +22,30 @@ _encode: Final = msgspec.json.Encoder().encode
 def json_reply(reply: msgspec.Struct) -> Response:
     """Gives a reply as its response."""
     return Response(_encode(reply), media_type="application/json")
+
+
+class KeptReplies:
+    """Replies that are the same for every caller, each made once and named by its content (`ETag`)."""
+
+    def __init__(self) -> None:
+        self._bodies: dict[str, tuple[bytes, str]] = {}
+
+    def respond(self, request: Request, key: str, make: Callable[[], Any]) -> Response:
+        """Gives a reply, or 304 to a caller who has it.
+
+        Args:
+            request: may name in `If-None-Match` what its caller has.
+            key: tells it from the other replies.
+            make: gives what is encoded as JSON.
+        """
+        if key not in self._bodies:
+            body = _encode(make())
+            self._bodies[key] = (body, f'"{hashlib.sha256(body).hexdigest()[:32]}"')
+        body, tag = self._bodies[key]
+        headers = {"ETag": tag, "Cache-Control": "no-cache"}
+        if tag in request.headers.get("if-none-match", ""):
+            return Response(status_code=304, headers=headers)
+        return Response(body, media_type="application/json", headers=headers)
 
 
 def model_id(model: ServedModel) -> ModelId:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
-from typing import Annotated
+from typing import Annotated, Final
+from weakref import WeakKeyDictionary
 
 import psutil
 from fastapi import APIRouter, Query, Request
@@ -22,13 +23,16 @@ from imgcls_contract import (
 
 from imgcls_serve.errors import NotReadyError
 from imgcls_serve.models.served_model import ServedModel
-from imgcls_serve.routes.answers import json_reply, model_id
+from imgcls_serve.routes.answers import KeptReplies, json_reply, model_id
 from imgcls_serve.routes.dependencies import ServiceDep
 from imgcls_serve.routes.documented import replies
 
 router = APIRouter()
 
 ModelName = Annotated[str | None, Query(description="Which model; the default one without it.")]
+
+# By model, so that one that was loaded again answers anew.
+_GOLDEN: Final[WeakKeyDictionary[ServedModel, KeptReplies]] = WeakKeyDictionary()
 
 _DISTRIBUTIONS = ("imgcls-serve", "imgcls-core", "onnxruntime", "onnxruntime-gpu", "pillow", "numpy")
 
@@ -82,11 +86,16 @@ async def ready(service: ServiceDep) -> Response:
 
 
 @router.get("/golden", responses=replies(GoldenReply, 404, 422, 503))
-async def golden(service: ServiceDep, model: ModelName = None) -> Response:
+async def golden(request: Request, service: ServiceDep, model: ModelName = None) -> Response:
     """Gives the golden cases of the artifact, for clients that test a deployment."""
     served = service.model(model)
+    kept = _GOLDEN.setdefault(served, KeptReplies())
+    return kept.respond(request, served.name, lambda: _golden(served))
+
+
+def _golden(served: ServedModel) -> GoldenReply:
     metadata = served.metadata
-    reply = GoldenReply(
+    return GoldenReply(
         model=model_id(served),
         precision=metadata.source.precision,
         tolerance=metadata.golden_tolerance,
@@ -109,7 +118,6 @@ async def golden(service: ServiceDep, model: ModelName = None) -> Response:
             for case in metadata.golden
         ],
     )
-    return json_reply(reply)
 
 
 @router.get("/metrics", response_class=PlainTextResponse)
