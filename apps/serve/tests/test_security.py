@@ -53,3 +53,15 @@ def test_what_only_looks_like_the_key_is_refused(key: str) -> None:
     gatekeeper = Gatekeeper(api_keys=[KEY], admin_token=None)
     with pytest.raises(ForbiddenError):
         gatekeeper.check("/predict", {b"x-api-key": key.encode()})
+
+
+def test_a_stranger_is_told_that_it_lives_and_nothing_of_the_model(start_service: StartService) -> None:
+    with start_service(api_keys="key-number-1") as running:
+        get = running.client.get
+        for headers in ({}, {"x-api-key": "another-key"}):
+            health, ready = get("/health", headers=headers).json(), get("/ready", headers=headers).json()
+            assert (health["status"], health["model"], health["provider"], health["versions"]) == ("ok", None, None, {})
+            assert ready == {"ready": True, "model": None, "provider": None}
+        known = {"x-api-key": "key-number-1"}
+        assert get("/health", headers=known).json()["model"]["name"] == "colours"
+        assert get("/ready", headers=known).json()["model"]["name"] == "colours"

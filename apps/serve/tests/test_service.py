@@ -73,6 +73,31 @@ def test_a_fault_of_the_runtime_is_a_500_that_tells_nothing_and_the_service_goes
     run(colours_path, test)
 
 
+@pytest.mark.parametrize("path", ["/health", "/metrics", "/models", "/golden", "/v2/models/colours"])
+def test_a_bug_on_any_route_is_a_problem_with_its_request_id_and_counted_there(
+    colours_path: Path, monkeypatch: pytest.MonkeyPatch, path: str
+) -> None:
+    def bug(*_: object, **__: object) -> None:
+        raise RuntimeError("secret of ours")
+
+    async def test(service: Service, client: httpx.AsyncClient) -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr("imgcls_serve.routes.state.psutil.virtual_memory", bug)
+            patch.setattr(service.metrics, "exposition", bug)
+            patch.setattr(service.registry, "files", bug)
+            patch.setattr(service, "model", bug)
+            reply = await client.get(path, headers={"x-request-id": "mine"})
+        assert reply.status_code == 500
+        assert reply.headers["content-type"] == "application/problem+json"
+        assert (reply.json()["code"], reply.json()["request_id"]) == ("internal_error", "mine")
+        assert "secret" not in reply.text
+        assert ("error" in reply.json()) == path.startswith("/v2")
+        route = path.replace("colours", "{name}")
+        assert f'code="internal_error",route="{route}",status="500"' in (await client.get("/metrics")).text
+
+    run(colours_path, test)
+
+
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_dead_worker_turns_ready_off(
     colours_path: Path, picture_of: PictureOf, monkeypatch: pytest.MonkeyPatch

@@ -43,5 +43,5 @@ class ReadyReply(Struct, frozen=True):
     """The service answers."""
 
     ready: bool
-    model: ModelId
-    provider: str
+    model: Annotated[ModelId | None, Meta(description="Null to callers without a key, where keys are needed.")]
+    provider: str | None

@@ -43,6 +43,11 @@ class Gatekeeper:
         if not _is_one_of(key, self._api + self._admin):
             raise ForbiddenError("The API key is wrong.")
 
+    def is_stranger(self, headers: Mapping[bytes, bytes]) -> bool:
+        """Whether keys are needed and these headers have none that is right: open routes then name no model."""
+        key = _key_of(headers)
+        return bool(self._api) and (key is None or not _is_one_of(key, self._api + self._admin))
+
     def check_admin(self, headers: Mapping[bytes, bytes]) -> None:
         """Raises if these headers do not open the admin routes.
 

@@ -19,5 +19,11 @@ async def _require_admin(request: Request) -> None:
     context.gatekeeper.check_admin(context.headers)
 
 
+async def _is_stranger(request: Request) -> bool:
+    context = context_of(request.scope)
+    return context.gatekeeper.is_stranger(context.headers)
+
+
+IsStranger = Annotated[bool, Depends(_is_stranger)]
 ServiceDep = Annotated[Service, Depends(_service)]
 ADMIN = Depends(_require_admin)

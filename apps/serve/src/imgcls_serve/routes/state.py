@@ -24,7 +24,7 @@ from imgcls_contract import (
 from imgcls_serve.errors import NotReadyError
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.routes.answers import KeptReplies, json_reply, model_id
-from imgcls_serve.routes.dependencies import ServiceDep
+from imgcls_serve.routes.dependencies import IsStranger, ServiceDep
 from imgcls_serve.routes.documented import replies
 
 router = APIRouter()
@@ -39,9 +39,12 @@ _DISTRIBUTIONS = ("imgcls-serve", "imgcls-core", "onnxruntime", "onnxruntime-gpu
 
 @router.head("/health", include_in_schema=False)
 @router.get("/health", responses=replies(HealthReply))
-async def health(service: ServiceDep) -> Response:
-    """Says that the process can answer, and how it is; never waits for inference."""
-    model = service.registry.default
+async def health(service: ServiceDep, is_stranger: IsStranger) -> Response:
+    """Says that the process can answer, and how it is; never waits for inference.
+
+    Where keys are needed, callers without one are told no model and no versions.
+    """
+    model = service.registry.default if not is_stranger else None
     machine = psutil.virtual_memory()
     disk = shutil.disk_usage("/")
     gpu = service.gpu
@@ -57,7 +60,7 @@ async def health(service: ServiceDep) -> Response:
         },
         disk={"total": disk.total, "free": disk.free},
         uptime_s=round(service.uptime_s, 3),
-        versions=_versions(),
+        versions=_versions() if not is_stranger else {},
     )
     return json_reply(reply)
 
@@ -77,11 +80,13 @@ def _health_model(model: ServedModel) -> HealthModel:
 
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses=replies(ReadyReply, 503))
-async def ready(service: ServiceDep) -> Response:
+async def ready(service: ServiceDep, is_stranger: IsStranger) -> Response:
     """Says whether images are answered: the model is loaded, checked and warm, and the service is not ending."""
     model = service.registry.default
     if (reason := service.not_ready_reason) is not None or model is None:
         raise NotReadyError(reason or "No model is loaded.")
+    if is_stranger:
+        return json_reply(ReadyReply(ready=True, model=None, provider=None))
     return json_reply(ReadyReply(ready=True, model=model_id(model), provider=model.provider))
 
 

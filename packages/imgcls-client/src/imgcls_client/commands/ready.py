@@ -37,6 +37,8 @@ def ready(context: click.Context, wait_s: float | None, as_json: bool) -> None:
             "versions": dict(health.versions),
         }
         echo(json.dumps(document, indent=2))
+    elif readiness.ready and health.model is None:
+        echo("ready  (which model it runs is told to callers with a key)")
     elif readiness.ready and health.model is not None:
         echo(f"ready  {health.model.name}  sha256 {health.model.sha256[:12]}  on {health.provider}")
     else:
