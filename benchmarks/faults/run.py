@@ -252,7 +252,8 @@ def _rows(artifact: Artifact, path: Path, folder: Path, asked: argparse.Namespac
     def is_chosen(group: str, name: str) -> bool:
         return group in (asked.group or _GROUPS) and asked.only in name
 
-    yield from edited(artifact, path, folder, is_chosen)
+    if is_chosen("artifact", asked.only):
+        yield from edited(artifact, path, folder, is_chosen)
     if is_chosen("identity", asked.only):
         yield from impostors(artifact, path, folder, is_chosen)
     with run_service({"port": 0, "model": path}) as service:
