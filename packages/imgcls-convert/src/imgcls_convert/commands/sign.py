@@ -33,5 +33,5 @@ def command(*, file: Path, key: Path) -> None:
         raise RequestError(f"The key {str(key)!r} cannot be read: {error.strerror or error}.") from error
     signed = sign_artifact(file.read_bytes(), private_key, path=str(file))
     replace_file(file, signed, durable=True)
-    keys = ", ".join(one.key_id for one in signatures_of(parts_of(memoryview(signed), path=str(file)), path=str(file)))
+    keys = ", ".join(one.key_id for one in signatures_of(parts_of(signed, path=str(file)), path=str(file)))
     click.echo(f"{file} is signed by {keys}")
