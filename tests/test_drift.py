@@ -148,8 +148,10 @@ def test_the_report_draws_what_was_expected_beside_what_was_found(service, send,
     done = imgcls("client", "monitor", "report", "--database", tmp_path / "m.sqlite", "--html", page)
     assert done.returncode == 0, done.stderr
     text = page.read_text(encoding="utf-8")
-    for of in ("classes", "confidence", "entropy"):
-        assert f'aria-label="{of}, expected and found"' in text
-    assert "the reference was measured on 2000 images" in text
-    assert "<title>red: 30.2%</title>" in text
+    for of in ("confidence", "entropy"):
+        assert f'aria-label="{of}, expected and actual"' in text
+    classes = text.split("classes, expected and actual", 1)[1]
+    assert "red" in classes
+    assert "30.2%" in classes
+    assert "the reference was measured on 2,000 images" in text
     assert "PSI classes" in done.stdout
