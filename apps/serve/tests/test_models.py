@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 from pathlib import Path
@@ -105,3 +106,21 @@ def test_admin_routes_take_the_token_and_no_other(start_service: StartService, p
         assert running.client.post(path, headers=ADMIN).status_code == 200
         unknown = running.client.post("/models/..%2Fsecret/load", headers=ADMIN)
         assert unknown.status_code == 404
+
+
+def test_a_load_that_hangs_is_given_up_and_neither_others_nor_the_end_wait_for_it(
+    start_service: StartService, colours_path: Path, tmp_path: Path
+) -> None:
+    """A pipe that nobody writes to takes the place of a network mount that has died."""
+    for name in ("a", "c"):
+        (tmp_path / f"{name}.onnx").write_bytes(colours_path.read_bytes())
+    admin = {"x-api-key": "admin-token-1"}
+    settings: dict[str, object] = {"models_dir": tmp_path, "model": "", "admin_token": "admin-token-1"}
+    with start_service(**settings, load_timeout_s=5) as running:
+        os.mkfifo(tmp_path / "b.onnx")
+        refused = running.client.post("/models/b/load", headers=admin)
+        assert (refused.status_code, refused.json()["code"]) == (422, "model_refused")
+        assert "IMGCLS_LOAD_TIMEOUT_S" in refused.json()["detail"]
+        assert running.client.post("/models/c/load", headers=admin).status_code == 200
+        running.sigterm()
+        assert running.process.wait(20) == 0

@@ -14,6 +14,7 @@ from imgcls_core.errors import ArtifactError
 from imgcls_core.inference.providers import GpuPresence, find_gpu
 
 from imgcls_serve.errors import ModelRefusedError, NotReadyError
+from imgcls_serve.models.loading import on_thread_of_its_own
 from imgcls_serve.models.registry import ModelRegistry
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.observing.idle_memory import give_back_when_idle
@@ -50,7 +51,11 @@ class Service:
         self.settings = settings
         self.metrics = Metrics(self.state)
         self.registry = ModelRegistry(
-            model=settings.model, folder=settings.models_dir, default=settings.default_model, load=self._load
+            model=settings.model,
+            folder=settings.models_dir,
+            default=settings.default_model,
+            load=self._load,
+            timeout_s=settings.load_timeout_s,
         )
         self.tracer = tracer_from_environment()
         self.requests_in_flight = 0
@@ -171,7 +176,9 @@ class Service:
 
     async def _load_at_start(self) -> None:
         self.gpu = await asyncio.to_thread(find_gpu)
-        names = await asyncio.to_thread(self.registry.files)
+        names = await on_thread_of_its_own(
+            self.registry.files, self.settings.models_dir or Path(), timeout_s=self.settings.load_timeout_s
+        )
         preferred = self.registry.default_name or next(iter(names))
         for name in sorted(names, key=lambda one: one != preferred):
             try:

@@ -125,6 +125,10 @@ class Settings(BaseSettings):
         int, Field(ge=1, le=600_000, description="Longest time for fetching one `image_url`, in ms.")
     ] = 5_000
 
+    load_timeout_s: Annotated[
+        float, Field(gt=0, le=3600, description="How long loading a model may take, in s; then it is refused.")
+    ] = 120.0
+
     drift_window_s: Annotated[
         int, Field(ge=60, le=604_800, description="How far back the figures of drift look, in s; in twelve steps.")
     ] = 3600

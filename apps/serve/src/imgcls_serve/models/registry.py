@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from imgcls_core import ImgclsError
 
 from imgcls_serve.errors import InvalidParameterError, ModelRefusedError, UnknownModelError
+from imgcls_serve.models.loading import on_thread_of_its_own, try_apart
 from imgcls_serve.models.model_files import check_published, find_artifacts
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.observing.memory import give_memory_back
@@ -28,14 +30,22 @@ class ModelRegistry:
         folder: a folder of artifacts, or a model store, or None; looked through again at each load.
         default: which model answers requests that name none; None takes `model`, else the first by name.
         load: makes a model from a name and a file; runs on a thread.
+        timeout_s: how long a load may take.
     """
 
     def __init__(
-        self, *, model: Path | None, folder: Path | None, default: str | None, load: Callable[[str, Path], ServedModel]
+        self,
+        *,
+        model: Path | None,
+        folder: Path | None,
+        default: str | None,
+        load: Callable[[str, Path], ServedModel],
+        timeout_s: float,
     ) -> None:
         self._model = model
         self._folder = folder
         self._load = load
+        self._timeout_s = timeout_s
         self._loaded: dict[str, ServedModel] = {}
         self._default = default or (model.stem if model is not None else None)
         self._lock = asyncio.Lock()
@@ -81,11 +91,13 @@ class ModelRegistry:
             ModelRefusedError: the file cannot be served; nothing has changed.
         """
         async with self._lock:
-            files = await asyncio.to_thread(self.files)
+            files = await on_thread_of_its_own(self.files, self._folder or Path(), timeout_s=self._timeout_s)
             if (file := files.get(name)) is None:
                 raise UnknownModelError(name, known=files)
             try:
-                model = await asyncio.to_thread(self._load_checked, name, file)
+                work = partial(self._load_checked, name, file)
+                # The time of the trial in a process comes first; a model that answers then has as much again.
+                model = await on_thread_of_its_own(work, file, timeout_s=2 * self._timeout_s)
             except ImgclsError as error:
                 raise ModelRefusedError(name, error, file) from error
             self._loaded[name] = model
@@ -95,6 +107,8 @@ class ModelRegistry:
             return model
 
     def _load_checked(self, name: str, file: Path) -> ServedModel:
+        if self._loaded:  # others are being answered, whom it must not take down
+            try_apart(file, timeout_s=self._timeout_s)
         model = self._load(name, file)
         check_published(file, model.sha256)
         return model
