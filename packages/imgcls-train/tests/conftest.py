@@ -5,11 +5,16 @@ import shutil
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
+import onnx
 import pytest
+from imgcls_core import OnnxClassifier
+from imgcls_core.artifact.seal import sealed_artifact
 from imgcls_testing.commands import RunCli, runner_of
 from imgcls_train.cli import main
+from msgspec import structs
 from PIL import Image
 
 CLASSES = {"blue": (40, 60, 200), "green": (50, 170, 60), "red": (200, 50, 40)}
@@ -109,3 +114,31 @@ def cifar10(tmp_path_factory: pytest.TempPathFactory, image_folder: Path) -> Pat
 def own_folder(image_folder: Path, tmp_path: Path) -> Path:
     """A copy of the dataset in folders that the test may change."""
     return Path(shutil.copytree(image_folder, tmp_path / "dataset"))
+
+
+class MakeArtifact(Protocol):
+    """Writes an artifact that answers as tests/data/colours.onnx does and is another file; gives its path."""
+
+    def __call__(
+        self, path: Path, name: str = "colours", *, swap_red_and_green: bool = False, doc_string: str = "another file"
+    ) -> Path: ...
+
+
+@pytest.fixture(scope="session")
+def make_artifact(colours_path: Path) -> MakeArtifact:
+    """Sealed, as `imgcls-convert` leaves one; or one that calls red green and green red."""
+
+    def make(
+        path: Path, name: str = "colours", *, swap_red_and_green: bool = False, doc_string: str = "another file"
+    ) -> Path:
+        metadata = structs.replace(OnnxClassifier(colours_path, provider="cpu").metadata, name=name)
+        if swap_red_and_green:
+            red, green, *others = metadata.classes
+            classes = (structs.replace(red, label=green.label), structs.replace(green, label=red.label), *others)
+            metadata = structs.replace(metadata, classes=classes, golden=(), parity=None)
+        model = onnx.load(colours_path)
+        model.doc_string = doc_string
+        path.write_bytes(sealed_artifact(model.SerializeToString(), metadata))
+        return path
+
+    return make

@@ -109,6 +109,9 @@ def test_killed_again_and_again_a_fit_ends_with_the_same_weights(
     for _ in range(2):
         seen = checkpoint.stat().st_ino if checkpoint.exists() else None
         with start(given) as process:
+            assert process.stderr is not None
+            while " parameters on " not in (line := process.stderr.readline()):  # PyTorch is imported by now
+                assert line
             written = 0
             while process.poll() is None and written < 4:
                 now = checkpoint.stat().st_ino if checkpoint.exists() else None

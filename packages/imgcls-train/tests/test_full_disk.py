@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -48,12 +47,15 @@ def test_a_fit_that_can_write_no_more_keeps_its_checkpoint_and_goes_on_later(
 ) -> None:
     from imgcls_train.training.fit_console import FitConsole
 
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
     (tmp_path / "network.py").write_text(NETWORK, encoding="utf-8")
     run = tmp_path / "run"
     arguments = ["fit", image_folder, "--run", run, "--architecture", f"{tmp_path}/network.py:build", "--epochs", "2"]
     arguments += ["--image-size", "16", "--batch-size", "24", "--checkpoint-every-s", "0", "--no-tensorboard"]
     with monkeypatch.context() as patch:
-        patch.setattr(FitConsole, "on_epoch", lambda *_: signal.raise_signal(signal.SIGINT))
+        patch.setattr(FitConsole, "on_epoch", interrupt)
         assert run_cli(*arguments).code == 130
     before = {path.name: path.read_bytes() for path in run.iterdir()}
     refused = limited(200_000, *arguments)

@@ -8,12 +8,14 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import onnx
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
 from imgcls_testing.commands import RunCli
+
+if TYPE_CHECKING:
+    from conftest import MakeArtifact
 
 COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
 VERSION = f"sha256-{hashlib.sha256(COLOURS.read_bytes()).hexdigest()}"
@@ -180,16 +182,12 @@ def test_a_report_whose_name_is_no_file_name_is_not_published(run_cli: RunCli, s
 
 
 def test_of_two_publishers_at_the_same_moment_the_second_is_compared_with_the_first(
-    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, store: Path, tmp_path: Path
+    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, store: Path, tmp_path: Path, make_artifact: MakeArtifact
 ) -> None:
     """Between the last comparison and the move of the pointer, somebody else publishes."""
     from imgcls_train.store.model_store import ModelStore
 
-    model = onnx.load(COLOURS)
-    paths = [tmp_path / "one.onnx", tmp_path / "two.onnx"]
-    for path in paths:
-        model.doc_string = path.name
-        onnx.save(model, path)
+    paths = [make_artifact(tmp_path / name, doc_string=name) for name in ("one.onnx", "two.onnx")]
     move = ModelStore.move
 
     def late(self: ModelStore, *arguments: Any) -> bool:

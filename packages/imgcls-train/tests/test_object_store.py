@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import fsspec
-import onnx
 import pytest
 import s3fs
 from moto.server import ThreadedMotoServer
 
 if TYPE_CHECKING:
+    from conftest import MakeArtifact
     from imgcls_testing.commands import Outcome
 
 COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
@@ -88,15 +88,17 @@ def test_a_store_that_cannot_be_reached_is_one_sentence_without_secrets(
 
 @pytest.mark.parametrize("is_first", [True, False], ids=["nothing there", "replaces another"])
 def test_of_two_publishers_s3_lets_one_move_the_pointer_and_the_other_looks_again(
-    run_cli: Callable[..., Outcome], bucket: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *, is_first: bool
+    run_cli: Callable[..., Outcome],
+    bucket: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    make_artifact: MakeArtifact,
+    *,
+    is_first: bool,
 ) -> None:
     """Somebody else publishes after the pointer was read for the last time, just before it is written."""
     url = f"{bucket}/{'first' if is_first else 'later'}"
-    model = onnx.load(COLOURS)
-    paths = [tmp_path / "one.onnx", tmp_path / "two.onnx"]
-    for path in paths:
-        model.doc_string = path.name
-        onnx.save(model, path)
+    paths = [make_artifact(tmp_path / name, doc_string=name) for name in ("one.onnx", "two.onnx")]
     if not is_first:
         assert run_cli("publish", COLOURS, url).code == 0
     filesystem = fsspec.filesystem("s3", use_listings_cache=False)  # the one that the commands use

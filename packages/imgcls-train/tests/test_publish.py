@@ -15,15 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 import fsspec
 import msgspec
-import onnx
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
-from imgcls_core import OnnxClassifier
-from imgcls_core.artifact.seal import sealed_artifact
-from msgspec import structs
 from PIL import Image
 
 if TYPE_CHECKING:
+    from conftest import MakeArtifact
     from imgcls_testing.commands import Outcome
 
 COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
@@ -42,27 +39,15 @@ def memory() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def other_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def other_artifact(tmp_path_factory: pytest.TempPathFactory, make_artifact: MakeArtifact) -> Path:
     """Answers as tests/data/colours.onnx does, and is another file."""
-    return _renamed(tmp_path_factory.mktemp("other") / "other.onnx", "colours")
-
-
-def _renamed(path: Path, name: str, *, swap_red_and_green: bool = False, doc_string: str = "another file") -> Path:
-    metadata = structs.replace(OnnxClassifier(COLOURS, provider="cpu").metadata, name=name)
-    if swap_red_and_green:
-        red, green, *others = metadata.classes
-        classes = (structs.replace(red, label=green.label), structs.replace(green, label=red.label), *others)
-        metadata = structs.replace(metadata, classes=classes, golden=(), parity=None)
-    model = onnx.load(COLOURS)
-    model.doc_string = doc_string
-    path.write_bytes(sealed_artifact(model.SerializeToString(), metadata))
-    return path
+    return make_artifact(tmp_path_factory.mktemp("other") / "other.onnx")
 
 
 @pytest.fixture(scope="session")
-def worse_artifact(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def worse_artifact(tmp_path_factory: pytest.TempPathFactory, make_artifact: MakeArtifact) -> Path:
     """Calls red green and green red."""
-    return _renamed(tmp_path_factory.mktemp("worse") / "worse.onnx", "colours", swap_red_and_green=True)
+    return make_artifact(tmp_path_factory.mktemp("worse") / "worse.onnx", swap_red_and_green=True)
 
 
 @pytest.fixture(scope="session")
@@ -347,6 +332,7 @@ def test_a_model_published_meanwhile_is_the_one_that_is_compared_with(
     dataset: Path,
     worse_artifact: Path,
     other_artifact: Path,
+    make_artifact: MakeArtifact,
 ) -> None:
     """While a bad model is replaced by a less bad one, somebody publishes a good one."""
     store = tmp_path / "store"
@@ -360,7 +346,9 @@ def test_a_model_published_meanwhile_is_the_one_that_is_compared_with(
         assert run_cli("publish", COLOURS, store, "--dataset", dataset).code == 0
         complete(self, version)
 
-    worst = _renamed(tmp_path / "worst.onnx", "colours", swap_red_and_green=True, doc_string="as bad, another file")
+    worst = make_artifact(
+        tmp_path / "worst.onnx", "colours", swap_red_and_green=True, doc_string="as bad, another file"
+    )
     monkeypatch.setattr(ModelStore, "complete", slow)
     refused = run_cli("publish", worst, store, "--dataset", dataset)
     assert refused.code == 1

@@ -63,3 +63,9 @@ def encode() -> Callable[..., bytes]:
     from imgcls_testing.images import encode_image
 
     return encode_image
+
+
+def pytest_load_initial_conftests() -> None:
+    """Gives each of several processes (`pytest -n 2`) one thread for PyTorch, before anything imports it."""
+    if os.environ.get("PYTEST_XDIST_WORKER"):
+        os.environ["OMP_NUM_THREADS"] = "1"
