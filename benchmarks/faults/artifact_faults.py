@@ -113,6 +113,14 @@ def _normalising(divisor: float | None = None, mean: np.ndarray | None = None, s
     return edit
 
 
+def _both(one: Callable[[ModelProto], None], other: Callable[[ModelProto], None]) -> Callable[[ModelProto], None]:
+    def edit(model: ModelProto) -> None:
+        one(model)
+        other(model)
+
+    return edit
+
+
 def _after_softmax(op: str, **attributes: object) -> Callable[[ModelProto], None]:
     """Puts one more operation behind the probabilities."""
 
@@ -216,7 +224,11 @@ def artifact_faults(a: Artifact) -> dict[str, tuple[Callable[[], bytes], str]]:
             "",
         ),
         "sealed anew: two rows exchanged": (lambda: a.resealed(_head(_exchange)), ""),
-        "sealed anew: channels exchanged": (lambda: a.resealed(_first_conv(_channels)), "channels_exchanged"),
+        "sealed anew: channels exchanged": (
+            lambda: a.resealed(_both(_first_conv(_channels), _normalising(mean=mean[:, ::-1], std=std[:, ::-1]))),
+            "channels_exchanged",
+        ),
+        "sealed anew: channels exchanged after mean and std": (lambda: a.resealed(_first_conv(_channels)), ""),
         "sealed anew: mean and std not applied": (
             lambda: a.resealed(_normalising(mean=np.zeros(1), std=np.ones(1))),
             "not_normalised",

@@ -93,11 +93,15 @@ def _resized(image: Image.Image, seen: Seen, resample: Image.Resampling) -> Imag
     return image.resize(seen.native, resample)
 
 
-def _sampled(seen: Seen, *, shift: float) -> Image.Image:
-    """Samples bilinearly without antialiasing, at the pixels' centres or half a pixel off."""
+def _sampled(seen: Seen) -> Image.Image:
+    """Samples bilinearly at the pixels' centres, without antialiasing."""
     across, down = (was / now for was, now in zip(seen.right.size, seen.native, strict=True))
-    matrix = (across, 0, shift * (1 - across), 0, down, shift * (1 - down))
-    return seen.right.transform(seen.native, Image.Transform.AFFINE, matrix, _BILINEAR)
+    return seen.right.transform(seen.native, Image.Transform.AFFINE, (across, 0, 0, 0, down, 0), _BILINEAR)
+
+
+def _shifted(seen: Seen) -> Image.Image:
+    """Resizes as it should be, but for half a pixel of the original."""
+    return seen.right.resize(seen.native, _BILINEAR, box=(0.5, 0.5, *seen.right.size))
 
 
 def _padded(seen: Seen) -> Image.Image:
@@ -111,7 +115,7 @@ def _cropped(seen: Seen) -> Image.Image:
 def _reduced(seen: Seen) -> Image.Image:
     """Decodes a JPEG at the smallest scale that still holds the network's size, as libjpeg can."""
     image = Image.open(io.BytesIO(seen.encoded))
-    image.draft("RGB", (2 * seen.native[0], 2 * seen.native[1]))
+    image.draft("RGB", seen.native)
     return ImageOps.exif_transpose(image).convert("RGB")
 
 
@@ -244,14 +248,14 @@ IMAGE_FAULTS: dict[str, tuple[Condition, Change, str]] = {
     "mirrored": (_ALL, lambda s: ImageOps.mirror(s.right), "mirrored"),
     "upside down": (_ALL, lambda s: ImageOps.flip(s.right), "upside_down"),
     "turned by 180°": (_ALL, lambda s: s.right.transpose(_T.ROTATE_180), ""),
-    "height and width exchanged": (_ALL, lambda s: s.right.transpose(_T.TRANSPOSE), "transposed"),
+    "height and width exchanged": (_ALL, lambda s: s.right.transpose(_T.TRANSPOSE), ""),
     "mirrored above 1024 px": (lambda s: s.is_large, lambda s: ImageOps.mirror(s.right), ""),
     # resizing
     "nearest neighbour": (_ALL, lambda s: _resized(s.right, s, _NEAREST), "nearest"),
     "nearest neighbour above 1024 px": (lambda s: s.is_large, lambda s: _resized(s.right, s, _NEAREST), ""),
     "nearest to 1024 px, then right": (lambda s: s.is_large, lambda s: s.right.resize((1024, 1024), _NEAREST), ""),
-    "no antialiasing": (_ALL, lambda s: _sampled(s, shift=0.0), "no_antialias"),
-    "half a pixel off": (_ALL, lambda s: _sampled(s, shift=0.5), "half_pixel_shift"),
+    "no antialiasing": (_ALL, _sampled, "no_antialias"),
+    "half a pixel off": (lambda s: min(s.right.size) > 1, _shifted, "half_pixel_shift"),
     "bicubic filter": (_ALL, lambda s: _resized(s.right, s, _BICUBIC), "bicubic_resize"),
     "Lanczos filter": (_ALL, lambda s: _resized(s.right, s, _LANCZOS), ""),
     "box filter": (_ALL, lambda s: _resized(s.right, s, _BOX), ""),

@@ -1,6 +1,7 @@
 """Plants faults in front of a healthy service, in artifacts and in the place of the model: what catches each?
 
-    uv run python benchmarks/faults/run.py ARTIFACT [--only TEXT] [--group NAME] [--healthy N] [--busy] [--json FILE]
+    uv run python benchmarks/faults/run.py ARTIFACT [--only TEXT] [--group NAME] [--causes] [--json FILE]
+    uv run python benchmarks/faults/run.py ARTIFACT --healthy N [--busy]
 
 A fault counts as caught when the service refuses the artifact at load, or a named test of `imgcls-client suite
 --artifact ARTIFACT` fails. Exit code 1 when one is missed, or a healthy run fails.
@@ -40,7 +41,7 @@ _WAYS = (
 
 
 _NEVER = "it never happened"
-Chosen = Callable[[str, str], bool]
+Chosen = Callable[..., bool]
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def proxied(port: int, artifact: Artifact, path: Path, is_chosen: Chosen) -> Ite
     for name, (change, cause) in ANSWER_FAULTS.items():
         planted.append(("answers", name, Planted(change=change, truth=Truth(labels, stored)), cause))
     for group, name, fault, cause in planted:
-        if is_chosen(group, name):
+        if is_chosen(group, name, cause):
             with run_proxy(port, fault) as url:
                 row = row_of(group, name, ask_suite(url, path, thorough=name.startswith("cache")), cause)
                 # The service refuses what the fault needs, or the suite sends nothing of the kind.
@@ -137,7 +138,7 @@ def proxied(port: int, artifact: Artifact, path: Path, is_chosen: Chosen) -> Ite
 def edited(artifact: Artifact, path: Path, folder: Path, is_chosen: Chosen) -> Iterator[Row]:
     """Serves every edited artifact."""
     for number, (name, (make, cause)) in enumerate(artifact_faults(artifact).items()):
-        if is_chosen("artifact", name):
+        if is_chosen("artifact", name, cause):
             target = folder / f"{number}.onnx"
             target.write_bytes(make())
             yield _serve("artifact", name, {"model": target}, path, cause)
@@ -151,7 +152,7 @@ def impostors(artifact: Artifact, path: Path, folder: Path, is_chosen: Chosen) -
     several.mkdir()
     (several / "other.onnx").symlink_to(old)
     (several / "right.onnx").symlink_to(path)
-    if is_chosen("identity", name := "an older version"):
+    if is_chosen("identity", name := "an older version", ""):
         yield _serve("identity", name, {"model": old}, path)
     if is_chosen("identity", name := "another model made default"):
         yield _serve("identity", name, {"models_dir": several, "default_model": "other"}, path)
@@ -220,6 +221,7 @@ def main() -> int:
     parser.add_argument("artifact", type=Path)
     parser.add_argument("--only", default="", help="faults whose name holds this text")
     parser.add_argument("--group", choices=_GROUPS, action="append", help="faults of this group alone; repeatable")
+    parser.add_argument("--causes", action="store_true", help="only faults whose cause should be told")
     parser.add_argument("--healthy", type=int, default=0, help="healthy runs instead of faults")
     parser.add_argument("--busy", action="store_true", help="with all processors busy")
     parser.add_argument("--json", type=Path, help="write all rows here")
@@ -249,12 +251,12 @@ def _rows(artifact: Artifact, path: Path, folder: Path, asked: argparse.Namespac
         yield from healthy(path, asked.healthy)
         return
 
-    def is_chosen(group: str, name: str) -> bool:
-        return group in (asked.group or _GROUPS) and asked.only in name
+    def is_chosen(group: str, name: str, cause: str = "") -> bool:
+        return group in (asked.group or _GROUPS) and asked.only in name and (bool(cause) or not asked.causes)
 
-    if is_chosen("artifact", asked.only):
+    if "artifact" in (asked.group or _GROUPS):
         yield from edited(artifact, path, folder, is_chosen)
-    if is_chosen("identity", asked.only):
+    if "identity" in (asked.group or _GROUPS) and not asked.causes:
         yield from impostors(artifact, path, folder, is_chosen)
     with run_service({"port": 0, "model": path}) as service:
         yield from proxied(_port(service.url), artifact, path, is_chosen)

@@ -300,6 +300,16 @@ def test_answers_that_are_no_probabilities_are_refused(
         _load(path, runtime=_Answers(lambda _: row)).check_golden()
 
 
+def test_answers_that_are_no_probabilities_are_explained(
+    colours: OnnxClassifier, colours_path: Path, write: Write
+) -> None:
+    logits = Counterfactual("logits", (FaultyAnswer(0, 5.0), FaultyAnswer(1, -3.0)))
+    golden = tuple(structs.replace(case, counterfactuals=(logits,)) for case in colours.metadata.golden)
+    path = write(sealed_artifact(colours_path.read_bytes(), structs.replace(colours.metadata, golden=golden)))
+    with pytest.raises(InvalidAnswerError, match="answers are those of: logits instead of probabilities"):
+        _load(path, runtime=_Answers(lambda _: [5.0, -3.0] + [0.0] * 6)).check_golden()
+
+
 def test_a_whole_vector_shows_what_the_five_best_classes_hide(
     colours: OnnxClassifier, colours_path: Path, write: Write
 ) -> None:

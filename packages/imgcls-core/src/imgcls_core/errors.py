@@ -190,10 +190,11 @@ class InvalidAnswerError(ArtifactError):
 
     code = "invalid_answer"
 
-    def __init__(self, path: str, *, image: str, reason: str) -> None:
+    def __init__(self, path: str, *, image: str, reason: str, explanation: str | None = None) -> None:
         self.path = path
+        why = f" {explanation[0].upper()}{explanation[1:]}." if explanation else ""
         super().__init__(
-            f"{path!r} answers {image} with {reason}; an artifact's rows are finite and sum to 1. "
+            f"{path!r} answers {image} with {reason}; an artifact's rows are finite and sum to 1.{why} "
             "Convert the model again, or serve it on another provider."
         )
 

@@ -59,12 +59,17 @@ def check_golden(results: Sequence[GoldenResult], *, path: str, tolerance: float
         InvalidAnswerError: an answer is not finite or does not sum to 1.
         GoldenMismatchError: names the failing case with the largest difference, and the fault that explains them all.
     """
+    explanation = explain([result.observed for result in results], tolerance=tolerance)
     for result in results:
-        check_answer(result.answer, path=path, image=f"golden case {result.name!r}")
+        check_answer(
+            result.answer,
+            path=path,
+            image=f"golden case {result.name!r}",
+            explanation=explanation.text if explanation else None,
+        )
     failed = [result for result in results if not result.passes(tolerance)]
     if failed:
         worst = max(failed, key=lambda one: (one.actual_class_id != one.expected_class_id, one.max_abs_diff))
-        explanation = explain([result.observed for result in results], tolerance=tolerance)
         raise GoldenMismatchError(
             case=worst.name,
             max_abs_diff=worst.max_abs_diff,
@@ -76,21 +81,24 @@ def check_golden(results: Sequence[GoldenResult], *, path: str, tolerance: float
         )
 
 
-def check_answer(answer: NDArray[np.float32], *, path: str, image: str) -> None:
+def check_answer(answer: NDArray[np.float32], *, path: str, image: str, explanation: str | None = None) -> None:
     """Raises if an answer is no distribution over the classes.
 
     Args:
         answer: float32 [classes].
         path: the artifact, for the error text.
         image: which image, for the error text.
+        explanation: which fault the answers are those of, for the error text.
 
     Raises:
         InvalidAnswerError: it is not finite or does not sum to 1.
     """
     if not np.isfinite(answer).all():
-        raise InvalidAnswerError(path, image=image, reason="numbers that are not finite")
+        raise InvalidAnswerError(path, image=image, reason="numbers that are not finite", explanation=explanation)
     if abs((total := float(answer.sum())) - 1) > _SUM_TOLERANCE or answer.min() < 0:
-        raise InvalidAnswerError(path, image=image, reason=f"numbers from {answer.min():g} that sum to {total:g}")
+        raise InvalidAnswerError(
+            path, image=image, reason=f"numbers from {answer.min():g} that sum to {total:g}", explanation=explanation
+        )
 
 
 def golden_image(case: GoldenCase) -> bytes:
