@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import logging
 import logging.config
+import os
 import signal
 import socket
 import sys
@@ -28,6 +30,10 @@ logger = logging.getLogger(__name__)
 
 # Longer than the 60 s of common load balancers: the side that reuses a connection must be the one that closes it.
 _KEEP_ALIVE_S = 75
+
+# Who connected while the end came has sent its request by then.
+_LINGER_S = 1.0
+_LOOK_S = 0.02
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -75,6 +81,22 @@ class DrainingServer(uvicorn.Server):
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         logger.info("Listening on %s", url, extra={FIELDS: {"url": url, "version": __version__}})
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Ends after those who have just connected: no more are let in, and these are told 503 instead of a reset."""
+        for server in self.servers:
+            for listening in server.sockets:
+                # Whoever waits to be let in when the socket is closed gets a reset: nobody new may wait,
+                # and those who do are let in first.
+                with socket.socket(fileno=os.dup(listening.fileno())) as same:
+                    same.listen(0)
+        await asyncio.sleep(_LOOK_S)
+        for server in self.servers:
+            server.close()
+        until_s = time.monotonic() + _LINGER_S
+        while self.server_state.connections and not self.force_exit and time.monotonic() < until_s:  # noqa: ASYNC110
+            await asyncio.sleep(_LOOK_S)
+        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Is asked ten times a second whether to end."""
