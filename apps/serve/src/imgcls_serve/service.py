@@ -247,7 +247,13 @@ class Service:
             max_batch=settings.max_batch,
             max_wait_ms=settings.max_wait_ms,
         )
-        scheduler = Scheduler(layout, queue_size=settings.queue_size, observer=self.metrics, on_death=self._worker_died)
+        scheduler = Scheduler(
+            layout,
+            queue_size=settings.queue_size,
+            max_decoding_pixels=settings.max_decoding_pixels,
+            observer=self.metrics,
+            on_death=self._worker_died,
+        )
         scheduler.start()
         return scheduler
 

@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 from imgcls_core.errors import InferenceError
-from imgcls_core.images.decode import PILLOW_MAX_PIXELS, ImageSource
+from imgcls_core.images.decode import ImageSource
 from imgcls_core.images.preprocess import PreparedImage
 from numpy.typing import NDArray
 
@@ -42,7 +42,7 @@ class Scheduler:
     Args:
         layout: which threads there are.
         queue_size: most images accepted and unanswered.
-        budget: how many pixels may be decoded at a time.
+        max_decoding_pixels: most pixels that are decoded at a time by all threads together; more wait.
         observer: is told of batches and drops.
         on_death: is called once if a worker dies; by then every waiting caller has got its error.
 
@@ -55,7 +55,7 @@ class Scheduler:
         layout: ThreadLayout,
         *,
         queue_size: int,
-        budget: PixelBudget | None = None,
+        max_decoding_pixels: int,
         observer: SchedulerObserver | None = None,
         on_death: Callable[[BaseException], None] | None = None,
     ) -> None:
@@ -67,9 +67,7 @@ class Scheduler:
         self._queue = WorkQueue(
             max_batch=layout.max_batch, max_wait_ms=layout.max_wait_ms, before_sleep=self._hand_over
         )
-        self._decoding = DecodeWork(
-            self._queue, isolated=layout.isolated, budget=budget or PixelBudget(PILLOW_MAX_PIXELS)
-        )
+        self._decoding = DecodeWork(self._queue, isolated=layout.isolated, budget=PixelBudget(max_decoding_pixels))
         self._outbox: deque[tuple[list[Job], list[JobResult]]] = deque()
         self._jobs: set[Job] = set()
         self._loop = asyncio.get_running_loop()
