@@ -9,7 +9,7 @@ from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from imgcls_report import (
     Bars,
@@ -150,6 +150,8 @@ def test_axes_of_numbers_begin_and_end_at_round_ones(values: list[float], ticks:
 
 
 @given(st.lists(st.floats(-1e12, 1e12), min_size=1), st.booleans())
+@example([2.225e-311], False)
+@example([1e12, 1e12 + 1e-4], True)
 def test_every_value_has_its_place_on_the_axis(values: list[float], is_tight: bool) -> None:
     axis = number_scale("n", low=None, is_tight=is_tight)(values)
     assert all(0 <= tick.place <= 1 for tick in axis.ticks)

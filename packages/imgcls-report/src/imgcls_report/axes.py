@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Final
 
 _STEPS: Final = (1, 2, 2.5, 5, 10)
+# Values nearer to each other stand at one place: a float's digits end before ticks could be told apart.
+_LEAST_SPAN: Final = 1e-290
 _NINES: Final = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99, 99.999)
 
 
@@ -127,8 +129,8 @@ def _ends(values: Sequence[float], low: float | None, high: float | None) -> tup
     known = [value for value in values if math.isfinite(value)]
     first = low if low is not None else min(known, default=0.0)
     last = high if high is not None else max(known, default=first + 1)
-    if last <= first:
-        last = first + (abs(first) if low is None and first else 1.0)
+    if last - first <= max(_LEAST_SPAN, 1e-9 * max(abs(first), abs(last))):
+        last = first + (abs(first) if low is None and abs(first) > _LEAST_SPAN else 1.0)
     return first, last
 
 
