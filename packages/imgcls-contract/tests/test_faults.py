@@ -99,9 +99,12 @@ def test_two_faults_that_cannot_be_told_apart_are_not_named() -> None:
     assert explain(twins, tolerance=1e-4) is None
 
 
-def test_a_fault_that_hardly_changes_the_answer_is_not_named() -> None:
-    near = ObservedCase({0: 0.9, 1: 0.1}, [Counterfactual("nearest", (FaultyAnswer(0, 0.895),))], {0: 0.895, 1: 0.105})
-    assert explain([near], tolerance=1e-4) is None
+@pytest.mark.parametrize(("observed", "named"), [(0.895, True), (0.897, False)])
+def test_a_fault_that_hardly_changes_the_answer_is_named_when_it_is_met_exactly(observed: float, named: bool) -> None:
+    near = ObservedCase(
+        {0: 0.9, 1: 0.1}, [Counterfactual("nearest", (FaultyAnswer(0, 0.895),))], {0: observed, 1: 1 - observed}
+    )
+    assert (explain([near], tolerance=1e-4) is not None) is named
 
 
 def test_golden_cases_carry_vector_and_counterfactuals_and_old_ones_do_not() -> None:

@@ -36,7 +36,7 @@ FAULTS: Final[Mapping[str, str]] = {
 
 # An answer of another fault may lie so near by chance; what a fault explains lies far nearer, unless it is quantised.
 _LEAST_TOLERANCE: Final = 0.01
-# So much nearer than another fault that fits too, and there is no doubt which of the two it is.
+# So much nearer than another fault that fits too, or than the right answer, and there is no doubt which it is.
 _CLEARLY_NEARER: Final = 0.25
 
 
@@ -120,7 +120,10 @@ def explain(cases: Sequence[ObservedCase], *, tolerance: float) -> Explanation |
     known = sum(any(one.fault == best.fault for one in case.counterfactuals) for case in wrong)
     if 2 * len(best.distances) < known:
         return None
-    if not any(_differs_from_right(wrong[case], best.fault, reach) for case in best.distances):
+    if not any(
+        _differs_from_right(wrong[case], best.fault, min(reach, max(tolerance, distance / _CLEARLY_NEARER)))
+        for case, distance in best.distances.items()
+    ):
         return None
     for other in others:
         is_apart = any(case not in other.distances for case in best.distances)
@@ -141,8 +144,8 @@ def _fits(cases: Sequence[ObservedCase], reach: float) -> Iterator[_Fit]:
     return (_Fit(fault, distances) for fault, distances in by_fault.items())
 
 
-def _differs_from_right(case: ObservedCase, fault: str, reach: float) -> bool:
-    return any(_distance(_values(one), case.expected) > reach for one in case.counterfactuals if one.fault == fault)
+def _differs_from_right(case: ObservedCase, fault: str, least: float) -> bool:
+    return any(_distance(_values(one), case.expected) > least for one in case.counterfactuals if one.fault == fault)
 
 
 def _values(counterfactual: Counterfactual) -> dict[int, float]:
