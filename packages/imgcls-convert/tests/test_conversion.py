@@ -175,10 +175,12 @@ def test_a_file_that_is_no_image_is_a_usage_error(colours_model, run_cli, tmp_pa
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="the limit is one of POSIX")
-def test_a_full_disk_leaves_nothing_behind(colours_model, run_cli, leaves_nothing):
+def test_a_full_disk_leaves_nothing_behind(colours_model, run_cli, leaves_nothing, monkeypatch):
     """The limit on the size of a file stands for the disk's end; the artifact needs about 110 kB."""
     import resource
 
+    # Python would keep a module that was cut off, and stumble over it ever after.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     least, most = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, most))
     try:

@@ -15,6 +15,7 @@ COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
 # A soft limit of the process, so that it needs no disk of its own; the system then refuses as it does for a full one.
 LIMITED = """
 import resource, sys
+sys.dont_write_bytecode = True  # Python keeps a module that was cut off, and stumbles over it ever after
 from imgcls_train.cli import main
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
 main(sys.argv[2:])
@@ -42,6 +43,10 @@ def limited(most_bytes: int, *arguments: object) -> subprocess.CompletedProcess[
     )
 
 
+def _files(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
 def test_a_fit_that_can_write_no_more_keeps_its_checkpoint_and_goes_on_later(
     image_folder: Path, tmp_path: Path, run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -57,12 +62,12 @@ def test_a_fit_that_can_write_no_more_keeps_its_checkpoint_and_goes_on_later(
     with monkeypatch.context() as patch:
         patch.setattr(FitConsole, "on_epoch", interrupt)
         assert run_cli(*arguments).code == 130
-    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    before = _files(run)
     refused = limited(200_000, *arguments)
     assert refused.returncode == 2, refused.stderr
     assert "checkpoint.pt' cannot be written: File too large" in refused.stderr.splitlines()[-1]
     assert "Traceback" not in refused.stderr
-    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+    assert _files(run) == before
     ended = run_cli(*arguments)
     assert ended.code == 0, ended.err
     assert "going on from step 3 of 6" in ended.err
