@@ -57,9 +57,10 @@ def main(
         _refuse(str(error))
     _check_files(settings)
 
+    from imgcls_serve.models.loading import end_process
     from imgcls_serve.server import serve
 
-    sys.exit(serve(settings))
+    end_process(serve(settings))
 
 
 def _print_settings() -> NoReturn:

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
+from typing import Final, NoReturn, TypeVar
 
 from imgcls_core import OnnxClassifier
 from imgcls_core.errors import ArtifactError, ImgclsError
 
 _T = TypeVar("_T")
+_THREAD_NAME: Final = "imgcls-load"
 
 
 class LoadAbandonedError(ArtifactError):
@@ -44,11 +46,22 @@ async def on_thread_of_its_own(work: Callable[[], _T], file: Path, *, timeout_s:
         except BaseException as error:  # noqa: BLE001 - it belongs to whoever waits
             tell(future.set_exception, error)
 
-    threading.Thread(target=run, name="imgcls-load", daemon=True).start()
+    threading.Thread(target=run, name=_THREAD_NAME, daemon=True).start()
     try:
         return await asyncio.wait_for(future, timeout_s)
     except TimeoutError:
         raise LoadAbandonedError(file, f"it took longer than {timeout_s:g} s (`IMGCLS_LOAD_TIMEOUT_S`)") from None
+
+
+def end_process(exit_code: int) -> NoReturn:
+    """Ends the process with this code, whatever a load still does."""
+    if any(thread.name == _THREAD_NAME for thread in threading.enumerate()):
+        # An interpreter that is taken down around a thread in native code aborts, and its exit code with it.
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(exit_code)
+    sys.exit(exit_code)
 
 
 def try_apart(file: Path, *, timeout_s: float) -> None:
