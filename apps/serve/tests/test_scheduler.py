@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Coroutine
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from numpy.typing import NDArray
 
 FAR_S = 1e6
 WAIT_S = 5
+# Its images have one pixel each.
+new_scheduler = partial(Scheduler, max_decoding_pixels=1_000)
 
 
 def layout(*, all_round: int = 0, decoders: int = 1, runners: int = 1, max_batch: int = 8) -> ThreadLayout:
@@ -124,7 +127,7 @@ def test_no_answer_reaches_the_wrong_caller(threads: ThreadLayout) -> None:
     """Thousands of distinguishable images, from many callers at once, through two models."""
 
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(threads, queue_size=10_000, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(threads, queue_size=10_000)
         scheduler.start()
         models = [Echo(), Echo()]
 
@@ -145,7 +148,7 @@ def test_no_answer_reaches_the_wrong_caller(threads: ThreadLayout) -> None:
 
 def test_an_idle_scheduler_runs_one_image_without_waiting_for_more() -> None:
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(layout(max_batch=32), queue_size=10, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(layout(max_batch=32), queue_size=10)
         scheduler.start()
         answer = await submit(scheduler, Echo(), 7)
         await scheduler.stop()
@@ -157,7 +160,7 @@ def test_an_idle_scheduler_runs_one_image_without_waiting_for_more() -> None:
 def test_what_waits_while_the_runtime_is_busy_becomes_one_batch() -> None:
     async def test(_: MovableLoop) -> None:
         observer = Observer()
-        scheduler = Scheduler(layout(max_batch=4), queue_size=100, max_decoding_pixels=100_000_000, observer=observer)
+        scheduler = new_scheduler(layout(max_batch=4), queue_size=100, observer=observer)
         scheduler.start()
         model = Held()
         futures = [submit(scheduler, model, 0)]
@@ -176,7 +179,7 @@ def test_what_waits_while_the_runtime_is_busy_becomes_one_batch() -> None:
 
 def test_a_test_of_the_deployment_shares_batches_with_traffic_and_is_not_counted() -> None:
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(layout(max_batch=8), queue_size=100, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(layout(max_batch=8), queue_size=100)
         scheduler.start()
         gate, model = Held(), Echo()
         futures = [submit(scheduler, gate, 0)]
@@ -197,7 +200,7 @@ def test_a_test_of_the_deployment_shares_batches_with_traffic_and_is_not_counted
 
 def test_batches_never_mix_models_and_keep_their_order() -> None:
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(layout(max_batch=8), queue_size=100, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(layout(max_batch=8), queue_size=100)
         scheduler.start()
         gate, one, two = Held(), Echo(), Echo()
         futures = [submit(scheduler, gate, 0)]
@@ -215,9 +218,7 @@ def test_batches_never_mix_models_and_keep_their_order() -> None:
 
 def test_a_worker_that_does_both_fills_a_batch_before_it_infers() -> None:
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(
-            layout(all_round=1, decoders=0, runners=0, max_batch=3), queue_size=100, max_decoding_pixels=100_000_000
-        )
+        scheduler = new_scheduler(layout(all_round=1, decoders=0, runners=0, max_batch=3), queue_size=100)
         scheduler.start()
         gate, model = Held(), Echo()
         first = submit(scheduler, gate, 0)
@@ -233,7 +234,7 @@ def test_a_worker_that_does_both_fills_a_batch_before_it_infers() -> None:
 
 def test_a_full_queue_refuses_before_any_decode() -> None:
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(layout(), queue_size=2, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(layout(), queue_size=2)
         scheduler.start()
         model = HeldDecode()
         futures = [submit(scheduler, model, number) for number in range(2)]
@@ -258,7 +259,7 @@ def test_what_could_not_be_answered_in_time_is_refused_at_once() -> None:
             return super().preprocess(source)
 
     async def test(loop: MovableLoop) -> None:
-        scheduler = Scheduler(layout(max_batch=1), queue_size=100, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(layout(max_batch=1), queue_size=100)
         scheduler.start()
         model = Slow()
         model.let_go.set()
@@ -280,7 +281,7 @@ def test_what_could_not_be_answered_in_time_is_refused_at_once() -> None:
 def test_what_passes_its_deadline_in_the_queue_is_never_inferred() -> None:
     async def test(loop: MovableLoop) -> None:
         observer = Observer()
-        scheduler = Scheduler(layout(), queue_size=10, max_decoding_pixels=100_000_000, observer=observer)
+        scheduler = new_scheduler(layout(), queue_size=10, observer=observer)
         scheduler.start()
         gate, model = Held(), Echo()
         first = submit(scheduler, gate, 0)
@@ -302,7 +303,7 @@ def test_what_passes_its_deadline_in_the_queue_is_never_inferred() -> None:
 
 def test_what_passes_its_deadline_before_decoding_is_never_decoded() -> None:
     async def test(loop: MovableLoop) -> None:
-        scheduler = Scheduler(layout(), queue_size=10, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(layout(), queue_size=10)
         scheduler.start()
         gate = HeldDecode()
         first = submit(scheduler, gate, 0)
@@ -323,7 +324,7 @@ def test_what_passes_its_deadline_before_decoding_is_never_decoded() -> None:
 def test_work_of_callers_who_left_is_dropped_and_counted() -> None:
     async def test(_: MovableLoop) -> None:
         observer = Observer()
-        scheduler = Scheduler(layout(), queue_size=100, max_decoding_pixels=100_000_000, observer=observer)
+        scheduler = new_scheduler(layout(), queue_size=100, observer=observer)
         scheduler.start()
         gate, model = Held(), Echo()
         first = submit(scheduler, gate, 0)
@@ -351,7 +352,7 @@ def test_a_bad_image_fails_alone() -> None:
             return super().preprocess(source)
 
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(layout(), queue_size=100, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(layout(), queue_size=100)
         scheduler.start()
         model = Picky()
         futures = [submit(scheduler, model, number) for number in range(4)]
@@ -373,7 +374,7 @@ def test_a_fault_of_the_runtime_fails_its_batch_and_no_other() -> None:
             return super().predict(images)
 
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(layout(), queue_size=100, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(layout(), queue_size=100)
         scheduler.start()
         model = Failing()
         with pytest.raises(InferenceError, match="out of luck"):
@@ -390,7 +391,7 @@ def test_a_runtime_that_answers_too_few_images_is_a_fault() -> None:
             return super().predict(images)[1:]
 
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(layout(), queue_size=100, max_decoding_pixels=100_000_000)
+        scheduler = new_scheduler(layout(), queue_size=100)
         scheduler.start()
         with pytest.raises(InferenceError, match="1 images gave 0 answers"):
             await submit(scheduler, Short(), 1)
@@ -412,9 +413,7 @@ def test_a_dead_worker_fails_all_who_wait_and_closes_the_scheduler() -> None:
 
     async def test(_: MovableLoop) -> None:
         deaths: list[BaseException] = []
-        scheduler = Scheduler(
-            layout(max_batch=1), queue_size=100, max_decoding_pixels=100_000_000, on_death=deaths.append
-        )
+        scheduler = new_scheduler(layout(max_batch=1), queue_size=100, on_death=deaths.append)
         scheduler.start()
         model = Deadly()
         futures = [submit(scheduler, model, number) for number in range(5)]
@@ -435,9 +434,7 @@ def test_answers_held_back_under_load_all_arrive_when_the_queue_runs_dry() -> No
     """Many wait, so answers are collected; the callers of the last ones must not wait for more work to come."""
 
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(
-            layout(all_round=1, decoders=0, runners=0, max_batch=1), queue_size=100, max_decoding_pixels=100_000_000
-        )
+        scheduler = new_scheduler(layout(all_round=1, decoders=0, runners=0, max_batch=1), queue_size=100)
         scheduler.start()
         gate, model = Held(), Echo()
         first = submit(scheduler, gate, 0)
@@ -457,9 +454,7 @@ def test_a_batch_may_be_told_to_wait_for_company() -> None:
     """With a wait of a minute only a full batch can end it."""
 
     async def test(_: MovableLoop) -> None:
-        scheduler = Scheduler(
-            ThreadLayout("wide", 0, 1, 1, 3, 60_000.0), queue_size=100, max_decoding_pixels=100_000_000
-        )
+        scheduler = new_scheduler(ThreadLayout("wide", 0, 1, 1, 3, 60_000.0), queue_size=100)
         scheduler.start()
         model = Echo()
         answers = await asyncio.gather(*(submit(scheduler, model, number) for number in range(3)))

@@ -9,44 +9,27 @@ import tarfile
 from collections.abc import Callable, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
 import torch
 from imgcls_core.artifact import ClassInfo, Preprocessing
 from imgcls_networks.models.trained_model import TrainedModel
+from imgcls_testing.commands import RunCli
+from imgcls_testing.images import RGB, encode_image
 from imgcls_train.errors import DatasetError
 from imgcls_train.evaluation.class_matching import match_classes
 from PIL import Image
 from PIL import __version__ as pillow_version
 from safetensors.torch import save_file
 
-if TYPE_CHECKING:
-    from imgcls_testing.commands import Outcome
-
 DATA = Path(__file__).parents[3] / "tests" / "data"
 COLOURS = DATA / "colours.onnx"
-RGB = {
-    "red": (255, 0, 0),
-    "green": (0, 255, 0),
-    "blue": (0, 0, 255),
-    "yellow": (255, 255, 0),
-    "cyan": (0, 255, 255),
-    "magenta": (255, 0, 255),
-    "black": (0, 0, 0),
-    "white": (255, 255, 255),
-}
 NAMES = list(RGB)
 
 
-RunCli = Callable[..., "Outcome"]
-
-
 def _png(colour: Sequence[float]) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (40, 30), tuple(round(value) for value in colour)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encode_image(Image.new("RGB", (40, 30), tuple(round(value) for value in colour)))
 
 
 Images = dict[str, list[bytes]]

@@ -21,13 +21,10 @@ from PIL import Image
 
 if TYPE_CHECKING:
     from conftest import MakeArtifact
-    from imgcls_testing.commands import Outcome
+    from imgcls_testing.commands import RunCli
 
 COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
 RGB = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "black": (0, 0, 0), "white": (255, 255, 255)}
-
-
-RunCli = Callable[..., "Outcome"]
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ _THREAD_NAME: Final = "imgcls-load"
 
 
 class LoadAbandonedError(ArtifactError):
-    """An artifact that could not be loaded within its time or its memory."""
+    """An artifact whose load took too long, or ended the process that tried it."""
 
     def __init__(self, file: Path, reason: str) -> None:
         super().__init__(f"{str(file)!r} cannot be loaded: {reason}.")

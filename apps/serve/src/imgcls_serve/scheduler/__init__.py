@@ -1,1 +1,1 @@
-"""Admission, batching and the worker threads that decode and infer; imports core and the service's errors alone."""
+"""Admission, batching and the worker threads that decode and infer; imports decoding, errors and core."""
