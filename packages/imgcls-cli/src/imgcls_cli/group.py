@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from imgcls_cli.helped import HelpedGroup
+
 
 def load_command(place: str) -> click.Command:
     """Imports the command at `package.module:attribute`."""
@@ -16,15 +18,17 @@ def load_command(place: str) -> click.Command:
     return command
 
 
-class LazyGroup(click.Group):
-    """Lists its commands without importing them, in the order of the table.
+class LazyGroup(HelpedGroup):
+    """Lists its commands without importing them, in the order of the table; a mistyped one is told the nearest.
 
     Args:
         lazy: name → (place of the command as `package.module:attribute`, what `--help` says of it).
-        options: those of `click.Group`.
+        options: those of `HelpedGroup`.
     """
 
     def __init__(self, *, lazy: Mapping[str, tuple[str, str]], **options: Any) -> None:  # noqa: ANN401 - click's own
+        # Names alone: click asks them for what a mistyped command may have meant.
+        options["commands"] = {name: click.Command(name) for name in lazy} | options.get("commands", {})
         super().__init__(**options)
         self._lazy = lazy
 

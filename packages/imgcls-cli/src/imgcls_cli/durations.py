@@ -1,0 +1,39 @@
+"""Lengths of time as users write them: 90, 500ms, 60s, 5m, 1.5h, 7d."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+_UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+
+
+def seconds_of(text: str) -> float | None:
+    """Gives a length of time in seconds; a number without a unit counts seconds; None where it is no such length."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
+    return None if found is None or found[2] not in _UNITS_S else float(found[1]) * _UNITS_S[found[2]]
+
+
+class Duration(click.ParamType[float]):
+    """The type of an option that takes a length of time; gives seconds.
+
+    Args:
+        can_be_zero: whether no time at all makes sense.
+    """
+
+    name = "duration"
+
+    def __init__(self, *, can_be_zero: bool = False) -> None:
+        self.can_be_zero = can_be_zero
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Reads a number with an optional unit."""
+        length_s = float(value) if isinstance(value, float | int) else seconds_of(str(value))
+        if length_s is None or not (length_s or self.can_be_zero):
+            self.fail(f"{value!r} is no length of time; write it as 60s, 5m, 1.5h or 7d.", param, ctx)
+        return length_s
+
+
+DURATION = Duration()
+DURATION_OR_ZERO = Duration(can_be_zero=True)
