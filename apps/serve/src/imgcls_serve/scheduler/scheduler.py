@@ -126,7 +126,7 @@ class Scheduler:
         """
         if self._death is not None:
             raise NotReadyError("A worker of the inference engine has died; restart the service.")
-        waiting = len(self._jobs) - self._queue.waiting_isolated
+        waiting = len(self._jobs) - self._waiting_isolated
         wait_s = waiting * self._speed.s_per_image * _CAUTION
         if waiting + images > self.queue_size:
             reason = f"{waiting} of at most {self.queue_size} images wait"
@@ -135,6 +135,12 @@ class Scheduler:
         else:
             return
         raise QueueFullError(reason, retry_after_s=max(1, math.ceil(wait_s)))
+
+    @property
+    def _waiting_isolated(self) -> int:
+        if not self._queue.waiting_isolated:  # nearly always
+            return 0
+        return sum(job.is_isolated and job.stage is Stage.WAITING for job in self._jobs)
 
     def submit(
         self, model: BatchModel, source: ImageSource, deadline: Deadline, *, is_counted: bool = True

@@ -96,14 +96,19 @@ class WorkQueue:
                 if role is Role.ISOLATED:
                     if (job := _next_wanted(self._isolated)) is not None:
                         return job
-                    self._sleep(role, None)
-                    continue
-                if role is not Role.DECODE and (batch := self._take_batch(role)):
+                elif role is not Role.DECODE and (batch := self._take_batch(role)):
                     return batch
-                if role is not Role.INFER and (job := _next_wanted(self._encoded)) is not None:
+                elif role is not Role.INFER and (job := _next_wanted(self._encoded)) is not None:
                     return job
-                self._sleep(role, None)
+                # While it chose, callers may have left, or the end may have come.
+                if not self._closed and not self._has_work(role):
+                    self._sleep(role, None)
             return None
+
+    def _has_work(self, role: Role) -> bool:
+        if role is Role.ISOLATED:
+            return bool(self._isolated)
+        return bool((role is not Role.DECODE and self._ready) or (role is not Role.INFER and self._encoded))
 
     def _take_batch(self, role: Role) -> list[Job]:
         if not self._has_ready() or (role is Role.BOTH and self._is_decoding_better()):
