@@ -6,8 +6,11 @@ import hashlib
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 
+import msgspec
 import onnx
 import torch
 import torchvision
@@ -21,15 +24,15 @@ from imgcls_networks.loading import load_classifier
 from imgcls_networks.network import find_network
 from imgcls_networks.pytorch_classifier import PyTorchClassifier
 
-from imgcls_convert.graph.artifact import scratch_folder
+from imgcls_convert.graph.artifact import scratch_folder, write_artifact
 from imgcls_convert.graph.export import export_network
 from imgcls_convert.images.selection import select_images
-from imgcls_convert.parity.counterfactuals import counterfactuals
-from imgcls_convert.parity.gate import Evidence
-from imgcls_convert.parity.proof import prove
-from imgcls_convert.parity.strength import check_proves
+from imgcls_convert.parity.gate import Evidence, Gate
+from imgcls_convert.parity.golden import check_proves, record_golden
+from imgcls_convert.parity.speed import with_costs
 from imgcls_convert.plan import Plan, fall_back, plan_conversion
 from imgcls_convert.preprocessing import choose_preprocessing
+from imgcls_convert.quantize.reduction import Choice, reduce
 from imgcls_convert.report.page import report_page
 from imgcls_convert.report.report import ConversionReport, report_time
 from imgcls_convert.request import ConvertRequest
@@ -83,15 +86,15 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
     with _timed(seconds, "pytorch"):
         pytorch = PyTorchClassifier(classifier, preprocessing)
         answers = pytorch.answers([(image.name, image.encoded) for image in images.compared], notes)
-        evidence = Evidence(images, answers)
+        calibration = [pytorch.pixels(image.encoded)[None].numpy() for image in images.calibration]
+    with _timed(seconds, "golden"):
         if not (request.weak_proof or request.skip_verify):
-            check_proves(evidence)
-        faulty = counterfactuals(pytorch, images.golden, answers, notes)
-        calibration = [pytorch.pixels(image.encoded).numpy() for image in images.calibration]
+            check_proves(answers[: len(images.golden)])
+        golden = record_golden(pytorch, images.golden, answers, notes)
 
     notes.step("Exporting to ONNX (opset 18)")
     with _timed(seconds, "export"):
-        exported = export_network(classifier, preprocessing.size)
+        network = export_network(classifier, preprocessing.size)
     metadata = ArtifactMetadata(
         name=output.stem,
         classes=classes,
@@ -109,17 +112,31 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
             imgcls_convert=version("imgcls-convert"),
         ),
         parity=None,
-        golden=(),
+        golden=golden,
         reference=reference,
     )
+
+    gate = None
     if request.skip_verify:
         notes.note("NOT VERIFIED: --skip-verify was given, nobody knows whether this artifact equals PyTorch")
+    else:
+        gate = Gate(Evidence(images, answers, pytorch.exact), request.min_agreement, notes)
+    choice = Choice(network, (), tuple)
     with scratch_folder(output) as folder:
         unfinished = folder / output.name
+        drafts: list[Path] = []
         with _timed(seconds, "verify"):
-            proven = prove(
-                request, exported, metadata, Evidence(images, answers, faulty, calibration), unfinished, notes
-            )
+            # float32 first: what a smaller precision is compared with must itself be right.
+            for precision in dict.fromkeys(("fp32", request.precision)):
+                if precision != "fp32":
+                    notes.step(f"Reducing to {precision}")
+                    choice = reduce(network, precision, calibration, notes)
+                    source = msgspec.structs.replace(metadata.source, precision=precision)
+                    metadata = msgspec.structs.replace(metadata, parity=None, source=source)
+                drafts.append(unfinished if precision == request.precision else folder / f"fp32-{output.name}")
+                admit = gate and partial(gate.admit, rank=choice.rank)
+                metadata = write_artifact(drafts[-1], choice.model, metadata, admit)
+            table = with_costs(gate.table, drafts) if gate else []
         content = unfinished.read_bytes()
         report = ConversionReport(
             artifact=output,
@@ -128,11 +145,12 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
             fallback=plan.fallback,
             sha256=hashlib.sha256(content).hexdigest(),
             size_bytes=len(content),
-            metadata=proven.metadata,
-            table=proven.table,
-            float_layers=proven.float_layers,
+            metadata=metadata,
+            table=table,
+            float_layers=choice.float_layers,
             held_out=images.held_out,
-            images=sorted(proven.comparisons, key=lambda row: (row.agrees, -row.max_abs_diff)),
+            images=gate.comparisons if gate else (),
+            encoded={image.name: image.encoded for image in images.compared},
             notes=notes.texts,
             seconds=seconds,
             created=report_time(),
@@ -140,7 +158,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         report_file = folder / report.path.name
         report_file.write_bytes(report.to_json())
         page_file = folder / report.page_path.name
-        page_file.write_text(report_page(report, {i.name: i.encoded for i in images.compared}), encoding="utf-8")
+        page_file.write_text(report_page(report), encoding="utf-8")
         move_into_place({page_file: report.page_path, report_file: report.path, unfinished: output})
     return report
 

@@ -34,6 +34,7 @@ class ParityError(ConversionError):
         image: the image that differs most.
         max_abs_diff: its largest |Δp|.
         tolerance: what is allowed.
+        rounding: how far PyTorch's own float32 is from its float64 there; None where that was not asked.
         pytorch_class_id: PyTorch's top-1 on that image.
         onnx_class_id: the artifact's.
         disagreeing: how many images have another top-1.
@@ -48,16 +49,18 @@ class ParityError(ConversionError):
         image: str,
         max_abs_diff: float,
         tolerance: float,
+        rounding: float | None,
         pytorch_class_id: int,
         onnx_class_id: int,
         disagreeing: int,
         images: int,
     ) -> None:
         self.image, self.max_abs_diff, self.tolerance = image, max_abs_diff, tolerance
-        self.disagreeing, self.images = disagreeing, images
+        self.rounding, self.disagreeing, self.images = rounding, disagreeing, images
+        exact = "" if rounding is None else f"; PyTorch's own float32 is {rounding:.1e} from its float64"
         super().__init__(
             f"ONNX and PyTorch disagree: {disagreeing} of {images} images have another top-1, and {image!r} differs "
-            f"most with max |Δp| = {max_abs_diff:.1e} (tolerance {tolerance:.1e}; PyTorch says class "
+            f"most with max |Δp| = {max_abs_diff:.1e} (tolerance {tolerance:.1e}{exact}; PyTorch says class "
             f"{pytorch_class_id}, ONNX {onnx_class_id}). Nothing was written; `--skip-verify` writes it unproven."
         )
 

@@ -56,6 +56,10 @@ class ProbabilityNetwork(nn.Module):
         """Answers a batch."""
         return to_probabilities(logits_of(self.network(pixels)), self.output_kind.name, self.temperature)
 
+    def logits(self, pixels: Tensor) -> Tensor:
+        """Gives what the softmax is put over, float32 [N, classes], where `output_kind` is `LOGITS`."""
+        return logits_of(self.network(pixels)) / self.temperature
+
 
 def to_probabilities(output: Tensor, kind: str, temperature: float) -> Tensor:
     """Makes probabilities of what a network gives, in the part of Python that TorchScript can compile.

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import msgspec
 import onnx
 from imgcls_core.artifact import INPUT_NAME, OUTPUT_NAME, ArtifactMetadata, Preprocessing
 from imgcls_core.artifact.seal import sealed_artifact
@@ -22,20 +21,33 @@ from imgcls_convert.graph.preprocess import preprocess_nodes
 _PROTOBUF_LIMIT_BYTES: Final = 2_000_000_000
 
 
-def write_artifact(path: Path, network: ModelProto, metadata: ArtifactMetadata) -> None:
+def write_artifact(
+    path: Path,
+    network: ModelProto,
+    metadata: ArtifactMetadata,
+    admit: Callable[[Path, ArtifactMetadata], ArtifactMetadata] | None,
+) -> ArtifactMetadata:
     """Writes one artifact; the same arguments give the same bytes.
 
     Args:
         path: of an unfinished file.
         network: from `NETWORK_INPUT`, float32 [N, 3, height, width], to probabilities.
         metadata: its preprocessing becomes part of the graph.
+        admit: judges the file when it is there, and gives the metadata that it deserves; None lets it stand unproven.
+
+    Returns:
+        What the artifact says of itself in the end.
 
     Raises:
         ExportError: the whole is not valid ONNX.
-        ConversionError: beyond protobuf's 2 GB, which one self-contained file cannot exceed.
+        ConversionError: beyond protobuf's 2 GB, which one self-contained file cannot exceed; and what `admit` raises.
     """
-    model = _assemble(network, metadata.preprocessing, len(metadata.classes))
-    path.write_bytes(_content(model, metadata))
+    graph = _assemble(network, metadata.preprocessing, len(metadata.classes))
+    path.write_bytes(sealed_artifact(graph, metadata))
+    if admit is not None:
+        metadata = admit(path, metadata)
+        path.write_bytes(sealed_artifact(graph, metadata))
+    return metadata
 
 
 @contextmanager
@@ -62,11 +74,11 @@ def scratch_folder(output: Path) -> Generator[Path]:
                 break
 
 
-def _assemble(network: ModelProto, preprocessing: Preprocessing, classes: int) -> ModelProto:
+def _assemble(network: ModelProto, preprocessing: Preprocessing, classes: int) -> bytes:
     """Puts the preprocessing before a network.
 
     Returns:
-        A checked model: `images` uint8 [N, H, W, 3] → `probabilities` float32 [N, classes].
+        A checked model, serialised: `images` uint8 [N, H, W, 3] → `probabilities` float32 [N, classes].
     """
     graph = network.graph
     nodes, constants = preprocess_nodes(preprocessing)
@@ -86,17 +98,8 @@ def _assemble(network: ModelProto, preprocessing: Preprocessing, classes: int) -
         onnx.checker.check_model(artifact, full_check=True)
     except (onnx.checker.ValidationError, onnx.shape_inference.InferenceError) as error:
         raise ExportError(f"The exported graph is not valid ONNX: {one_line(error)}.") from error
-    return artifact
-
-
-def _content(model: ModelProto, metadata: ArtifactMetadata) -> bytes:
-    """Serialises the model with its metadata and its seal."""
-    if (size := model.ByteSize()) > _PROTOBUF_LIMIT_BYTES:
+    if (size := artifact.ByteSize()) > _PROTOBUF_LIMIT_BYTES:
         raise ConversionError(
             f"The artifact would have {size / 1e9:.1f} GB; one ONNX file holds at most 2 GB. Convert a smaller network."
         )
-    if metadata.parity is not None:
-        # So that a reader sees when cases are taken away.
-        counted = msgspec.structs.replace(metadata.parity, golden_cases=len(metadata.golden))
-        metadata = msgspec.structs.replace(metadata, parity=counted)
-    return sealed_artifact(model.SerializeToString(deterministic=True), metadata)
+    return artifact.SerializeToString(deterministic=True)

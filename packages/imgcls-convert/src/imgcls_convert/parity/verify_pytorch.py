@@ -60,7 +60,7 @@ def verify_against_pytorch(
         )
     pytorch = PyTorchClassifier(classifier, metadata.preprocessing)
     answers = pytorch.answers([(image.name, image.encoded) for image in asked], progress)
-    evidence = Evidence(ImageSelection(asked, asked), answers)
+    evidence = Evidence(ImageSelection(asked, asked), answers, pytorch.exact)
     rows = compare_with_pytorch(evidence, path, progress).rows
     precision = metadata.source.precision
     return Verification(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -26,7 +26,7 @@ from imgcls_report import (
     table,
 )
 
-from imgcls_convert.parity.gate import ImageComparison
+from imgcls_convert.parity.figures import ImageComparison
 from imgcls_convert.report.inspection import Inspection
 from imgcls_convert.report.report import ConversionReport
 
@@ -37,13 +37,8 @@ THUMBNAIL_PX: Final = 160
 WORST: Final = 12  # images that are shown
 
 
-def report_page(report: ConversionReport, images: Mapping[str, bytes]) -> str:
-    """Writes the page.
-
-    Args:
-        report: of a finished conversion, its images sorted with the worst first.
-        images: name → encoded image, for the worst ones at least.
-    """
+def report_page(report: ConversionReport) -> str:
+    """Writes the page of a finished conversion."""
     meta = report.metadata
     inspection = Inspection(Path(report.artifact.name), report.sha256, report.size_bytes, meta)
     body: list[Markup] = []
@@ -55,7 +50,7 @@ def report_page(report: ConversionReport, images: Mapping[str, bytes]) -> str:
         tolerance = meta.parity.tolerance if meta.parity else None
         body += [
             section("Differences, image by image", _plot([row.max_abs_diff for row in report.images], tolerance)),
-            section("The images that differ most", cards(_worst(report, images))),
+            section("The images that differ most", cards(_worst(report))),
         ]
     if report.notes:
         body.append(section("Notes", bullets(report.notes)))
@@ -85,7 +80,7 @@ def _precisions(report: ConversionReport) -> list[Markup]:
     return parts
 
 
-def _worst(report: ConversionReport, images: Mapping[str, bytes]) -> list[Card]:
+def _worst(report: ConversionReport) -> list[Card]:
     labels = [entry.label for entry in report.metadata.classes]
 
     def texts(row: ImageComparison) -> list[str]:
@@ -97,9 +92,7 @@ def _worst(report: ConversionReport, images: Mapping[str, bytes]) -> list[Card]:
         return told if row.class_id is None else [*told, f"labelled {labels[row.class_id]}"]
 
     return [
-        Card(row.name, thumbnail(images[row.name], THUMBNAIL_PX), texts(row))
-        for row in report.images[:WORST]
-        if row.name in images
+        Card(row.name, thumbnail(report.encoded[row.name], THUMBNAIL_PX), texts(row)) for row in report.images[:WORST]
     ]
 
 

@@ -13,7 +13,7 @@ import msgspec
 from imgcls_core.artifact import ArtifactMetadata
 from imgcls_networks.models.trained_model import TrainedModel
 
-from imgcls_convert.parity.gate import Figures, ImageComparison, PrecisionRow
+from imgcls_convert.parity.figures import Figures, ImageComparison, PrecisionRow
 from imgcls_convert.plan import Fallback
 
 
@@ -33,6 +33,7 @@ class ConversionReport:
         float_layers: layers of a reduced network that stayed float.
         held_out: False when a reduced network had to be judged by the images that calibrated it.
         images: one row per compared image; empty when verification was skipped.
+        encoded: the compared images by name, for the page.
         notes: what was assumed or left out.
         seconds: wall time by stage.
         created: when, as ISO 8601 in UTC; the artifact itself holds no time.
@@ -49,6 +50,7 @@ class ConversionReport:
     float_layers: Sequence[str]
     held_out: bool
     images: Sequence[ImageComparison]
+    encoded: Mapping[str, bytes]
     notes: Sequence[str]
     seconds: Mapping[str, float]
     created: str

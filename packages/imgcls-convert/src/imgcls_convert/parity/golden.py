@@ -1,4 +1,4 @@
-"""What PyTorch answers to a golden image if one known fault were made, so that a wrong answer can name its fault.
+"""Golden cases as they are recorded: PyTorch's answer to an image, and what it would be if one known fault were made.
 
 Every fault is made with PIL and PyTorch alone, as a service that makes it would: while the image is decoded, resized
 or brought into the network's range, or to the answer itself.
@@ -6,6 +6,7 @@ or brought into the network's range, or to the answer itself.
 
 from __future__ import annotations
 
+import base64
 import io
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from imgcls_cli.progress import Progress
 from imgcls_contract import Counterfactual, FaultyAnswer
-from imgcls_core.artifact import GOLDEN_TOLERANCE, Preprocessing
+from imgcls_core.artifact import GOLDEN_TOLERANCE, GoldenAnswer, GoldenCase, Preprocessing
 from imgcls_core.cpus import allotted_cpus
 from imgcls_networks.probability_network import OutputKind
 from imgcls_networks.pytorch_classifier import PyTorchClassifier, lay_over_white
@@ -26,13 +27,16 @@ from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision.transforms.functional import center_crop, pil_to_tensor
 
+from imgcls_convert.errors import WeakProofError
 from imgcls_convert.images.files import LoadedImage
 
 _RECORDED_CLASSES: Final = 5
+_MAX_VECTORS_BYTES: Final = 200_000  # of all whole answers together, in base64
 _BATCH: Final = 16  # images that PyTorch is asked at once
 # Images that carry the faults which every image shows: more than half of those that are usual, and a conversion takes
 # a fifth more processor time (ResNet-18: 4.1 of 24.3 s); all of them would cost twice that.
 _CARRIERS: Final = 8
+_LOGITS: Final = "logits"  # a fault of right pixels: what the network gives is taken as it is
 _ORIENTATION: Final = 0x0112  # in EXIF
 _HALVES: Final = (0.5, 0.5, 0.5)
 _IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
@@ -42,39 +46,106 @@ _OTHER: Final = {"bilinear": "bicubic", "bicubic": "bilinear"}
 _Resize = Callable[[Image.Image, tuple[int, int]], Tensor]  # image, (width, height) → 0 to 255, [3, height, width]
 
 
-def counterfactuals(
-    pytorch: PyTorchClassifier,
-    images: Sequence[LoadedImage],
-    answers: Sequence[NDArray[np.float32]],
-    progress: Progress,
-) -> list[tuple[Counterfactual, ...]]:
-    """Asks PyTorch about each image under each fault; keeps what differs from the right answer.
+def check_proves(answers: NDArray[np.float32]) -> None:
+    """Raises if the golden images could not tell a right artifact from a wrong one.
+
+    Args:
+        answers: PyTorch's to them, float32 [images, classes].
+
+    Raises:
+        WeakProofError: all of them are alike, or name the same class.
+    """
+    if len(answers) < 2:
+        return
+    spread = float(np.abs(answers - answers[0]).max())
+    if spread <= GOLDEN_TOLERANCE["fp32"]:
+        raise WeakProofError(
+            f"PyTorch answers all {len(answers)} golden images alike (largest |Δp| {spread:.1e}): the network does not "
+            "look at them. Are these the weights that were trained, and is the preprocessing theirs?"
+        )
+    if len(classes := set(answers.argmax(axis=1).tolist())) == 1:
+        raise WeakProofError(
+            f"All {len(answers)} golden images are of class {classes.pop()} for PyTorch, so that an artifact with "
+            "other labels or a constant answer would pass. Give images of several classes with `--golden`."
+        )
+
+
+def record_golden(
+    pytorch: PyTorchClassifier, images: Sequence[LoadedImage], answers: NDArray[np.float32], progress: Progress
+) -> tuple[GoldenCase, ...]:
+    """Records PyTorch's answers: the most probable classes, what they would be under faults, and the whole answer.
+
+    The whole answer shows two classes that were exchanged; where there are so many classes that it is large, only the
+    first cases have it.
 
     Args:
         pytorch: answers rightly.
         images: the golden ones.
-        answers: its right answers, float32 [classes] each, the first of them to `images`.
+        answers: its right answers, float32 [images, classes], the first of them to `images`.
         progress: shown the progress.
     """
+    cases: list[GoldenCase] = []
+    room = _MAX_VECTORS_BYTES
+    faulty = _counterfactuals(pytorch, images, answers, progress)
+    for image, answer, wrong in zip(images, answers, faulty, strict=False):
+        best = np.argsort(-answer, kind="stable")[:_RECORDED_CLASSES]
+        vector = base64.b64encode(answer.astype("<f4").tobytes()).decode("ascii")
+        room -= len(vector)
+        cases.append(
+            GoldenCase(
+                name=image.name,
+                image_base64=base64.b64encode(image.encoded).decode("ascii"),
+                top=tuple(GoldenAnswer(int(i), min(1.0, float(answer[i]))) for i in best),
+                expected_class_id=image.class_id,
+                vector_base64=vector if not cases or room >= 0 else None,
+                counterfactuals=wrong,
+            )
+        )
+    return tuple(cases)
+
+
+def _counterfactuals(
+    pytorch: PyTorchClassifier, images: Sequence[LoadedImage], answers: NDArray[np.float32], progress: Progress
+) -> list[tuple[Counterfactual, ...]]:
+    """Asks PyTorch about each image under each fault; keeps what differs from the right answer."""
     carriers = set(np.linspace(0, len(images) - 1, min(_CARRIERS, len(images))).round().astype(int).tolist())
-    faulty = [
-        dict(_faulty_inputs(image.encoded, pytorch.preprocessing, all_faults=place in carriers))
+    found = [_faulty_outputs(answer) for _, answer in zip(images, answers, strict=False)]
+    inputs = [
+        (place, fault, pixels)
         for place, image in enumerate(images)
+        for fault, pixels in _faulty_inputs(image.encoded, pytorch.preprocessing, all_faults=place in carriers)
     ]
-    stacked = [(place, fault, pixels) for place, made in enumerate(faulty) for fault, pixels in made.items()]
-    batches = [stacked[start : start + _BATCH] for start in range(0, len(stacked), _BATCH)]
+    network, wants_logits = pytorch.network, pytorch.network.output_kind is OutputKind.LOGITS
+    batches = [
+        (ask, chosen[start : start + _BATCH])
+        for ask, chosen in (
+            (network, [one for one in inputs if one[1] != _LOGITS]),
+            (network.logits, [one for one in inputs if one[1] == _LOGITS and wants_logits]),
+        )
+        for start in range(0, len(chosen), _BATCH)
+    ]
+
+    def answer(job: tuple[Callable[[Tensor], Tensor], Sequence[tuple[int, str, Tensor]]]) -> NDArray[np.float32]:
+        ask, batch = job
+        with torch.inference_mode():
+            pixels = torch.stack([pixels for _, _, pixels in batch])
+            return ask(pixels.contiguous(memory_format=pytorch.layout)).numpy()
+
     with _one_thread_each(), ThreadPoolExecutor(allotted_cpus()) as pool:
-        found: list[dict[str, NDArray[np.float32]]] = [
-            _faulty_outputs(pytorch, image, answer) for image, answer in zip(images, answers, strict=False)
-        ]
-        answered = pool.map(lambda batch: _rows(pytorch, [pixels for _, _, pixels in batch]), batches)
-        for batch, rows in zip(batches, progress.track(answered, "Faults", len(batches)), strict=True):
+        answered = progress.track(pool.map(answer, batches), "Faults", len(batches))
+        for (_, batch), rows in zip(batches, answered, strict=True):
             for (place, fault, _), row in zip(batch, rows, strict=True):
                 found[place][fault] = row
     return [
         tuple(_counterfactual(fault, row) for fault, row in made.items() if _is_another(row, answer))
         for made, answer in zip(found, answers, strict=False)
     ]
+
+
+def _faulty_outputs(answer: NDArray[np.float32]) -> dict[str, NDArray[np.float32]]:
+    """Makes the faults that need no other pixels."""
+    twice = torch.softmax(torch.from_numpy(answer), dim=0).numpy()
+    return {"softmax_twice": twice, "labels_shifted_up": np.roll(answer, 1), "labels_shifted_down": np.roll(answer, -1)}
 
 
 @contextmanager
@@ -88,11 +159,6 @@ def _one_thread_each() -> Generator[None]:
         torch.set_num_threads(threads)
 
 
-def _rows(pytorch: PyTorchClassifier, pixels: Sequence[Tensor]) -> NDArray[np.float32]:
-    with torch.inference_mode():
-        return pytorch.network(torch.stack(list(pixels))).numpy()
-
-
 def _is_another(row: NDArray[np.float32], answer: NDArray[np.float32]) -> bool:
     return bool(np.isfinite(row).all()) and float(np.abs(row - answer).max()) > GOLDEN_TOLERANCE["fp32"]
 
@@ -100,17 +166,6 @@ def _is_another(row: NDArray[np.float32], answer: NDArray[np.float32]) -> bool:
 def _counterfactual(fault: str, row: NDArray[np.float32]) -> Counterfactual:
     best = np.argsort(-row, kind="stable")[:_RECORDED_CLASSES]
     return Counterfactual(fault, tuple(FaultyAnswer(int(i), round(float(row[i]), 7)) for i in best))
-
-
-def _faulty_outputs(
-    pytorch: PyTorchClassifier, image: LoadedImage, answer: NDArray[np.float32]
-) -> dict[str, NDArray[np.float32]]:
-    """Makes the faults that need no other pixels."""
-    twice = torch.softmax(torch.from_numpy(answer), dim=0).numpy()
-    made = {"softmax_twice": twice, "labels_shifted_up": np.roll(answer, 1), "labels_shifted_down": np.roll(answer, -1)}
-    if pytorch.network.output_kind is OutputKind.LOGITS:
-        made["logits"] = pytorch.logits(pytorch.pixels(image.encoded))
-    return made
 
 
 def _faulty_inputs(encoded: bytes, spec: Preprocessing, *, all_faults: bool) -> Iterator[tuple[str, Tensor]]:
@@ -137,6 +192,7 @@ def _faulty_inputs(encoded: bytes, spec: Preprocessing, *, all_faults: bool) -> 
     if (cropped := _other_geometry(image, spec)) is not None:
         yield "crop_wrong", _normalised(cropped, spec)
     levels = _geometry(image, spec, _antialiased(spec.interpolation))
+    yield _LOGITS, _normalised(levels, spec)
     yield "not_normalised", levels / 255
     yield "divided_by_256", _normalised(levels * (255 / 256), spec)
     yield "not_scaled", _normalised(levels * 255, spec)
@@ -152,6 +208,7 @@ def _decoded(image: Image.Image) -> dict[str, Image.Image]:
         "channels_exchanged": Image.merge("RGB", (blue, green, red)),
         "mirrored": ImageOps.mirror(image),
         "upside_down": ImageOps.flip(image),
+        "transposed": image.transpose(Image.Transpose.TRANSPOSE),
     }
 
 
@@ -169,7 +226,8 @@ def _decoded_alone(encoded: bytes, raw: Image.Image, image: Image.Image, spec: P
         made["alpha_dropped"] = ImageOps.exif_transpose(raw).convert("RGB")
     if raw.format == "JPEG":
         reduced = Image.open(io.BytesIO(encoded))
-        reduced.draft("RGB", spec.native_size[::-1])
+        height, width = spec.native_size
+        reduced.draft("RGB", (width, height))
         if reduced.size != raw.size:
             made["reduced_decode"] = ImageOps.exif_transpose(reduced).convert("RGB")
     return made

@@ -1,0 +1,72 @@
+"""Artifact and PyTorch in figures: of one image, of many, of one precision beside another."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ImageComparison:
+    """Both answers to one image; `max_abs_diff` is the largest |Δp| over all classes, the worse of the two ways.
+
+    The ranks are places of the labelled class in each answer, 0 for the most probable; None without a label.
+    """
+
+    name: str
+    class_id: int | None
+    pytorch_class_id: int
+    pytorch_probability: float
+    onnx_class_id: int
+    onnx_probability: float
+    max_abs_diff: float
+    pytorch_rank: int | None = None
+    onnx_rank: int | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both name the same class."""
+        return self.pytorch_class_id == self.onnx_class_id
+
+
+@dataclass(frozen=True)
+class Figures:
+    """One artifact against PyTorch on some images.
+
+    Args:
+        images: how many.
+        top1_agreement: share on which both name the same class.
+        max_abs_diff: largest |Δp|.
+        mean_abs_diff: mean over the images of the largest |Δp|.
+        labelled: how many have a label.
+        top1_accuracy: share of these that get it; None without labels.
+        top5_accuracy: share of these that have it among the five most probable.
+    """
+
+    images: int
+    top1_agreement: float
+    max_abs_diff: float
+    mean_abs_diff: float
+    labelled: int
+    top1_accuracy: float | None
+    top5_accuracy: float | None
+
+
+@dataclass(frozen=True)
+class PrecisionRow:
+    """One precision beside PyTorch, all on the same images.
+
+    Args:
+        precision: "fp32", "fp16" or "int8".
+        figures: of the artifact.
+        pytorch: of PyTorch itself.
+        size_bytes: of the artifact.
+        ms_per_image: median on this machine's CPU, one image at native size; None when nothing was compared with it.
+        speed_ratio: how many times faster than fp32 on this machine's CPU.
+    """
+
+    precision: str
+    figures: Figures
+    pytorch: Figures
+    size_bytes: int = 0
+    ms_per_image: float | None = None
+    speed_ratio: float | None = None
