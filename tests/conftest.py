@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -16,6 +17,9 @@ from imgcls_testing.service import RunningService, StartService, script_path
 from PIL import Image
 
 ROOT = Path(__file__).parents[1]
+
+# Makers of hostile files and requests, which are no package.
+sys.path.insert(0, str(ROOT / "tests/hostile"))
 
 # Photos that come inside the wheels of two packages; nothing of the packages is imported.
 _PACKAGED_PHOTOS = {

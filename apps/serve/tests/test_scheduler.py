@@ -14,6 +14,7 @@ from imgcls_core import ImageUndecodableError
 from imgcls_core.errors import InferenceError
 from imgcls_core.images.preprocess import PreparedImage
 from imgcls_serve.errors import DeadlinePassedError, NotReadyError, QueueFullError
+from imgcls_serve.scheduler.budget import PixelBudget
 from imgcls_serve.scheduler.job import Deadline, JobResult, Stage
 from imgcls_serve.scheduler.layout import ThreadLayout
 from imgcls_serve.scheduler.scheduler import Scheduler
@@ -463,3 +464,22 @@ def test_a_batch_may_be_told_to_wait_for_company() -> None:
         assert {answer.batch_size for answer in answers} == {3}
 
     run(test)
+
+
+def test_pixels_beyond_the_budget_wait_and_one_image_always_passes() -> None:
+    budget = PixelBudget(100)
+    entered, leave = threading.Event(), threading.Event()
+
+    def second() -> None:
+        with budget.hold(60):
+            entered.set()
+
+    other = threading.Thread(target=second)
+    with budget.hold(1000):
+        other.start()
+        assert not entered.is_set()
+        leave.set()
+    other.join(5)
+    assert entered.is_set()
+    with budget.hold(40), budget.hold(60):
+        pass

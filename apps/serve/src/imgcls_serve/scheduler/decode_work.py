@@ -5,11 +5,11 @@ from __future__ import annotations
 import time
 from typing import Final
 
+from imgcls_core.decoding.isolated import IsolatedDecoder
 from imgcls_core.images.header import ordinary_pixels
 
-from imgcls_serve.decoding.budget import PixelBudget
-from imgcls_serve.decoding.isolated import IsolatedDecoder
 from imgcls_serve.errors import QueueFullError
+from imgcls_serve.scheduler.budget import PixelBudget
 from imgcls_serve.scheduler.job import Job, Stage
 from imgcls_serve.scheduler.work_queue import WorkQueue
 

@@ -12,14 +12,14 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from imgcls_core.decoding.isolated import IsolatedDecoder
 from imgcls_core.errors import InferenceError
 from imgcls_core.images.decode import ImageSource
 from imgcls_core.images.preprocess import PreparedImage
 from numpy.typing import NDArray
 
-from imgcls_serve.decoding.budget import PixelBudget
-from imgcls_serve.decoding.isolated import IsolatedDecoder
 from imgcls_serve.errors import DeadlinePassedError, NotReadyError, QueueFullError
+from imgcls_serve.scheduler.budget import PixelBudget
 from imgcls_serve.scheduler.decode_work import DecodeWork
 from imgcls_serve.scheduler.job import BatchModel, Deadline, Job, JobResult, SchedulerObserver, Stage
 from imgcls_serve.scheduler.layout import ThreadLayout

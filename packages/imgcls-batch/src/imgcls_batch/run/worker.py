@@ -14,6 +14,7 @@ import numpy as np
 from imgcls_contract import PROBLEMS
 from imgcls_core import DecodeLimits, ImageError, ImagePreprocessor, ImgclsError, OnnxClassifier
 from imgcls_core.artifact.answer_bins import entropies
+from imgcls_core.decoding.bounded import BoundedDecoder
 from imgcls_core.errors import InferenceError
 from numpy.typing import NDArray
 
@@ -71,7 +72,7 @@ class ShardWorker:
         self._classifier.check_golden()
         options = job.run.options
         limits = DecodeLimits(max_bytes=options.max_image_bytes, max_pixels=options.max_image_pixels)
-        self._preprocess = ImagePreprocessor(self._classifier.metadata.preprocessing, limits)
+        self._decoder = BoundedDecoder(ImagePreprocessor(self._classifier.metadata.preprocessing, limits))
         self._reader = ImageReader(max_bytes=options.max_image_bytes, timeout_s=job.timeout_s, column=job.run.column)
         # A little longer than the reader's own limit, which says more.
         self._ahead = ReadAhead(self._reader.read_stretch, threads=job.readers, timeout_s=job.timeout_s + 1)
@@ -139,7 +140,7 @@ class ShardWorker:
         size, sha256 = len(content), hashlib.sha256(content).hexdigest()
         started_s = time.perf_counter()
         try:
-            image = self._preprocess.prepare(content)
+            image = self._decoder.prepare(content)
         except ImageError as error:
             answers.refuse(row, ImageFacts(size, sha256), error)
             return None

@@ -8,16 +8,15 @@ import re
 import signal
 import struct
 import sys
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from imgcls_core import DecodeLimits, ImagePreprocessor, ImageTooLargeError, ImageUndecodableError, Preprocessing
+from imgcls_core.decoding.bounded import BoundedDecoder
+from imgcls_core.decoding.isolated import IsolatedDecoder
 from imgcls_core.errors import ImageTooCostlyError
-from imgcls_serve.decoding.budget import PixelBudget
-from imgcls_serve.decoding.isolated import IsolatedDecoder
 from PIL import Image
 
 PREPROCESSOR = ImagePreprocessor(
@@ -105,20 +104,11 @@ def test_a_process_has_limits_of_memory_and_files(decoder: IsolatedDecoder) -> N
     assert re.search(r"Max file size +0 ", limits)
 
 
-def test_pixels_beyond_the_budget_wait_and_one_image_always_passes() -> None:
-    budget = PixelBudget(100)
-    entered, leave = threading.Event(), threading.Event()
-
-    def second() -> None:
-        with budget.hold(60):
-            entered.set()
-
-    other = threading.Thread(target=second)
-    with budget.hold(1000):
-        other.start()
-        assert not entered.is_set()
-        leave.set()
-    other.join(5)
-    assert entered.is_set()
-    with budget.hold(40), budget.hold(60):
-        pass
+def test_only_what_the_header_does_not_bound_is_decoded_apart() -> None:
+    bounded = BoundedDecoder(PREPROCESSOR)
+    ordinary, other = noise("JPEG"), noise("GIF")
+    for file in (ordinary, other):
+        assert np.array_equal(bounded.prepare(file).pixels, PREPROCESSOR.prepare(file).pixels)
+    with pytest.raises(ImageTooCostlyError):
+        bounded.prepare(short_lines())
+    assert bounded.prepare(ordinary).width_px == 60

@@ -12,12 +12,11 @@ from typing import IO, Final, cast
 
 import msgspec
 import numpy as np
-from imgcls_core import ImagePreprocessor, ImageTooLargeError, ImageUndecodableError
-from imgcls_core.errors import ImageTooCostlyError
-from imgcls_core.images.preprocess import PreparedImage
 
-from imgcls_serve.decoding.messages import DecodeReply, DecodeRequest, read_message, write_message
-from imgcls_serve.decoding.process import CPU_S
+from imgcls_core.decoding.messages import DecodeReply, DecodeRequest, read_message, write_message
+from imgcls_core.decoding.process import CPU_S
+from imgcls_core.errors import ImageTooCostlyError, ImageTooLargeError, ImageUndecodableError
+from imgcls_core.images.preprocess import ImagePreprocessor, PreparedImage
 
 _LOOK_S: Final = 0.02
 
@@ -89,11 +88,11 @@ def _started() -> subprocess.Popen[bytes]:
     # One thread for each library: threads that nobody uses would take address space.
     environment = os.environ | {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(
-        [sys.executable, "-m", "imgcls_serve.decoding.process"],
+        [sys.executable, "-m", "imgcls_core.decoding.process"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         env=environment,
-        start_new_session=True,  # Ctrl-C is for the service
+        start_new_session=True,  # Ctrl-C is for its owner
     )
 
 

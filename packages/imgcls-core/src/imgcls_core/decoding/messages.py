@@ -1,4 +1,4 @@
-"""What the service and a decode process tell each other: a head in JSON and bytes after it, each with its length."""
+"""What a decode process and its owner tell each other: a head in JSON and bytes after it, each with its length."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import struct
 from typing import IO, Final
 
 import msgspec
-from imgcls_core import DecodeLimits, ImageTooLargeError, ImageUndecodableError, Preprocessing
-from imgcls_core.errors import ImageError
+
+from imgcls_core.artifact.metadata import Preprocessing
+from imgcls_core.errors import ImageError, ImageTooLargeError, ImageUndecodableError
+from imgcls_core.images.decode import DecodeLimits
 
 _LENGTHS: Final = struct.Struct("<II")
 

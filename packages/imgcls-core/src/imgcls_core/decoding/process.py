@@ -1,7 +1,7 @@
-"""`python -m imgcls_serve.decoding.process`: decodes and shrinks what comes on its standard input.
+"""`python -m imgcls_core.decoding.process`: decodes and shrinks what comes on its standard input.
 
-It is expected to be ended at any moment: by its own clock of processor time, by the limit of its memory, or by the
-service when nobody waits any more.
+It is expected to be ended at any moment: by its own clock of processor time, by the limit of its memory, or by
+its owner when nobody waits any more.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import IO, Final
 
 import msgspec
-from imgcls_core import ImagePreprocessor
-from imgcls_core.errors import ImageError
 
-from imgcls_serve.decoding.messages import DecodeReply, DecodeRequest, read_message, write_message
+from imgcls_core.decoding.messages import DecodeReply, DecodeRequest, read_message, write_message
+from imgcls_core.errors import ImageError
+from imgcls_core.images.preprocess import ImagePreprocessor
 
 CPU_S: Final = 1.0
 # Beyond what the process has when it begins: the encoded image, and the worst format's bytes a pixel (WebP with

@@ -1,1 +1,0 @@
-"""Decoding of images whose cost their header does not bound, in processes that can be ended; may import core alone."""
