@@ -107,7 +107,7 @@ class Machine:
         self._timers_made = 0
         self.hub = greenlet.getcurrent()
         # Some runs interrupt at nearly every point, some hardly ever.
-        self._mean_points = self.random.choice((3, 12, 50, 250))
+        self._mean_points = self.random.choice((6, 20, 60, 250))
         self._lateness = self.random.choice((0.0, 0.0, 0.1, 0.5))
 
     def add(self, thread: SimulatedThread) -> None:
