@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import pytest
 import torch
+from safetensors.torch import load_file
 
 if TYPE_CHECKING:
     from imgcls_testing.commands import Outcome
@@ -165,6 +166,25 @@ def test_pretrained_weights_with_a_new_head_learn_a_smaller_task_sooner(
         assert code == 0, stderr
     losses = {folder: float(figures(tmp_path / folder)[-1]["val_loss"]) for folder in ("scratch", "tuned")}
     assert losses["tuned"] < losses["scratch"]
+
+
+def test_of_several_sets_of_pretrained_weights_one_is_chosen(
+    dataset: Path, network: Path, uninterrupted: Path, tmp_path: Path, run: Run
+) -> None:
+    weights = load_file(uninterrupted / "model.safetensors")
+    torch.save({"model": weights, "model_ema": {k: v.float() * 0.5 for k, v in weights.items()}}, tmp_path / "last.pth")
+    given = [
+        *arguments(dataset, tmp_path / "run", network),
+        "--epochs",
+        "1",
+        "--pretrained",
+        str(tmp_path / "last.pth"),
+    ]
+    code, _, stderr = run(given)
+    assert (code, "model (9 tensors), model_ema (9 tensors)" in stderr) == (5, True)
+    code, _, stderr = run([*given, "--state-key", "model_ema"])
+    assert (code, "took model_ema (9 tensors)" in stderr) == (0, True), stderr
+    assert "last.pth, model_ema (SHA-256 " in (tmp_path / "run" / "model.json").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize(

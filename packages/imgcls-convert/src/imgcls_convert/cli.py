@@ -39,7 +39,8 @@ class _Resize(click.ParamType[str]):
     "1 verify or diff found a difference, 2 usage, 3 weights cannot be downloaded, 5 conversion failed, 70 a bug.",
 )
 @click.argument("model", required=False)
-@click.option("--weights", metavar="PATH|URL", help="State dict: .pth, .pt or .safetensors. [default: the catalog's]")
+@click.option("--weights", metavar="PATH|URL", help="Checkpoint: .pth, .ckpt, .safetensors, … [default: the catalog's]")
+@click.option("--state-key", metavar="NAME", help="Which weights, where a checkpoint has several (raw, averaged, …).")
 @click.option("--labels", metavar="NAME|FILE", help="Class names: imagenet1k, or a .txt, .csv or .json file.")
 @click.option("--image-size", type=_ImageSize(), help="Input of the network, in pixels.")
 @click.option("--resize", type=_Resize(), help="Squash to the size, or shorter edge before the centre crop.")

@@ -72,7 +72,9 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
     preprocessing, reference = choose_preprocessing(request, found, notes)
     notes.step(f"Loading {found.architecture}")
     with _timed(seconds, "load"):
-        classifier, weights = load_classifier(found, plan.weights, preprocessing.size, notes)
+        classifier, weights = load_classifier(
+            found, plan.weights, preprocessing.size, notes, state_key=request.state_key
+        )
         classes = fit_labels(
             plan.classes or found.classes,
             classifier.classes,
@@ -102,7 +104,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         source=Source(
             architecture=found.architecture,
             weights_sha256=weights.sha256 if weights else None,
-            weights=", ".join(filter(None, [weights.path.name, found.about_weights])) if weights else None,
+            weights=", ".join(filter(None, [weights.path.name, weights.key, found.about_weights])) if weights else None,
             terms=" ".join(found.trained.terms.split()) or None if found.trained else None,
             precision="fp32",
             torch=str(torch.__version__),

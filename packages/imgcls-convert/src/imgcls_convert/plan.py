@@ -83,6 +83,8 @@ def plan_conversion(request: ConvertRequest) -> Plan:
         )
     if request.weights and model.holds_weights:
         raise RequestError(f"{model.holds_weights}; leave `--weights` out.")
+    if request.state_key is not None and not request.weights:
+        raise RequestError("`--state-key` chooses among the weights of a checkpoint; name it with `--weights FILE`.")
     if isinstance(model, SavedReference) and not request.trust:
         refuse_untrusted(model)
     if isinstance(model, TrainedReference) and request.num_classes not in {None, count := len(model.card.classes)}:

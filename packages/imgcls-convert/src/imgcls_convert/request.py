@@ -15,7 +15,8 @@ class ConvertRequest:
     Args:
         model: a catalog name, FILE.py:FACTORY(arguments), timm/NAME, a trained model's folder, or a TorchScript or
             torch.export file; None means resnet18, or the bundled model where its weights cannot be downloaded.
-        weights: a path or URL of a state dict.
+        weights: a path or URL of a checkpoint.
+        state_key: which set of its weights is meant, where it has several; a path with dots.
         labels: a known list (`imagenet1k`) or a file.
         image_size: height and width of the network's input, in pixels.
         resize: "squash", or the shorter edge in pixels before a centre crop.
@@ -36,6 +37,7 @@ class ConvertRequest:
 
     model: str | None = None
     weights: str | None = None
+    state_key: str | None = None
     labels: str | None = None
     image_size: tuple[int, int] | None = None
     resize: str | None = None

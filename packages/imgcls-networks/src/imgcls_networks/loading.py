@@ -20,14 +20,20 @@ from imgcls_networks.weights.source import WeightsSource
 
 @dataclass(frozen=True)
 class WeightsFile:
-    """The file that the weights came from."""
+    """The file that the weights came from, and which of its sets was asked for."""
 
     path: Path
     sha256: str
+    key: str | None = None
 
 
 def load_classifier(
-    found: FoundNetwork, weights: Path | WeightsSource | None, size: tuple[int, int], progress: Progress
+    found: FoundNetwork,
+    weights: Path | WeightsSource | None,
+    size: tuple[int, int],
+    progress: Progress,
+    *,
+    state_key: str | None = None,
 ) -> tuple[ProbabilityNetwork, WeightsFile | None]:
     """Loads a network and measures what its output is.
 
@@ -35,7 +41,8 @@ def load_classifier(
         found: from `find_network`.
         weights: a checkpoint of the user's own; None takes the network's own sources.
         size: height and width of its input, in pixels.
-        progress: shown the download, told what is assumed and what the output is.
+        progress: shown the download, told what was done with the file, what is assumed and what the output is.
+        state_key: which set of the file's weights is meant, where it has several.
 
     Returns:
         The network, giving probabilities, and the file that its weights came from (None: the factory made them).
@@ -47,7 +54,7 @@ def load_classifier(
         CheckpointError: they do not fit, or cannot be loaded safely.
         NetworkError: the network cannot be used as a classifier.
     """
-    network, file = load_network(found, weights, progress)
+    network, file = load_network(found, weights, progress, state_key=state_key)
     classifier = with_probabilities(network, size, found.trained.temperature if found.trained else 1.0)
     if note := output_note(classifier, size):
         progress.note(note)
@@ -60,7 +67,7 @@ def load_classifier(
 
 
 def load_network(
-    found: FoundNetwork, weights: Path | WeightsSource | None, progress: Progress
+    found: FoundNetwork, weights: Path | WeightsSource | None, progress: Progress, *, state_key: str | None = None
 ) -> tuple[nn.Module, WeightsFile | None]:
     """Builds the network and loads its weights; arguments and errors are those of `load_classifier`."""
     if found.whole_file:
@@ -73,8 +80,10 @@ def load_network(
         path = fetch(sources, what=found.name, progress=progress)
     if path is not None:
         hint = f"It is not what {CARD_NAME} beside it describes: copy the folder again." if found.trained else None
-        network, checkpoint = load_checkpoint(found.build, path, hint=hint)
-        return network, WeightsFile(checkpoint.path, checkpoint.sha256)
+        network, loaded = load_checkpoint(found.build, path, state_key=state_key, hint=hint)
+        if loaded.note:
+            progress.note(loaded.note)
+        return network, WeightsFile(path, loaded.checkpoint.sha256, loaded.key)
     if not found.build_loads:
         if found.asked_classes is not None and found.preprocessing is not None:
             raise RequestError(

@@ -14,6 +14,7 @@ from imgcls_networks.errors import RequestError
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--model", help="What it was converted from: asks PyTorch again, as MODEL of the conversion did.")
 @click.option("--weights", metavar="PATH|URL", help="The checkpoint of --model.")
+@click.option("--state-key", metavar="NAME", help="Which weights of the checkpoint, where it has several.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of images to ask as well; needs --model.")
 @click.option("--key", metavar="FILE|BASE64", help="Public key, as PEM or base64, that must have signed the artifact.")
 @click.option("--trust", is_flag=True, help="Let --model be a TorchScript or torch.export file, whose code then runs.")
@@ -23,6 +24,7 @@ def command(
     file: Path,
     model: str | None,
     weights: str | None,
+    state_key: str | None,
     images: Path | None,
     key: str | None,
     trust: bool,
@@ -40,8 +42,10 @@ def command(
     from imgcls_convert.report.text import printable
 
     trusted = [read_public_key(key)] if key is not None else []
-    if model is None and (weights or images):
-        raise click.UsageError("--weights and --images need --model, the network that PyTorch is to be asked with.")
+    if model is None and (weights or images or state_key):
+        raise click.UsageError(
+            "--weights, --state-key and --images need --model, the network that PyTorch is asked with."
+        )
     try:
         origin = read_origin(file, trusted)
     except (SealBrokenError, TrustError) as error:
@@ -56,6 +60,8 @@ def command(
     else:
         from imgcls_convert.parity.verify_pytorch import verify_against_pytorch
 
-        found = verify_against_pytorch(file, origin, model=model, weights=weights, images=images, trust=trust)
+        found = verify_against_pytorch(
+            file, origin, model=model, weights=weights, state_key=state_key, images=images, trust=trust
+        )
     sys.stdout.write(found.to_json() if as_json else printable(found.to_text()))
     return 0 if found.passed else 1

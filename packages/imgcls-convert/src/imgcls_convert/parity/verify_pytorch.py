@@ -21,7 +21,14 @@ from imgcls_convert.request import ConvertRequest
 
 
 def verify_against_pytorch(
-    path: Path, origin: Authenticity, *, model: str, weights: str | None, images: Path | None, trust: bool
+    path: Path,
+    origin: Authenticity,
+    *,
+    model: str,
+    weights: str | None,
+    state_key: str | None,
+    images: Path | None,
+    trust: bool,
 ) -> Verification:
     """Asks PyTorch again, with the artifact's own preprocessing.
 
@@ -30,6 +37,7 @@ def verify_against_pytorch(
         origin: from `read_origin`.
         model: MODEL, as for a conversion.
         weights: its checkpoint.
+        state_key: which set of its weights is meant, where it has several.
         images: a folder whose images are asked besides the golden ones.
         trust: whether code that comes in the file of MODEL may run.
 
@@ -44,9 +52,9 @@ def verify_against_pytorch(
     asked += [image for image in (entry.load() for entry in listed) if image.encoded not in known]
 
     progress = SilentProgress()
-    plan = plan_conversion(ConvertRequest(model=model, weights=weights, output=path, trust=trust))
+    plan = plan_conversion(ConvertRequest(model=model, weights=weights, state_key=state_key, output=path, trust=trust))
     found = find_network(plan.model, None, own_weights=weights is not None)
-    classifier, file = load_classifier(found, plan.weights, metadata.preprocessing.size, progress)
+    classifier, file = load_classifier(found, plan.weights, metadata.preprocessing.size, progress, state_key=state_key)
     recorded = metadata.source.weights_sha256
     if file and recorded and file.sha256 != recorded:
         raise RequestError(

@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from imgcls_networks.errors import RequestError
+
+
+# What the libraries of Hugging Face name weights in a folder, the better form first.
+_FOLDER_FILES: Final = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+)
 
 
 @dataclass(frozen=True)
@@ -32,11 +42,33 @@ def parse_weights(text: str) -> Path | WeightsSource:
     """Reads what `--weights` names: a file or an address.
 
     Raises:
-        RequestError: there is no such file.
+        RequestError: there is no such file, or it is a folder without weights.
     """
     if text.startswith(("http://", "https://")):
         return WeightsSource.parse(text)
     path = Path(text)
+    if path.is_dir():
+        return weights_in(path)
     if not path.is_file():
-        raise RequestError(f"There is no checkpoint at {text!r}; `--weights` takes a file or a URL.")
+        raise RequestError(f"There is no checkpoint at {text!r}; `--weights` takes a file, a folder or a URL.")
     return path
+
+
+def weights_in(folder: Path) -> Path:
+    """Gives the file of weights in a folder, or the index of several.
+
+    Raises:
+        RequestError: it has none.
+    """
+    if found := next((folder / name for name in _FOLDER_FILES if (folder / name).is_file()), None):
+        return found
+    if (folder / ".metadata").is_file():
+        raise RequestError(
+            f"{str(folder)!r} is a distributed checkpoint; make one file of it: "
+            f"`python -m torch.distributed.checkpoint.format_utils dcp_to_torch {folder} weights.pth`."
+        )
+    held = ", ".join(sorted(entry.name for entry in folder.iterdir())[:5]) or "nothing"
+    raise RequestError(
+        f"There is no checkpoint in the folder {str(folder)!r}, neither {' nor '.join(_FOLDER_FILES[::2])}; it has "
+        f"{held}. Name the file."
+    )

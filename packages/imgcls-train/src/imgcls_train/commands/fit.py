@@ -9,7 +9,10 @@ import click
 import msgspec
 
 # Command-line names of the recipe's fields that are changed most; `--set` reaches all.
-_SHORTCUTS = ("architecture", "epochs", "batch_size", "image_size", "learning_rate", "pretrained", "seed", "precision")
+_SHORTCUTS = (
+    "architecture", "epochs", "batch_size", "image_size", "learning_rate", "pretrained", "state_key", "seed",
+    "precision",
+)  # fmt: skip
 
 
 @click.command(
@@ -26,6 +29,7 @@ _SHORTCUTS = ("architecture", "epochs", "batch_size", "image_size", "learning_ra
 @click.option("--image-size", type=click.IntRange(8, 1024), metavar="PX")
 @click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
 @click.option("--pretrained", metavar="WEIGHTS", help="'catalog', a checkpoint, or the folder of a trained model.")
+@click.option("--state-key", metavar="NAME", help="Which weights of --pretrained, where the file has several.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1))
 @click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]))
 @click.option("--set", "others", metavar="FIELD=VALUE", multiple=True, help="Any other field of the recipe.")

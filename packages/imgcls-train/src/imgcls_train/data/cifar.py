@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+from imgcls_networks.weights.content import plain
+from imgcls_networks.weights.inert_pickle import Foreign, InertPickleError, read_pickle
+from imgcls_networks.weights.numpy_pickle import array_in
 from numpy.typing import NDArray
 
-from imgcls_train.data.cifar_pickle import ForeignPickleError, read_pickle
 from imgcls_train.data.split import DatasetImage
 from imgcls_train.errors import DatasetError
 
@@ -128,10 +130,17 @@ class CifarSplit:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return read_pickle(path.read_bytes())
+        with path.open("rb") as file:
+            content = plain(read_pickle(file).content, array_in)
+        for value in (content, *(content.values() if isinstance(content, dict) else ())):
+            if isinstance(value, Foreign):
+                raise InertPickleError(f"it asks for {value.name!r:.80}, which no dataset needs; nothing was run")
+        if not isinstance(content, dict):
+            raise InertPickleError(f"it holds a {type(content).__name__}, where a dictionary is expected")
+        return content
     except OSError as error:
         raise DatasetError(f"CIFAR's file {str(path)!r} cannot be read: {error.strerror or error}.") from error
-    except ForeignPickleError as error:
+    except InertPickleError as error:
         raise DatasetError(f"{str(path)!r} is no file of CIFAR: {error}.") from error
 
 

@@ -17,7 +17,7 @@ from imgcls_networks.architectures.architecture import build_architecture, with_
 from imgcls_networks.models.trained_model import WEIGHTS_NAME, TrainedModel
 from imgcls_networks.probability_network import ProbabilityNetwork, logits_of, with_probabilities
 from imgcls_networks.pytorch_classifier import PyTorchClassifier
-from imgcls_networks.weights.checkpoint import load_into, read_checkpoint
+from imgcls_networks.weights.checkpoint import load_checkpoint
 from numpy.typing import NDArray
 
 from imgcls_train.errors import RunError
@@ -81,14 +81,15 @@ class TrainedFolder:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.card = TrainedModel.read(folder)
-        checkpoint = read_checkpoint(folder / WEIGHTS_NAME)
         classes = len(self.card.classes)
-        network = with_head(build_architecture(self.card.architecture, classes, folder), classes)
-        load_into(network, checkpoint)
+        network, weights = load_checkpoint(
+            lambda: with_head(build_architecture(self.card.architecture, classes, folder), classes),
+            folder / WEIGHTS_NAME,
+        )
         self._network: ProbabilityNetwork = with_probabilities(network, self.card.preprocessing.size)
         self._transform = PyTorchClassifier(self._network, self.card.preprocessing).transform
         self.name = self.card.name
-        self.sha256 = checkpoint.sha256
+        self.sha256 = weights.checkpoint.sha256
         self.classes = self.card.classes
         self.temperature = self.card.temperature
 

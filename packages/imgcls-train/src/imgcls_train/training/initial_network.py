@@ -11,9 +11,9 @@ from imgcls_cli.progress import Progress
 from imgcls_networks.architectures.architecture import build_architecture, head_name, with_head
 from imgcls_networks.errors import RequestError
 from imgcls_networks.models.catalog import read_catalog
-from imgcls_networks.models.trained_model import WEIGHTS_NAME
-from imgcls_networks.weights.checkpoint import Checkpoint, load_into, read_checkpoint
+from imgcls_networks.weights.checkpoint import Checkpoint, ChosenWeights, choose, load_into, read_checkpoint
 from imgcls_networks.weights.download import fetch
+from imgcls_networks.weights.source import weights_in
 from torch import nn
 
 from imgcls_train.training.recipe import Recipe
@@ -51,7 +51,7 @@ def initial_network(recipe: Recipe, num_classes: int, folder: Path, progress: Pr
     Raises:
         RequestError: no such architecture, or no published weights of it.
         DownloadError: the weights cannot be had.
-        CheckpointError: they do not fit.
+        CheckpointError: they do not fit, or the file holds several sets that could be meant.
     """
     torch.manual_seed(recipe.seed)
     if not recipe.pretrained:
@@ -60,13 +60,17 @@ def initial_network(recipe: Recipe, num_classes: int, folder: Path, progress: Pr
         return InitialNetwork(network, head_name(network), "none")
     checkpoint = _checkpoint(recipe, progress)
     network = build_architecture(recipe.architecture, num_classes, folder)
-    trained_classes = _classes_of(checkpoint, network)
+    weights = choose(checkpoint, network, recipe.state_key or None)
+    if weights.note:
+        progress.note(weights.note)
+    trained_classes = _classes_of(weights, network)
     if trained_classes is not None and trained_classes != num_classes:
         network = build_architecture(recipe.architecture, trained_classes, folder)
-    load_into(network, checkpoint)
+    load_into(network, weights)
     # A new head even for the same number of classes would lose what is known; only another number needs one.
     network = with_head(network, num_classes)
-    return InitialNetwork(network, head_name(network), f"{checkpoint.path.name} (SHA-256 {checkpoint.sha256})")
+    file = ", ".join(filter(None, [checkpoint.path.name, weights.key]))
+    return InitialNetwork(network, head_name(network), f"{file} (SHA-256 {checkpoint.sha256})")
 
 
 def _checkpoint(recipe: Recipe, progress: Progress) -> Checkpoint:
@@ -79,7 +83,7 @@ def _checkpoint(recipe: Recipe, progress: Progress) -> Checkpoint:
         return read_checkpoint(fetch(entry.sources, what=entry.name, progress=progress))
     path = Path(recipe.pretrained)
     if path.is_dir():
-        path /= WEIGHTS_NAME
+        path = weights_in(path)
     if not path.is_file():
         raise RequestError(
             f"There is no checkpoint at {recipe.pretrained!r}; `--pretrained` takes 'catalog', a file or the folder "
@@ -88,6 +92,6 @@ def _checkpoint(recipe: Recipe, progress: Progress) -> Checkpoint:
     return read_checkpoint(path)
 
 
-def _classes_of(checkpoint: Checkpoint, network: nn.Module) -> int | None:
-    weight = checkpoint.tensors.get(f"{head_name(network)}.weight")
+def _classes_of(weights: ChosenWeights, network: nn.Module) -> int | None:
+    weight = weights.tensors.get(f"{head_name(network)}.weight")
     return None if weight is None else int(weight.shape[0])

@@ -46,6 +46,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
         images_per_class: trains on so many images of each class, the first ones; 0 takes all.
         seed: of the weights, the order and the augmentation.
         pretrained: where the weights come from before training: "" for none, "catalog", a file or a folder.
+        state_key: which set of weights of that file is meant, where it has several; a path with dots.
         freeze_epochs: epochs in which only the new head is trained.
         head_learning_rate_factor: of the new head against the rest.
         mean: per channel R, G, B in the 0 to 1 range.
@@ -75,6 +76,7 @@ class Recipe(Struct, frozen=True, forbid_unknown_fields=True):
     images_per_class: Annotated[int, Meta(ge=0)] = 0
     seed: Annotated[int, Meta(ge=0, lt=2**31)] = 0
     pretrained: str = ""
+    state_key: str = ""
     freeze_epochs: Annotated[int, Meta(ge=0)] = 0
     head_learning_rate_factor: _Positive = 1.0
     # Statistics of the ImageNet training set, as torchvision's weights publish them.
