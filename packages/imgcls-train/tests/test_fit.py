@@ -173,13 +173,8 @@ def test_of_several_sets_of_pretrained_weights_one_is_chosen(
 ) -> None:
     weights = load_file(uninterrupted / "model.safetensors")
     torch.save({"model": weights, "model_ema": {k: v.float() * 0.5 for k, v in weights.items()}}, tmp_path / "last.pth")
-    given = [
-        *arguments(dataset, tmp_path / "run", network),
-        "--epochs",
-        "1",
-        "--pretrained",
-        str(tmp_path / "last.pth"),
-    ]
+    weights_file = ["--epochs", "1", "--pretrained", str(tmp_path / "last.pth")]
+    given = [*arguments(dataset, tmp_path / "run", network), *weights_file]
     code, _, stderr = run(given)
     assert (code, "model (9 tensors), model_ema (9 tensors)" in stderr) == (5, True)
     code, _, stderr = run([*given, "--state-key", "model_ema"])

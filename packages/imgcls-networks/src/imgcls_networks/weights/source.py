@@ -8,7 +8,6 @@ from typing import Final
 
 from imgcls_networks.errors import RequestError
 
-
 # What the libraries of Hugging Face name weights in a folder, the better form first.
 _FOLDER_FILES: Final = (
     "model.safetensors",

@@ -1,4 +1,4 @@
-"""Where the numbers of tensors lie in files of `torch.save`, whose pickles speak of storages by key, type and length."""
+"""Where the numbers of tensors lie in files of `torch.save`: its pickles speak of storages by key, type, length."""
 
 from __future__ import annotations
 

@@ -68,7 +68,8 @@ class RunFolder:
         self.path = path
         factory, self.recipe = self._own_factory(recipe)
         now = _Begun(self.recipe, dataset)
-        if (path / RECIPE_NAME).is_file():
+        # A run that ended before its first step, by a mistyped file of weights perhaps, has nothing to keep.
+        if (path / RECIPE_NAME).is_file() and any((path / name).exists() for name in (CHECKPOINT_NAME, CARD_NAME)):
             self._compare(now)
             return
         try:
