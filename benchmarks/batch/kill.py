@@ -1,6 +1,7 @@
 """Kills a run at random moments, starts it again each time, and compares its files with those of an undisturbed run.
 
-Prints one JSON document; exits with 1 when a row is missing, doubled or different.
+Prints one JSON document, with the memory of all processes of the undisturbed run every two seconds; exits with 1 when
+a row is missing, doubled or different. Options that it does not know go to `imgcls-batch run`.
 """
 
 from __future__ import annotations
@@ -11,17 +12,31 @@ import json
 import random
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import duckdb
+from archive import SILENT_PORT
+from throughput import sample
 
 
-def command(source: str, output: Path, model: Path) -> list[str]:
-    """Gives the command line of a run."""
-    return [sys.executable, "-m", "imgcls_batch", "run", source, str(output), "--model", str(model), "--json"]
+def calm_run(line: list[str]) -> list[int]:
+    """Runs undisturbed; gives the memory of all processes in MB, every two seconds."""
+    memory: list[int] = []
+    ended = threading.Event()
+    with subprocess.Popen(line, stdout=subprocess.DEVNULL) as process:  # noqa: S603 - our own command
+        sampler = threading.Thread(target=sample, args=(process.pid, memory, ended))
+        sampler.start()
+        code = process.wait()
+        ended.set()
+        sampler.join()
+    if code != 0:
+        raise SystemExit(f"the run ended with {code}")
+    return memory
 
 
 def digests(output: Path) -> dict[str, str]:
@@ -61,32 +76,40 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--longest-s", type=float, default=8)
     parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
+    arguments, options = parser.parse_known_args()
     shutil.rmtree(arguments.scratch, ignore_errors=True)
     calm, killed = arguments.scratch / "undisturbed", arguments.scratch / "killed"
+    line = [sys.executable, "-m", "imgcls_batch", "run", arguments.source]
+    after = ["--model", str(arguments.model), "--json", *options]
+    # Whoever connects waits for ever: nobody accepts.
+    silent = socket.create_server(("127.0.0.1", SILENT_PORT), backlog=1_000)
     began_s = time.perf_counter()
-    subprocess.run(command(arguments.source, calm, arguments.model), check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - likewise
+    memory = calm_run([*line, str(calm), *after])
     calm_s = time.perf_counter() - began_s
     lived_s = killed_run(
-        command(arguments.source, killed, arguments.model),
+        [*line, str(killed), *after],
         killed,
         kills=arguments.kills,
         longest_s=arguments.longest_s,
         moments=random.Random(arguments.seed),  # noqa: S311 - moments, no secrets
     )
+    silent.close()
     expected, actual = digests(calm), digests(killed)
     files = f"read_parquet('{killed}/*.parquet')"
-    (rows, ids, bad), *_ = duckdb.sql(f"SELECT count(*), count(DISTINCT id), count(code) FROM {files}").fetchall()  # noqa: S608
+    (rows, ids), *_ = duckdb.sql(f"SELECT count(*), count(DISTINCT id) FROM {files}").fetchall()  # noqa: S608
+    codes = duckdb.sql(f"SELECT code, count(*) FROM {files} GROUP BY code ORDER BY code").fetchall()  # noqa: S608
     is_same = expected == actual and rows == ids
     document = {
+        "model": arguments.model.name,
         "undisturbed_s": round(calm_s, 1),
+        "memory_mb": memory,
         "kills": len(lived_s),
         "killed_after_s": lived_s,
         "files": len(actual),
         "files_byte_for_byte_equal": sum(expected.get(name) == digest for name, digest in actual.items()),
         "rows": rows,
         "distinct_ids": ids,
-        "rows_with_code": bad,
+        "rows_by_code": {code or "answered": count for code, count in codes},
         "is_same": is_same,
     }
     sys.stdout.write(f"{json.dumps(document)}\n")

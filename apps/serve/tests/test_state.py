@@ -1,16 +1,18 @@
 from __future__ import annotations
 
 import base64
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import msgspec
 from imgcls_core.artifact.seal import sealed_artifact
 from imgcls_core.inference.classifier import OnnxClassifier
+from imgcls_serve.scheduler.full_sign import FullSign
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import RunningService, StartService
+    from conftest import PictureOf, RunningService, StartService
 
 
 def test_health_tells_of_the_process_and_the_machine(service: RunningService) -> None:
@@ -76,3 +78,30 @@ def test_a_provider_that_is_missing_keeps_the_service_up_and_not_ready(start_ser
         assert ready.json()["code"] == predict.json()["code"] == "not_ready"
         assert "'cuda'" in ready.json()["detail"]
         assert ready.headers["retry-after"] == "1"
+
+
+def test_a_service_with_much_waiting_says_so_before_it_refuses(
+    start_service: StartService, picture_of: PictureOf
+) -> None:
+    """An inference that waits for company keeps its image pending until a second one comes."""
+    layout = {"thread_layout": "wide", "max_batch": 2, "max_wait_ms": 1000}
+    with start_service(queue_size=2, full_at=0.5, **layout) as running, ThreadPoolExecutor(1) as threads:
+        assert running.client.get("/ready").status_code == 200
+        first = threads.submit(running.predict, picture_of("red"))
+        while (ready := running.client.get("/ready")).status_code == 200:
+            assert not first.done()
+        assert (ready.status_code, ready.json()["code"]) == (503, "queue_full")
+        assert running.client.get("/v2/health/ready").status_code == 503
+        assert running.client.get("/health").json()["status"] == "ok"
+        assert "imgcls_full 1.0" in running.client.get("/metrics").text
+        assert running.predict(picture_of("blue")).status_code == first.result().status_code == 200
+        assert running.client.get("/ready").status_code == 200
+
+
+def test_a_full_service_stays_so_until_half_is_done() -> None:
+    sign = FullSign(8)
+    assert [sign.is_up(pending) for pending in (7, 8, 7, 5, 4, 5, 7, 8)] == [
+        *(False, True, True, True),
+        *(False, False, False, True),
+    ]
+    assert not FullSign(0).is_up(100)

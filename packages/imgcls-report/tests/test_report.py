@@ -27,6 +27,7 @@ from imgcls_report import (
     chart,
     code,
     details,
+    drawing,
     figures,
     heat_map,
     histogram,
@@ -113,6 +114,15 @@ def test_every_drawing_is_well_formed_and_says_what_it_shows() -> None:
     figures = [ElementTree.fromstring(f"<figure class={text}</figure>") for text in charts]  # noqa: S314 - our own page
     drawings = [drawing for figure in figures for drawing in figure.iterfind(".//svg[@role='img']")]
     assert [(each.get("aria-label"), each.findtext("title")) for each in drawings] == [("x & y", "x & y")] * 3
+
+
+def test_charts_can_be_a_file_of_their_own() -> None:
+    plots = [chart(name, [Line("a", [(0, 1), (1, 2)])], x=number_scale("x"), y=number_scale("y")) for name in "pq"]
+    drawn = ElementTree.fromstring(drawing("x & y", plots))  # noqa: S314 - our own
+    assert drawn.tag == "{http://www.w3.org/2000/svg}svg"
+    assert drawn.get("aria-label") == "x & y"
+    inside = drawn.iterfind(".//{http://www.w3.org/2000/svg}svg[@role='img']")
+    assert [each.get("aria-label") for each in inside] == ["p", "q"]
 
 
 def test_a_missing_value_breaks_a_line() -> None:

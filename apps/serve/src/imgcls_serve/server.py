@@ -17,12 +17,12 @@ from collections.abc import Generator
 from types import FrameType
 
 import uvicorn
+from imgcls_core.memory import tune_malloc
 
 from imgcls_serve import __version__
 from imgcls_serve.app import create_app
 from imgcls_serve.http.connections import guarded_protocol
 from imgcls_serve.observing.log_lines import FIELDS, log_config
-from imgcls_serve.observing.memory import tune_malloc
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
+import math
 import time
 from pathlib import Path
 
@@ -12,16 +13,17 @@ from imgcls_core import DecodeLimits
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ArtifactError
 from imgcls_core.inference.providers import GpuPresence, find_gpu
+from imgcls_core.memory import give_memory_back
 
-from imgcls_serve.errors import ModelRefusedError, NotReadyError
+from imgcls_serve.errors import ModelRefusedError, NotReadyError, QueueFullError
 from imgcls_serve.models.loading import on_thread_of_its_own
 from imgcls_serve.models.registry import ModelRegistry
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.observing.idle_memory import give_back_when_idle
-from imgcls_serve.observing.memory import give_memory_back
 from imgcls_serve.observing.metrics import Metrics
 from imgcls_serve.observing.state_metrics import ObservedModel, ServiceState
 from imgcls_serve.observing.tracing import tracer_from_environment
+from imgcls_serve.scheduler.full_sign import FullSign
 from imgcls_serve.scheduler.job import Stage
 from imgcls_serve.scheduler.layout import choose_layout
 from imgcls_serve.scheduler.scheduler import Scheduler
@@ -63,6 +65,7 @@ class Service:
         self.gpu: GpuPresence | None = None
         self.fatal: ArtifactError | None = None
         self._scheduler: Scheduler | None = None
+        self._full_sign = FullSign(math.ceil(settings.full_at * settings.queue_size))
         self._reason: str | None = "The model is being loaded."
         self._is_draining = False
         self._started_s = time.monotonic()
@@ -84,6 +87,7 @@ class Service:
         scheduler, registry = self._scheduler, self.registry
         return ServiceState(
             is_ready=self.not_ready_reason is None,
+            is_full=self._full_sign.is_up(self.pending),
             queue_size=self.settings.queue_size,
             pending_images={stage.value: scheduler.count(stage) if scheduler is not None else 0 for stage in Stage},
             requests_in_flight=self.requests_in_flight,
@@ -101,6 +105,17 @@ class Service:
             },
             has_gpu=self.gpu is not None and self.gpu.present,
         )
+
+    def check_takes_more(self) -> None:
+        """Raises if a balancer should send images elsewhere.
+
+        Raises:
+            NotReadyError: the service takes nothing.
+            QueueFullError: it would, but much waits (`IMGCLS_FULL_AT`).
+        """
+        self._check_ready()
+        if self._full_sign.is_up(pending := self.pending):
+            raise QueueFullError(f"{pending} of at most {self.settings.queue_size} images wait", retry_after_s=1)
 
     @property
     def not_ready_reason(self) -> str | None:

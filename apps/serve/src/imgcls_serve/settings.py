@@ -76,6 +76,15 @@ class Settings(BaseSettings):
     queue_size: Annotated[
         int, Field(ge=1, le=100_000, description="Most images accepted and unanswered; beyond that: 503.")
     ] = 128
+    full_at: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=1,
+            description="Share of the queue from which `/ready` says 503 `queue_full`, until half of that is done, so "
+            "that a balancer sends images elsewhere; 0 never.",
+        ),
+    ] = 0.0
     max_image_bytes: Annotated[int, Field(ge=1, le=1_000_000_000, description="Largest encoded image, in bytes.")] = (
         20_000_000
     )

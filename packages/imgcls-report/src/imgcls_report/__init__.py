@@ -9,7 +9,7 @@ from imgcls_report.heat_map import heat_map
 from imgcls_report.images import Card, cards, image_address
 from imgcls_report.marks import Bars, Colour, Dot, Dots, Line, Shade
 from imgcls_report.origin import origin
-from imgcls_report.page import page
+from imgcls_report.page import drawing, page
 from imgcls_report.parts import bullets, code, details, figures, lines, paragraph, section, side_by_side
 from imgcls_report.tables import Cell, Column, Row, Tone, bar_chart, row_filter, table
 from imgcls_report.time_axis import time_scale
@@ -35,6 +35,7 @@ __all__ = [
     "chart",
     "code",
     "details",
+    "drawing",
     "figures",
     "heat_map",
     "histogram",

@@ -1,16 +1,20 @@
-"""The frame of every report: title, verdict, facts, then the parts."""
+"""The frames: of a report, with title, verdict, facts and parts, and of charts that are a file of their own."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Final
 
-from imgcls_report.templates import fill_page
+from markupsafe import Markup
+
+from imgcls_report.templates import fill, fill_page
 
 if TYPE_CHECKING:
-    from markupsafe import Markup
-
     from imgcls_report.tables import Tone
+
+# In a file of its own every drawing says which namespace it is of; in a page none needs to.
+_NAMED: Final = Markup('<svg xmlns="http://www.w3.org/2000/svg" ')
+_CHART_PX: Final = 370  # the height of one, with caption, legend and margins
 
 
 def page(
@@ -32,3 +36,14 @@ def page(
     """
     shown = {name: value for name, value in facts.items() if value}
     return fill_page(kind=kind, title=title, verdict=verdict, facts=shown, body=list(body))
+
+
+def drawing(title: str, charts: Sequence[Markup]) -> str:
+    """Writes charts one below the other as an SVG file for documents that show images; browsers show it.
+
+    Args:
+        title: for those who cannot see it.
+        charts: from `chart`.
+    """
+    parts = [chart.replace(Markup("<svg "), _NAMED) for chart in charts]
+    return str(fill("drawing", title=title, charts=parts, height_px=_CHART_PX * len(parts)))

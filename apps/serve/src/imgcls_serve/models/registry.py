@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 
 from imgcls_core import ImgclsError
+from imgcls_core.memory import give_memory_back
 
 from imgcls_serve.errors import InvalidParameterError, ModelRefusedError, UnknownModelError
 from imgcls_serve.models.loading import on_thread_of_its_own, try_apart
 from imgcls_serve.models.model_files import check_published, find_artifacts
 from imgcls_serve.models.served_model import ServedModel
-from imgcls_serve.observing.memory import give_memory_back
 
 logger = logging.getLogger(__name__)
 

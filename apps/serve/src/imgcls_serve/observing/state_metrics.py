@@ -28,6 +28,7 @@ class ServiceState:
 
     Args:
         is_ready: whether images are answered.
+        is_full: whether `/ready` says that much waits.
         queue_size: most images waiting.
         pending_images: accepted and unanswered, by stage.
         requests_in_flight: being answered.
@@ -37,6 +38,7 @@ class ServiceState:
     """
 
     is_ready: bool
+    is_full: bool
     queue_size: int
     pending_images: Mapping[str, int]
     requests_in_flight: int
@@ -59,6 +61,7 @@ class StateCollector(Collector):
         """Gives the metrics of this moment."""
         state = self._read_state()
         yield GaugeMetricFamily("imgcls_ready", "Whether images are answered.", float(state.is_ready))
+        yield GaugeMetricFamily("imgcls_full", "Whether /ready says that much waits.", float(state.is_full))
         yield GaugeMetricFamily("imgcls_queue_limit_images", "Most images waiting.", state.queue_size)
         images = GaugeMetricFamily("imgcls_pending_images", "Images accepted and unanswered.", labels=("stage",))
         for stage, count in state.pending_images.items():

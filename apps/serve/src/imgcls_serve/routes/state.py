@@ -81,10 +81,13 @@ def _health_model(model: ServedModel) -> HealthModel:
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", responses=replies(ReadyReply, 503))
 async def ready(service: ServiceDep, is_stranger: IsStranger) -> Response:
-    """Says whether images are answered: the model is loaded, checked and warm, and the service is not ending."""
-    model = service.registry.default
-    if (reason := service.not_ready_reason) is not None or model is None:
-        raise NotReadyError(reason or "No model is loaded.")
+    """Says whether images are answered: the model is loaded, checked and warm, and the service is not ending.
+
+    With `IMGCLS_FULL_AT` also whether there is room for more.
+    """
+    service.check_takes_more()
+    if (model := service.registry.default) is None:
+        raise NotReadyError("No model is loaded.")
     if is_stranger:
         return json_reply(ReadyReply(ready=True, model=None, provider=None))
     return json_reply(ReadyReply(ready=True, model=model_id(model), provider=model.provider))

@@ -11,7 +11,7 @@ from fastapi import APIRouter, Path, Request, Response
 from imgcls_core.inference.top_k import top_k
 
 from imgcls_serve import __version__
-from imgcls_serve.errors import NotReadyError, UnknownModelError, UnsupportedMediaTypeError
+from imgcls_serve.errors import UnknownModelError, UnsupportedMediaTypeError
 from imgcls_serve.http.bodies import read_body
 from imgcls_serve.http.caller import CallerWatch
 from imgcls_serve.http.request_context import context_of
@@ -48,9 +48,8 @@ async def live() -> dict[str, bool]:
 @router.head("/health/ready", include_in_schema=False)
 @router.get("/health/ready", responses=problems(503))
 async def ready(service: ServiceDep) -> dict[str, bool]:
-    """Says whether images are answered."""
-    if (reason := service.not_ready_reason) is not None:
-        raise NotReadyError(reason)
+    """Says whether images are answered, as `/ready`."""
+    service.check_takes_more()
     return {"ready": True}
 
 

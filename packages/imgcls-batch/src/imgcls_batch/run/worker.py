@@ -16,6 +16,7 @@ from imgcls_core import DecodeLimits, ImageError, ImagePreprocessor, ImgclsError
 from imgcls_core.artifact.answer_bins import entropies
 from imgcls_core.decoding.bounded import BoundedDecoder
 from imgcls_core.errors import InferenceError
+from imgcls_core.memory import tune_malloc
 from numpy.typing import NDArray
 
 from imgcls_batch.output.manifest import read_shard
@@ -66,6 +67,7 @@ class ShardWorker:
     """
 
     def __init__(self, job: BatchJob) -> None:
+        tune_malloc()
         self._job = job
         self._run = job.run
         self._classifier = OnnxClassifier(job.model, provider=job.provider, threads=job.threads)
