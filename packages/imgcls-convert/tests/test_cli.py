@@ -100,7 +100,7 @@ def test_resnet18_has_two_sources_of_one_file(run_cli):
     [
         (["--image-size", "0"], "224, or 192x256"),
         (["--image-size", "10x"], "224, or 192x256"),
-        (["--resize", "big"], "neither 'squash' nor a number"),
+        (["--resize", "big"], "neither 'squash', 'letterbox' nor a number"),
         (["--crop", "0"], "1<=x<=16384"),
         (["--mean", "0.5", "0.5"], "requires 3 arguments"),
         (["--no-such-option"], "No such option"),

@@ -6,6 +6,7 @@ from typing import get_args
 import numpy as np
 import onnx
 import pytest
+import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from imgcls_convert.graph.export import IR_VERSION, OPSET
@@ -13,13 +14,15 @@ from imgcls_convert.graph.preprocess import NETWORK_INPUT, preprocess_nodes
 from imgcls_core import ImagePreprocessor, Preprocessing
 from imgcls_core.artifact import Interpolation
 from imgcls_core.inference.onnx_runtime import import_runtime
+from msgspec import structs
 from onnx import TensorProto, helper
-from PIL import Image
+from PIL import Image, ImageOps
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 FILTERS = get_args(Interpolation)
+FILTER = {name: Image.Resampling[name.upper()] for name in FILTERS}
 EXTREMES = [(1, 1), (1, 5000), (5000, 1), (7, 5000), (5000, 7), (48, 48), (49, 48), (97, 48), (2, 3), (1000, 96)]
 
 
@@ -52,12 +55,16 @@ def graph_answer(spec, batch):
 
 def torchvision_answer(spec, pixels):
     mode = InterpolationMode(spec.interpolation)
-    if spec.resize_size is None:
+    if spec.pad_color is not None:
+        steps = [lambda image: ImageOps.pad(image, spec.size[::-1], FILTER[spec.interpolation], spec.pad_color)]
+    elif spec.resize_size is None:
         steps = [transforms.Resize(list(spec.size), interpolation=mode)]
     else:
         steps = [transforms.Resize(spec.resize_size, interpolation=mode), transforms.CenterCrop(list(spec.size))]
-    steps += [transforms.ToTensor(), transforms.Normalize(spec.mean, spec.std)]
-    return transforms.Compose(steps)(Image.fromarray(pixels)).numpy()
+    levels = np.asarray(transforms.Compose(steps)(Image.fromarray(pixels)))
+    planes = levels[..., ::-1] if spec.channels == "bgr" else levels  # as OpenCV has them
+    values = torch.from_numpy(planes.transpose(2, 0, 1).astype(np.float32))
+    return transforms.Normalize(spec.mean, spec.std)(values / 255 if spec.range == "0..1" else values).numpy()
 
 
 def image(height, width, seed):
@@ -82,27 +89,27 @@ def image_sizes(draw):
 
 def with_extremes(test):
     for size in EXTREMES:
-        test = example(size=size, seed=0)(example(size=size, seed=1)(test))
+        test = example(size_px=size, seed=0)(example(size_px=size, seed=1)(test))
     return test
 
 
 @pytest.mark.parametrize("interpolation", FILTERS)
 @settings(max_examples=300, deadline=None, derandomize=True)
 @with_extremes
-@given(size=image_sizes(), seed=st.integers(0, 1000))
-def test_squashing_gives_pillows_own_pixels(interpolation, size, seed):
+@given(size_px=image_sizes(), seed=st.integers(0, 1000))
+def test_squashing_gives_pillows_own_pixels(interpolation, size_px, seed):
     spec = spec_of(interpolation)
-    pixels = image(*size, seed)
+    pixels = image(*size_px, seed)
     assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels))
 
 
 @pytest.mark.parametrize("interpolation", FILTERS)
 @settings(max_examples=300, deadline=None, derandomize=True)
 @with_extremes
-@given(size=image_sizes(), seed=st.integers(0, 1000))
-def test_shortest_edge_and_crop_give_pillows_own_pixels(interpolation, size, seed):
+@given(size_px=image_sizes(), seed=st.integers(0, 1000))
+def test_shortest_edge_and_crop_give_pillows_own_pixels(interpolation, size_px, seed):
     spec = spec_of(interpolation, resize=55)
-    pixels = image(*size, seed)
+    pixels = image(*size_px, seed)
     assert np.array_equal(graph_answer(spec, pixels[None])[0], torchvision_answer(spec, pixels))
 
 
@@ -135,6 +142,38 @@ def test_batch_of_shrunk_images_equals_each_original_alone(interpolation, resize
     batch = graph_answer(spec, np.stack([shrink(pixels) for pixels in originals]))
     for row, pixels in zip(batch, originals, strict=True):
         assert np.array_equal(row, graph_answer(spec, pixels[None])[0])
+
+
+@pytest.mark.parametrize("interpolation", FILTERS)
+@pytest.mark.parametrize("size", [(48, 48), (30, 71)])
+@settings(max_examples=60, deadline=None, derandomize=True)
+@with_extremes
+@given(size_px=image_sizes(), seed=st.integers(0, 1000))
+def test_a_letterbox_is_pillows_own_pad_in_the_graph_and_before_it(interpolation, size, size_px, seed):
+    spec = structs.replace(spec_of(interpolation, None, size), resize_mode="letterbox", pad_color=(114, 7, 255))
+    pixels = image(*size_px, seed)
+    expected = torchvision_answer(spec, pixels)
+    assert np.array_equal(graph_answer(spec, pixels[None])[0], expected)
+    assert np.array_equal(graph_answer(spec, ImagePreprocessor(spec).shrink(pixels)[None])[0], expected)
+
+
+@pytest.mark.parametrize("mode", [{}, {"resize_mode": "letterbox", "pad_color": (255, 114, 0)}])
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"channels": "bgr"},
+        {"range": "0..255", "mean": (0.0,) * 3, "std": (1.0,) * 3},
+        {"range": "0..255", "channels": "bgr", "mean": (103.939, 116.779, 123.68), "std": (1.0,) * 3},
+        {"range": "0..255", "mean": (123.675, 116.28, 103.53), "std": (58.395, 57.12, 57.375)},
+    ],
+)
+def test_networks_may_take_blue_first_and_levels_as_they_are(mode, values):
+    spec = structs.replace(spec_of("bilinear"), **values, **mode)
+    for height, width in [(375, 500), (500, 333), (48, 48), (47, 48), (1, 9), (9, 1), (3, 400)]:
+        pixels = image(height, width, 3 * width + height)
+        expected = torchvision_answer(spec, pixels)
+        assert np.array_equal(graph_answer(spec, pixels[None])[0], expected), (height, width)
+        assert np.array_equal(graph_answer(spec, ImagePreprocessor(spec).shrink(pixels)[None])[0], expected)
 
 
 def test_images_of_one_batch_do_not_touch_each_other():

@@ -62,7 +62,12 @@ def test_a_strip_that_would_grow_without_bound_is_refused(shortest_edge: Preproc
 
 @pytest.mark.parametrize(
     ("mode", "resize_size", "crop"),
-    [("squash", 256, None), ("shortest_edge", None, "center"), ("shortest_edge", 200, "center")],
+    [
+        ("squash", 256, None),
+        ("shortest_edge", None, "center"),
+        ("shortest_edge", 200, "center"),
+        ("letterbox", None, None),
+    ],
 )
 def test_preprocessing_that_contradicts_itself_is_refused(mode: str, resize_size: int | None, crop: Any) -> None:
     with pytest.raises(ValueError, match="resize_mode"):

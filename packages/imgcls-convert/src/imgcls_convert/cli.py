@@ -24,13 +24,17 @@ class _ImageSize(click.ParamType[tuple[int, int]]):
 
 
 class _Resize(click.ParamType[str]):
-    name = "squash|PX"
+    name = "squash|letterbox|PX"
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
         text = str(value)
-        if text != "squash" and not (text.isdecimal() and 1 <= int(text) <= 16_384):
-            self.fail(f"{value!r} is neither 'squash' nor a number of pixels (1 to 16384)", param, ctx)
+        if text not in {"squash", "letterbox"} and not (text.isdecimal() and 1 <= int(text) <= 16_384):
+            self.fail(f"{value!r} is neither 'squash', 'letterbox' nor a number of pixels (1 to 16384)", param, ctx)
         return text
+
+
+_CHANNELS: Final = click.Choice(["rgb", "bgr"])
+_LEVEL: Final = click.IntRange(0, 255)
 
 
 @click.command(
@@ -43,10 +47,14 @@ class _Resize(click.ParamType[str]):
 @click.option("--state-key", metavar="NAME", help="Which weights, where a checkpoint has several (raw, averaged, …).")
 @click.option("--labels", metavar="NAME|FILE", help="Class names: imagenet1k, or a .txt, .csv or .json file.")
 @click.option("--image-size", type=_ImageSize(), help="Input of the network, in pixels.")
-@click.option("--resize", type=_Resize(), help="Squash to the size, or shorter edge before the centre crop.")
+@click.option("--resize", type=_Resize(), help="Squash, fit on a colour, or shorter edge before the centre crop.")
 @click.option("--crop", type=click.IntRange(1, 16_384), metavar="PX", help="Side of the centre crop.")
-@click.option("--mean", type=float, nargs=3, metavar="R G B", help="In the 0 to 1 range.")
-@click.option("--std", type=float, nargs=3, metavar="R G B", help="In the 0 to 1 range.")
+@click.option("--pad-color", type=_LEVEL, nargs=3, metavar="R G B", help="Of the bars of a letterbox, 0 to 255.")
+@click.option("--range", type=click.Choice(["0..1", "0..255", "-1..1"]), help="Of the pixels that the network takes.")
+@click.option("--mean", type=float, nargs=3, metavar="R G B", help="In the range; B G R for BGR networks.")
+@click.option("--std", type=float, nargs=3, metavar="R G B", help="In the range; B G R for BGR networks.")
+@click.option("--channels", type=_CHANNELS, help="Order that the network takes, as OpenCV's BGR. [default: rgb]")
+@click.option("--mean-order", type=_CHANNELS, help="Order of mean and std, where it is not that of the channels.")
 @click.option("--num-classes", type=click.IntRange(1), help="For architectures that can be built with any.")
 @click.option("--golden", type=click.Path(path_type=Path), help="Labelled images to record (CSV: file, class_id).")
 @click.option("--verify-images", type=click.Path(path_type=Path), help="Folder on which ONNX must equal PyTorch.")

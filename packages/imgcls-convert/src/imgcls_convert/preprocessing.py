@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, Literal
 
 import msgspec
 from imgcls_cli.progress import Progress
@@ -11,11 +11,10 @@ from imgcls_networks.architectures.found import FoundNetwork
 from imgcls_networks.errors import RequestError
 from PIL import __version__ as pillow_version
 
+from imgcls_convert.pixel_values import choose_pixel_values
 from imgcls_convert.request import ConvertRequest
 
-# Statistics of the ImageNet training set in the 0 to 1 range, as torchvision's weights publish them.
-IMAGENET_MEAN: Final = (0.485, 0.456, 0.406)
-IMAGENET_STD: Final = (0.229, 0.224, 0.225)
+_ResizeMode = Literal["squash", "shortest_edge", "letterbox"]
 _DEFAULT_SIZE: Final = (224, 224)
 
 
@@ -24,8 +23,7 @@ def choose_preprocessing(
 ) -> tuple[Preprocessing, ReferenceDistribution | None]:
     """Puts the preprocessing together.
 
-    Without published values a plain ("squash") bilinear resize to 224 × 224 is taken; ImageNet's mean and std then
-    are an assumption, and a note says so.
+    Without published values a plain ("squash") bilinear resize to 224 × 224 is taken.
 
     Returns:
         The preprocessing, and the reference distribution that a trained model has measured with it; None where there
@@ -35,26 +33,24 @@ def choose_preprocessing(
         RequestError: values that contradict each other or are out of range.
     """
     published = found.preprocessing
-    if published is None:
-        defaults = {"mean": (request.mean, IMAGENET_MEAN), "std": (request.std, IMAGENET_STD)}
-        assumed = {name: value for name, (given, value) in defaults.items() if given is None}
-        if assumed:
-            words = " and ".join(f"{name} {' '.join(f'{v:g}' for v in value)}" for name, value in assumed.items())
-            options = " ".join(f"--{name} R G B" for name in assumed)
-            progress.note(f"ImageNet's {words} are assumed; say `{options}` when the network was trained with others")
-    _check_range("mean", request.mean, least=0.0)
-    _check_range("std", request.std, least=1e-6)
-    size, resize_size = _geometry(request, published)
+    values = choose_pixel_values(request, published, progress)
+    mode, size, resize_size = _geometry(request, published)
+    pad_color = _pad_color(request, published, progress) if mode == "letterbox" else None
+    if request.pad_color is not None and pad_color is None:
+        raise RequestError("`--pad-color` is the colour of a letterbox's bars; say `--resize letterbox` with it.")
     try:
         chosen = Preprocessing(
             size=size,
-            resize_mode="squash" if resize_size is None else "shortest_edge",
+            resize_mode=mode,
             resize_size=resize_size,
-            crop=None if resize_size is None else "center",
+            crop="center" if mode == "shortest_edge" else None,
             interpolation=published.interpolation if published else "bilinear",
-            mean=request.mean or (published.mean if published else IMAGENET_MEAN),
-            std=request.std or (published.std if published else IMAGENET_STD),
+            mean=values.mean,
+            std=values.std,
             pillow=pillow_version,
+            range=values.range,
+            channels=values.channels,
+            pad_color=pad_color,
         )
     except ValueError as error:
         raise RequestError(f"The preprocessing asked for is impossible: {error}.") from error
@@ -68,40 +64,39 @@ def choose_preprocessing(
     return chosen, None
 
 
-def _check_range(name: str, values: tuple[float, float, float] | None, *, least: float) -> None:
-    """Raises if mean or std cannot be those of pixels from 0 to 1."""
-    if values is None or all(least <= value <= 1 for value in values):
-        return
-    given = " ".join(f"{value:g}" for value in values)
-    if max(values) > 1 and all(0 <= value <= 255 for value in values):
-        instead = " ".join(f"{value / 255:.4g}" for value in values)
-        hint = f"these look like values for pixels from 0 to 255; write `--{name} {instead}`"
-    else:
-        hint = f"each of the three must be from {least:g} to 1"
-    raise RequestError(f"`--{name} {given}` is outside what pixels from 0 to 1 can have: {hint}.")
+def _pad_color(request: ConvertRequest, published: Preprocessing | None, progress: Progress) -> tuple[int, int, int]:
+    if color := request.pad_color or (published.pad_color if published else None):
+        return color
+    progress.note("the letterbox's bars are black, as Pillow's are by default; say `--pad-color R G B` for others")
+    return 0, 0, 0
 
 
-def _geometry(request: ConvertRequest, published: Preprocessing | None) -> tuple[tuple[int, int], int | None]:
-    """Gives network size (height, width) and the shorter edge before the crop (None: squash), all in pixels."""
-    if request.resize == "squash" and request.crop is not None:
-        raise RequestError("`--resize squash` leaves nothing to crop; say `--image-size` instead of `--crop`.")
+def _geometry(
+    request: ConvertRequest, published: Preprocessing | None
+) -> tuple[_ResizeMode, tuple[int, int], int | None]:
+    """Gives how to resize, the network's size (height, width) and the shorter edge before the crop, in pixels."""
+    if request.resize in {"squash", "letterbox"} and request.crop is not None:
+        raise RequestError(
+            f"`--resize {request.resize}` leaves nothing to crop; say `--image-size` instead of `--crop`."
+        )
     if request.crop is not None and request.image_size and request.image_size != (request.crop, request.crop):
         raise RequestError(
             f"`--crop {request.crop}` makes the network's input {request.crop} × {request.crop} px, "
             f"`--image-size` says {request.image_size[0]} × {request.image_size[1]}; give one of them."
         )
-    size = (request.crop, request.crop) if request.crop is not None else request.image_size
-    if request.resize is not None and request.resize != "squash":
-        return size or (published.size if published else _DEFAULT_SIZE), int(request.resize)
-    if request.resize == "squash":
-        return size or (published.size if published else _DEFAULT_SIZE), None
+    given = (request.crop, request.crop) if request.crop is not None else request.image_size
+    size = given or (published.size if published else _DEFAULT_SIZE)
+    if request.resize == "squash" or request.resize == "letterbox":
+        return request.resize, size, None
+    if request.resize is not None:
+        return "shortest_edge", size, int(request.resize)
     if published is not None and published.resize_size is not None:
-        if size is None or size == published.size:
-            return published.size, published.resize_size
+        if size == published.size:
+            return "shortest_edge", size, published.resize_size
         raise RequestError(
             f"This model resizes the shorter edge to {published.resize_size} px and crops {published.size[0]} px; "
             "with another size say what to resize to as well: `--resize PX --crop PX`, or `--resize squash`."
         )
     if request.crop is not None:
         raise RequestError(f"`--crop {request.crop}` needs `--resize PX`, the shorter edge before the crop.")
-    return size or (published.size if published else _DEFAULT_SIZE), None
+    return published.resize_mode if published else "squash", size, None

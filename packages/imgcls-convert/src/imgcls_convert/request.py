@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from imgcls_core.artifact import Precision
+from imgcls_core.artifact import Channels, PixelRange, Precision
 
 
 @dataclass(frozen=True)
@@ -19,10 +20,14 @@ class ConvertRequest:
         state_key: which set of its weights is meant, where it has several; a path with dots.
         labels: a known list (`imagenet1k`) or a file.
         image_size: height and width of the network's input, in pixels.
-        resize: "squash", or the shorter edge in pixels before a centre crop.
+        resize: "squash", "letterbox", or the shorter edge in pixels before a centre crop.
         crop: side of the centre crop in pixels; it is the network's input then.
-        mean: per channel R, G, B, in the 0 to 1 range.
-        std: per channel R, G, B, in the 0 to 1 range.
+        pad_color: R, G, B of the bars of a letterbox, 0 to 255.
+        mean: per channel in the order of `channels`, in the range of `range`.
+        std: per channel in the order of `channels`, in the range of `range`.
+        range: what black and white become before mean and std: "0..1", "0..255" or "-1..1".
+        channels: "rgb" or "bgr", the order in which the network takes them.
+        mean_order: in which order mean and std are written; None is that of `channels`.
         num_classes: length of the output, for architectures that can be built with any.
         golden: a CSV file or folder of images to record; None generates them.
         verify_images: a folder on which the artifact must also equal PyTorch.
@@ -42,8 +47,12 @@ class ConvertRequest:
     image_size: tuple[int, int] | None = None
     resize: str | None = None
     crop: int | None = None
+    pad_color: tuple[int, int, int] | None = None
     mean: tuple[float, float, float] | None = None
     std: tuple[float, float, float] | None = None
+    range: PixelRange | Literal["-1..1"] | None = None
+    channels: Channels | None = None
+    mean_order: Channels | None = None
     num_classes: int | None = None
     golden: Path | None = None
     verify_images: Path | None = None

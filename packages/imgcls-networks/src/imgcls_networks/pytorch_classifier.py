@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import copy
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -44,17 +44,7 @@ class PyTorchClassifier:
         self.network = network
         self.preprocessing = preprocessing
         self.layout = torch.channels_last
-        mode = InterpolationMode(preprocessing.interpolation)
-        resize = preprocessing.resize_size if preprocessing.resize_size is not None else list(preprocessing.size)
-        crop = [transforms.CenterCrop(list(preprocessing.size))] if preprocessing.crop else []
-        self.transform = transforms.Compose(
-            [
-                transforms.Resize(resize, interpolation=mode),
-                *crop,
-                transforms.ToTensor(),
-                transforms.Normalize(preprocessing.mean, preprocessing.std),
-            ]
-        )
+        self.transform = transforms.Compose([*_geometry(preprocessing), *_values(preprocessing)])
 
     def pixels(self, encoded: bytes) -> Tensor:
         """Decodes and prepares one encoded image: float32 [3, height, width], normalised."""
@@ -112,6 +102,28 @@ class PyTorchClassifier:
             return self.pixels(encoded)
         except (OSError, SyntaxError, ValueError) as error:
             raise RequestError(f"The image {name!r} cannot be read: {error}.") from error
+
+
+def _geometry(spec: Preprocessing) -> Iterator[Callable[[Any], Any]]:
+    mode = InterpolationMode(spec.interpolation)
+    if spec.resize_size is not None:
+        yield transforms.Resize(spec.resize_size, interpolation=mode)
+        yield transforms.CenterCrop(list(spec.size))
+    elif (color := spec.pad_color) is not None:
+        yield lambda image: ImageOps.pad(image, spec.size[::-1], Image.Resampling[mode.name], color)
+    else:
+        yield transforms.Resize(list(spec.size), interpolation=mode)
+
+
+def _values(spec: Preprocessing) -> Iterator[Callable[[Any], Any]]:
+    if spec.range == "0..1":
+        yield transforms.ToTensor()
+    else:
+        yield transforms.PILToTensor()
+        yield Tensor.float
+    if spec.channels == "bgr":
+        yield lambda pixels: pixels.flip(0)
+    yield transforms.Normalize(spec.mean, spec.std)
 
 
 def lay_over_white(image: Image.Image) -> Image.Image:

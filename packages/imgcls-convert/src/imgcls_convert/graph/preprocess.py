@@ -81,16 +81,26 @@ def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorP
     size_h = nodes("Shape", INPUT_NAME, start=1, end=2)  # [1]
     size_w = nodes("Shape", INPUT_NAME, start=2, end=3)  # [1]
     resized_h, resized_w = _resized_size(nodes, spec, size_h, size_w)
-    if spec.crop is None:
+    if spec.resize_mode == "squash":
         top = left = nodes.i64(0)
-    else:
+    else:  # negative where the image is padded
         top, left = _crop_start(nodes, resized_h, spec.size[0]), _crop_start(nodes, resized_w, spec.size[1])
 
-    native = nodes("And", nodes("Equal", size_h, resized_h), nodes("Equal", size_w, resized_w))
+    native_h, native_w = resized_h, resized_w
+    if spec.pad_color is not None:  # what needs no resize may still need bars
+        native_h, native_w = nodes.i64(spec.size[0]), nodes.i64(spec.size[1])
+    native = nodes("And", nodes("Equal", size_h, native_h), nodes("Equal", size_w, native_w))
     passed = nodes.branch("native")
     passed_pixels = _native_pixels(passed, spec, top, left)
     resize = nodes.branch("resize")
-    pixels = _resized_pixels(resize, spec, (size_h, resized_h, top), (size_w, resized_w, left))
+    rows, columns = (size_h, resized_h, top), (size_w, resized_w, left)
+    pixels = _resized_pixels(resize, spec, rows, columns)
+    if spec.pad_color is not None:
+        inside = resize(
+            "And", _inside(resize, rows, spec.size[0], axis=1), _inside(resize, columns, spec.size[1], axis=0)
+        )
+        colour = nodes.constant(np.array(spec.pad_color, np.uint8).reshape(1, 3, 1, 1))
+        pixels = resize("Where", inside, pixels, colour)
     pixels = nodes.choose(nodes("Squeeze", native), passed, passed_pixels, resize, pixels)  # uint8 [N, 3, h, w]
     _normalise(nodes, spec, pixels)
     return nodes.nodes, nodes.constants
@@ -98,14 +108,38 @@ def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorP
 
 def _resized_size(nodes: _Nodes, spec: Preprocessing, size_h: str, size_w: str) -> tuple[str, str]:
     """Gives height and width after the resize, int64 [1] each; the longer edge is truncated as torchvision does."""
-    if spec.resize_size is None:
+    if spec.resize_mode == "squash":
         return nodes.i64(spec.size[0]), nodes.i64(spec.size[1])
-    edge = nodes.i64(spec.resize_size)
     as_double = [nodes("Cast", size, to=TensorProto.DOUBLE) for size in (size_h, size_w)]
+    if spec.resize_size is None:
+        return _contained_size(nodes, spec.size, *as_double)
+    edge = nodes.i64(spec.resize_size)
     scaled = nodes("Mul", nodes("Max", *as_double), nodes.f64(spec.resize_size))
     longer = nodes("Cast", nodes("Div", scaled, nodes("Min", *as_double)), to=TensorProto.INT64)
     portrait = nodes("LessOrEqual", size_w, size_h)
     return nodes("Where", portrait, longer, edge), nodes("Where", portrait, edge, longer)
+
+
+def _contained_size(nodes: _Nodes, size: tuple[int, int], height: str, width: str) -> tuple[str, str]:
+    """Gives the largest height and width that fit into `size`, rounded step by step as Pillow's `ImageOps.contain`."""
+    aspect, target = nodes("Div", width, height), nodes.f64(size[1] / size[0])
+
+    def other(numerator: str, denominator: str, edge: int) -> str:
+        exact = nodes("Mul", nodes("Div", numerator, denominator), nodes.f64(edge))
+        return nodes("Cast", nodes("Round", exact), to=TensorProto.INT64)
+
+    return (
+        nodes("Where", nodes("Greater", aspect, target), other(height, width, size[1]), nodes.i64(size[0])),
+        nodes("Where", nodes("Less", aspect, target), other(width, height, size[0]), nodes.i64(size[1])),
+    )
+
+
+def _inside(nodes: _Nodes, edge: tuple[str, str, str], count: int, *, axis: int) -> str:
+    """Says which rows (axis 1: [count, 1]) or columns (axis 0: [1, count]) show the image and no bar."""
+    _, resized, start = edge
+    index = nodes("Add", nodes.constant(np.arange(count, dtype=np.int64)), start)  # [count]
+    shown = nodes("And", nodes("GreaterOrEqual", index, nodes.i64(0)), nodes("Less", index, resized))
+    return nodes("Unsqueeze", shown, nodes.i64(axis))
 
 
 def _crop_start(nodes: _Nodes, length: str, crop: int) -> str:
@@ -132,8 +166,8 @@ def _resized_pixels(
     `rows` and `columns` are (source length, resized length, crop start), each int64 [1].
     """
     (size_h, resized_h, _), (size_w, resized_w, _) = rows, columns
-    row_taps = _tap_digits(nodes, spec.interpolation, *rows, count=spec.size[0])
-    column_taps = _tap_digits(nodes, spec.interpolation, *columns, count=spec.size[1])
+    row_taps = _tap_digits(nodes, spec, *rows, count=spec.size[0])
+    column_taps = _tap_digits(nodes, spec, *columns, count=spec.size[1])
     # Pillow 13 starts with the vertical pass when the height shrinks much more than the width; before 13 never.
     shrink_h, shrink_w = nodes("Sub", size_h, resized_h), nodes("Sub", size_w, resized_w)
     vertical_first = nodes(
@@ -163,11 +197,11 @@ def _pass(nodes: _Nodes, pixels: str, digits: list[str]) -> str:
     return nodes("Cast", nodes("Clip", value, nodes.i32(0), nodes.i32(255)), to=TensorProto.UINT8)
 
 
-def _tap_digits(
-    nodes: _Nodes, interpolation: Interpolation, source: str, resized: str, start: str, *, count: int
-) -> list[str]:
+def _tap_digits(nodes: _Nodes, spec: Preprocessing, source: str, resized: str, start: str, *, count: int) -> list[str]:
     """Pillow's integer coefficients as dense matrices of digits, int8 [source, count] each, lowest digit first."""
-    places, coefficients = _taps(nodes, interpolation, source, resized, start, count=count)
+    if spec.pad_color is not None:  # of a strip so thin that nothing is left the bars cover all
+        resized = nodes("Max", resized, nodes.i64(1))
+    places, coefficients = _taps(nodes, spec, source, resized, start, count=count)
     # Taps beyond the edge have coefficient 0 and are added onto the last pixel.
     last = nodes("Sub", source, nodes.i64(1))
     rows = nodes("Min", nodes("Cast", places, to=TensorProto.INT64), last)  # [taps, count]
@@ -191,18 +225,18 @@ def _tap_digits(
     return digits
 
 
-def _taps(
-    nodes: _Nodes, interpolation: Interpolation, source: str, resized: str, start: str, *, count: int
-) -> tuple[str, str]:
+def _taps(nodes: _Nodes, spec: Preprocessing, source: str, resized: str, start: str, *, count: int) -> tuple[str, str]:
     """Positions and integer coefficients of all taps, float64 [taps, count] each; step by step as Pillow does it."""
     double = TensorProto.DOUBLE
-    support_px, weight_of = _FILTERS[interpolation]
+    support_px, weight_of = _FILTERS[spec.interpolation]
     one, half = nodes.f64(1.0), nodes.f64(0.5)
     length = nodes("Cast", source, to=double)  # [1]
     scale = nodes("Div", length, nodes("Cast", resized, to=double))
     stretch = nodes("Max", scale, one)  # the filter is widened when shrinking: antialias
     support = nodes("Mul", nodes.f64(support_px), stretch)
     index = nodes("Add", nodes.constant(np.arange(count, dtype=np.int64)), start)  # [count]
+    if spec.pad_color is not None:  # what lies outside is covered by bars
+        index = nodes("Max", nodes("Min", index, nodes("Sub", resized, nodes.i64(1))), nodes.i64(0))
     centre = nodes("Mul", nodes("Add", nodes("Cast", index, to=double), half), scale)
     first = nodes("Max", nodes("Floor", nodes("Add", nodes("Sub", centre, support), half)), nodes.f64(0.0))
     end = nodes("Min", nodes("Floor", nodes("Add", nodes("Add", centre, support), half)), length)
@@ -243,7 +277,7 @@ _FILTERS: Final[Mapping[Interpolation, tuple[float, Callable[[_Nodes, str], str]
 
 
 def _normalise(nodes: _Nodes, spec: Preprocessing, pixels: str) -> None:
-    """Applies ÷255, mean and std in float32, one operation each, as `ToTensor` and `Normalize` do."""
+    """Exchanges channels, then ÷255, mean and std in float32, one operation each, as `ToTensor` and `Normalize` do."""
 
     def per_channel(values: tuple[float, float, float]) -> str:
         # One number for all channels keeps the operation cheap in any memory layout.
@@ -251,6 +285,10 @@ def _normalise(nodes: _Nodes, spec: Preprocessing, pixels: str) -> None:
         array = np.float32(values[0]) if same else np.array(values, np.float32).reshape(1, 3, 1, 1)
         return nodes.constant(array)
 
-    x = nodes("Div", nodes("Cast", pixels, to=TensorProto.FLOAT), nodes.constant(np.float32(255.0)))
+    if spec.channels == "bgr":
+        pixels = nodes("Gather", pixels, nodes.i64(2, 1, 0), axis=1)
+    x = nodes("Cast", pixels, to=TensorProto.FLOAT)
+    if spec.range == "0..1":
+        x = nodes("Div", x, nodes.constant(np.float32(255.0)))
     x = nodes("Sub", x, per_channel(spec.mean))
     nodes("Div", x, per_channel(spec.std), output=NETWORK_INPUT)

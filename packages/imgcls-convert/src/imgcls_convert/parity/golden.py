@@ -22,6 +22,7 @@ from imgcls_core.artifact import GOLDEN_TOLERANCE, GoldenAnswer, GoldenCase, Pre
 from imgcls_core.cpus import allotted_cpus
 from imgcls_networks.probability_network import OutputKind
 from imgcls_networks.pytorch_classifier import PyTorchClassifier, lay_over_white
+from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
@@ -29,6 +30,7 @@ from torchvision.transforms.functional import center_crop, pil_to_tensor
 
 from imgcls_convert.errors import WeakProofError
 from imgcls_convert.images.files import LoadedImage
+from imgcls_convert.pixel_values import IMAGENET_MEAN, IMAGENET_STD
 
 _RECORDED_CLASSES: Final = 5
 _MAX_VECTORS_BYTES: Final = 200_000  # of all whole answers together, in base64
@@ -39,7 +41,6 @@ _CARRIERS: Final = 8
 _LOGITS: Final = "logits"  # a fault of right pixels: what the network gives is taken as it is
 _ORIENTATION: Final = 0x0112  # in EXIF
 _HALVES: Final = (0.5, 0.5, 0.5)
-_IMAGENET: Final = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
 _FILTERS: Final = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 _OTHER: Final = {"bilinear": "bicubic", "bicubic": "bilinear"}
 
@@ -189,16 +190,20 @@ def _faulty_inputs(encoded: bytes, spec: Preprocessing, *, all_faults: bool) -> 
     for fault, resize in resizes.items():
         if fault != "half_pixel_shift" or min(image.size) > 1:
             yield fault, _normalised(_geometry(image, spec, resize), spec)
-    if (cropped := _other_geometry(image, spec)) is not None:
-        yield "crop_wrong", _normalised(cropped, spec)
+    for fault, levels in _other_geometry(image, spec).items():
+        yield fault, _normalised(levels, spec)
     levels = _geometry(image, spec, _antialiased(spec.interpolation))
     yield _LOGITS, _normalised(levels, spec)
-    yield "not_normalised", levels / 255
-    yield "divided_by_256", _normalised(levels * (255 / 256), spec)
-    yield "not_scaled", _normalised(levels * 255, spec)
+    if spec.range == "0..1":
+        yield "divided_by_256", _normalised(levels * (255 / 256), spec)
+        yield "not_scaled", _normalised(levels * 255, spec)
+    else:
+        yield "scaled", _normalised(levels / 255, spec)
+    raw = replace(spec, mean=(0.0,) * 3, std=(1.0,) * 3)
+    yield "not_normalised", _normalised(levels, raw)
     is_halves = np.allclose((spec.mean, spec.std), (_HALVES, _HALVES), atol=0.02)
-    mean, std = _IMAGENET if is_halves else (_HALVES, _HALVES)
-    yield "other_mean_std", (levels / 255 - _channels(mean)) / _channels(std)
+    mean, std = (IMAGENET_MEAN, IMAGENET_STD) if is_halves else (_HALVES, _HALVES)
+    yield "other_mean_std", _normalised(levels, replace(spec, mean=mean, std=std, range="0..1"))
 
 
 def _decoded(image: Image.Image) -> dict[str, Image.Image]:
@@ -234,8 +239,16 @@ def _decoded_alone(encoded: bytes, raw: Image.Image, image: Image.Image, spec: P
 
 
 def _geometry(image: Image.Image, spec: Preprocessing, resize: _Resize) -> Tensor:
-    """Resizes and crops as torchvision does, with another resize: 0 to 255, float32 [3, height, width]."""
+    """Resizes and crops or pads as the yardstick does, with another resize: 0 to 255, float32 [3, height, width]."""
     height, width = spec.size
+    if spec.pad_color is not None:
+        inner = ImageOps.contain(Image.new("1", image.size), (width, height)).size
+        # Where nothing of a thin strip is left, the colour is.
+        pixels = resize(image, inner) if min(inner) else torch.empty(3, *inner[::-1])
+        left, top = round((width - inner[0]) * 0.5), round((height - inner[1]) * 0.5)
+        padded = torch.tensor(spec.pad_color).float()[:, None, None].repeat(1, height, width)
+        padded[:, top : top + inner[1], left : left + inner[0]] = pixels
+        return padded
     if spec.resize_size is None:
         return resize(image, (width, height))
     short = spec.resize_size / min(image.size)
@@ -243,15 +256,18 @@ def _geometry(image: Image.Image, spec: Preprocessing, resize: _Resize) -> Tenso
     return center_crop(resize(image, size or (int(short * image.width), spec.resize_size)), [height, width])
 
 
-def _other_geometry(image: Image.Image, spec: Preprocessing) -> Tensor | None:
-    """Squashes where a crop is due, and crops a square where the image is to be squashed; None where both agree."""
-    if image.width == image.height:
-        return None
+def _other_geometry(image: Image.Image, spec: Preprocessing) -> dict[str, Tensor]:
+    """Squashes where a crop or bars are due, crops a square where the image is to be squashed, paints other bars."""
     height, width = spec.size
     resize = _antialiased(spec.interpolation)
+    if spec.pad_color is not None:
+        other = replace(spec, pad_color=(0, 0, 0) if min(spec.pad_color) > 64 else (255, 255, 255))
+        return {"not_padded": resize(image, (width, height)), "padded_wrong": _geometry(image, other, resize)}
+    if image.width == image.height:
+        return {}
     if spec.resize_size is not None:
-        return resize(image, (width, height))
-    return resize(center_crop(image, [min(image.size)] * 2), (width, height))
+        return {"crop_wrong": resize(image, (width, height))}
+    return {"crop_wrong": resize(center_crop(image, [min(image.size)] * 2), (width, height))}
 
 
 def _antialiased(name: str) -> _Resize:
@@ -268,7 +284,11 @@ def _without_antialias(name: str) -> _Resize:
 
 
 def _normalised(levels: Tensor, spec: Preprocessing) -> Tensor:
-    return (levels / 255 - _channels(spec.mean)) / _channels(spec.std)
+    if spec.range == "0..1":
+        levels = levels / 255
+    if spec.channels == "bgr":
+        levels = levels.flip(0)
+    return (levels - _channels(spec.mean)) / _channels(spec.std)
 
 
 def _channels(values: tuple[float, float, float]) -> Tensor:

@@ -113,11 +113,17 @@ class Inspection:
 def preprocessing_words(spec: Preprocessing) -> str:
     """Gives the preprocessing in one line."""
     height, width = spec.size
-    if spec.resize_size is None:
+    if spec.pad_color is not None:
+        colour = " ".join(map(str, spec.pad_color))
+        resize = f"fitted into {width} × {height} px on the colour {colour}"
+    elif spec.resize_size is None:
         resize = f"resize to {width} × {height} px"
     else:
         resize = f"shorter edge to {spec.resize_size} px, centre crop {width} × {height} px"
-    return f"RGB, {resize} ({spec.interpolation}), mean {_channels(spec.mean)}, std {_channels(spec.std)}"
+    order = "" if spec.channels == "rgb" else f", exchanged to {spec.channels.upper()}"
+    levels = "" if spec.range == "0..1" else f", levels {spec.range}"
+    values = f"mean {_channels(spec.mean)}, std {_channels(spec.std)}"
+    return f"RGB, {resize} ({spec.interpolation}){order}{levels}, {values}"
 
 
 def inspect_artifact(path: Path) -> Inspection:

@@ -1,6 +1,6 @@
 """One image → RGB pixels, and the exact shrink to the size at which images of any origin share a batch.
 
-The arithmetic after the resize (÷255, mean, std) is inside the artifact's graph and nowhere else.
+What follows the resize (order of channels, ÷255, mean, std) is inside the artifact's graph and nowhere else.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageOps
 
 from imgcls_core.artifact.metadata import Interpolation, Preprocessing
 from imgcls_core.errors import ImageTooLargeError
@@ -72,6 +72,8 @@ class ImagePreprocessor:
         filter_ = _FILTERS[spec.interpolation]
         if spec.resize_size is None:
             height, width = spec.size
+            if spec.pad_color is not None:
+                return ImageOps.pad(image, (width, height), filter_, spec.pad_color)
             return image.resize((width, height), filter_)
         width, height = shortest_edge_size(image.size, spec.resize_size)
         if width * height > self.limits.max_pixels:
