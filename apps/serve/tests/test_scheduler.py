@@ -91,9 +91,14 @@ class Observer:
 
 
 class MovableLoop(asyncio.SelectorEventLoop):
-    """An event loop whose clock the test moves."""
+    """An event loop whose clock the test moves, and that counts how often threads wake it."""
 
     ahead_s = 0.0
+    wakes = 0
+
+    def call_soon_threadsafe(self, *args: Any, **options: Any) -> asyncio.Handle:
+        self.wakes += 1
+        return super().call_soon_threadsafe(*args, **options)
 
     def time(self) -> float:
         return super().time() + self.ahead_s
@@ -447,6 +452,29 @@ def test_answers_held_back_under_load_all_arrive_when_the_queue_runs_dry() -> No
         answers = await asyncio.gather(first, *futures[:20])
         assert [int(answer.probabilities[0]) for answer in answers] == list(range(21))
         await scheduler.stop()
+
+    run(test)
+
+
+def test_answers_are_collected_under_load_whatever_threads_wait_for_isolated_images() -> None:
+    """Waking the event loop for each answer costs it half as much again."""
+
+    async def wakes(loop: MovableLoop, isolated: int) -> int:
+        both = ThreadLayout("parallel", 1, 0, 0, 1, 0.0, isolated)
+        scheduler = new_scheduler(both, queue_size=100)
+        scheduler.start()
+        gate, model = Held(), Echo()
+        first = submit(scheduler, gate, 0)
+        await reached(gate)
+        futures = [submit(scheduler, model, number) for number in range(40)]
+        before = loop.wakes
+        gate.let_go.set()
+        await asyncio.gather(first, *futures)
+        await scheduler.stop()
+        return loop.wakes - before
+
+    async def test(loop: MovableLoop) -> None:
+        assert await wakes(loop, isolated=4) == await wakes(loop, isolated=0) < 30
 
     run(test)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imgcls_serve import __version__
 from imgcls_serve.http.middleware import RequestMiddleware
@@ -17,6 +17,7 @@ from imgcls_serve.http.url_fetch import UrlFetcher
 from imgcls_serve.openapi import openapi_document
 from imgcls_serve.routes import batch, drift, models, page, predict, state, v2
 from imgcls_serve.routes.answers import KeptReplies
+from imgcls_serve.routes.direct_route import DirectRoute
 from imgcls_serve.service import Service
 
 
@@ -24,8 +25,22 @@ class _Application(FastAPI):
     """FastAPI without its own layers for errors: `RequestMiddleware` answers all of them in one place."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """Gives the router with the one layer that it needs."""
-        return AsyncExitStackMiddleware(self.router)
+        """Gives the router with the one layer that it needs, and the routes that need neither by their path.
+
+        The layers and patterns between a request and a `DirectRoute` cost a tenth of a millisecond of the event loop.
+        """
+        others = AsyncExitStackMiddleware(self.router)
+        direct = {route.path: route for route in self.router.routes if isinstance(route, DirectRoute)}
+
+        async def app(scope: Scope, receive: Receive, send: Send) -> None:
+            route = direct.get(scope.get("path", ""))
+            if route is None or scope["method"] not in (route.methods or ()):
+                await others(scope, receive, send)
+                return
+            scope["route"] = route
+            await route.app(scope, receive, send)
+
+        return app
 
 
 def create_app(service: Service) -> ASGIApp:

@@ -36,6 +36,11 @@ class ThreadLayout:
     max_wait_ms: float
     isolated: int = 0
 
+    @property
+    def workers(self) -> int:
+        """Threads that share the work on ordinary images."""
+        return self.all_round + self.decoders + self.runners
+
 
 def choose_layout(
     requested: str, *, provider: str, cpus: int, max_batch: int = 0, max_wait_ms: float = 0.0

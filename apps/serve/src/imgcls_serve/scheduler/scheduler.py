@@ -69,6 +69,7 @@ class Scheduler:
         )
         self._decoding = DecodeWork(self._queue, isolated=layout.isolated, budget=PixelBudget(max_decoding_pixels))
         self._outbox: deque[tuple[list[Job], list[JobResult]]] = deque()
+        self._is_delivery_due = False
         self._jobs: set[Job] = set()
         self._loop = asyncio.get_running_loop()
         self._threads: list[threading.Thread] = []
@@ -249,13 +250,15 @@ class Scheduler:
         One at a time while there is room. When images queue up, several: the loop then runs with warm caches, and
         a wake-up costs each answer half as much. No worker runs dry meanwhile, since that much waits for each.
         """
-        return min(_MAX_HELD, max(1, self._queue.waiting // max(1, len(self._threads)) - 1))
+        return min(_MAX_HELD, max(1, self._queue.waiting // self.layout.workers - 1))
 
     def _hand_over(self) -> None:
-        if self._outbox:
+        if self._outbox and not self._is_delivery_due:
+            self._is_delivery_due = True
             self._tell(self._deliver_all)
 
     def _deliver_all(self) -> None:
+        self._is_delivery_due = False  # before it looks: what comes while it looks asks for the next delivery
         with contextlib.suppress(IndexError):  # empty, which a worker may have changed since it was last asked
             while True:
                 self._deliver(*self._outbox.popleft())
