@@ -1,0 +1,50 @@
+"""What the gate lets pass: float32's own rounding, and no other computation."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+from imgcls_cli.progress import SilentProgress
+from imgcls_convert.errors import ParityError
+from imgcls_convert.images.files import LoadedImage
+from imgcls_convert.images.selection import ImageSelection
+from imgcls_convert.parity.gate import Evidence, Gate
+
+OFF = 2e-5  # beyond what passes unasked, and nowhere near another class
+
+
+def admitted(colours, *, rounding: float, off: float = OFF, golden: int = 0) -> float:
+    """Gives the tolerance that an artifact passed with, `off` from a PyTorch that itself is `rounding` from float64."""
+    classifier = colours.classifier()
+    cases = classifier.metadata.golden
+    images = [LoadedImage(case.name, base64.b64decode(case.image_base64)) for case in cases]
+    right = np.stack([np.frombuffer(case.vector, "<f4") for case in cases])
+    answers = right + np.float32(off) * np.where(np.arange(right.shape[1]) % 2, 1, -1).astype(np.float32)
+    exact = answers + (right - answers) * (rounding / off)
+    known = {image.encoded: row for image, row in zip(images, exact, strict=True)}
+    evidence = Evidence(
+        ImageSelection(images[:golden], images), answers, lambda asked: np.stack([*map(known.get, asked)])
+    )
+    gate = Gate(evidence, None, SilentProgress())
+    return gate.admit(colours.path, classifier.metadata, rank=tuple).parity.tolerance
+
+
+def test_a_difference_as_large_as_pytorchs_own_rounding_passes(colours) -> None:
+    assert 1e-5 < OFF <= admitted(colours, rounding=OFF / 2) <= 5e-5
+
+
+def test_the_same_difference_without_rounding_is_another_computation(colours) -> None:
+    with pytest.raises(ParityError, match=r"PyTorch's own float32 is 1\.0e-06 from its float64"):
+        admitted(colours, rounding=1e-6)
+
+
+def test_no_rounding_excuses_what_would_fail_elsewhere(colours) -> None:
+    with pytest.raises(ParityError):
+        admitted(colours, rounding=1e-4, off=1e-4)
+
+
+@pytest.mark.parametrize("golden", [0, 14])
+def test_small_differences_are_not_asked_about(colours, golden) -> None:
+    assert admitted(colours, rounding=0, off=2e-6, golden=golden) == 1e-5
