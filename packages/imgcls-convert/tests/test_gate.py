@@ -32,7 +32,7 @@ def admitted(colours, *, rounding: float, off: float = OFF, golden: int = 0) -> 
 
 
 def test_a_difference_as_large_as_pytorchs_own_rounding_passes(colours) -> None:
-    assert 1e-5 < OFF <= admitted(colours, rounding=OFF / 2) <= 5e-5
+    assert 1e-5 < OFF <= admitted(colours, rounding=OFF / 2) <= 7.5e-5
 
 
 def test_the_same_difference_without_rounding_is_another_computation(colours) -> None:
