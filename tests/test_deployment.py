@@ -7,7 +7,7 @@ import tomllib
 from pathlib import Path
 
 import httpx
-from imgcls_deploy.cerebrium.cross_checks import GPU_BATCH
+from imgcls_cerebrium.cross_checks import GPU_BATCH
 from imgcls_serve.app import create_app
 from imgcls_serve.scheduler.layout import WIDE_MAX_BATCH
 from imgcls_serve.service import Service

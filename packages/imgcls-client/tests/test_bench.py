@@ -95,7 +95,7 @@ def test_a_file_that_is_no_earlier_run_is_a_usage_error(run: Run, service: Stand
 
 @pytest.mark.parametrize(("share", "late_ms", "is_limit"), [(0.2, 1, False), (0.95, 1, True), (0.2, 50, True)])
 def test_the_client_says_when_it_is_the_limit_itself(share: float, late_ms: float, is_limit: bool) -> None:
-    load = Load((CallSample(0, 5, 5, "answered"),), elapsed_s=1, client_share=share, late_ms=late_ms)
+    load = Load((CallSample(0, 5, "answered"),), elapsed_s=1, client_share=share, late_ms=late_ms)
     assert load.is_limited_by_client is is_limit
 
 

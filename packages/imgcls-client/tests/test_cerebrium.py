@@ -8,8 +8,6 @@ from itertools import count
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from imgcls_client.cerebrium.address import CerebriumApp, app_of_url
-from imgcls_client.errors import SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -214,24 +212,3 @@ def test_the_token_appears_in_no_output_and_no_report(run: Run, deploy: Deploy, 
     written = [path.read_text(encoding="utf-8") for path in tmp_path.glob("s.*")]
     for text in (suite.stdout, suite.stderr, shown.stdout, shown.stderr, *written):
         assert TOKEN not in text
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://api.cerebrium.ai/v4/p-12345678/classifier",
-        "https://api.cerebrium.ai/v4/p-12345678/classifier/",
-        "https://api.aws.us-east-1.cerebrium.ai/v4/p-12345678/classifier",
-        "https://api.cortex.cerebrium.ai/v4/p-12345678/classifier",
-        "https://models.example.com/v4/p-12345678/classifier",
-        "http://api.aws/v4/p-12345678/classifier",
-    ],
-)
-def test_every_form_of_the_address_that_is_in_use_is_recognised(url: str) -> None:
-    assert app_of_url(url) == CerebriumApp("p-12345678", "classifier")
-
-
-def test_other_addresses_are_no_apps_and_retired_ones_are_refused() -> None:
-    assert app_of_url("http://127.0.0.1:8192") is None
-    with pytest.raises(SettingsError, match="retired version 3"):
-        app_of_url("https://run.cerebrium.ai/v3/p-1/classifier/predict")

@@ -48,7 +48,7 @@ def test_passes_are_made_as_often_and_as_long_as_asked(run: Run, service: StandI
 
 def test_a_service_that_is_gone_breaks_availability_and_nothing_else(watch: Watch, free_port: int) -> None:
     seen = watch(f"http://127.0.0.1:{free_port}")
-    assert seen["exit_code"] == 1
+    assert seen["exit_code"] == 3
     assert list(seen["broken"]) == ["available"]
     assert "connection refused" in seen["broken"]["available"]
 

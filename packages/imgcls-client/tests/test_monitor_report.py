@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 from imgcls_client.monitor.history import History
 from imgcls_client.monitor.observation import CallSeen, Observation
+from msgspec.structs import replace
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -99,11 +99,26 @@ def test_a_service_that_is_not_there_ends_with_3_and_one_sentence(
     assert "connection refused" in ended.stderr
 
 
-def test_an_address_without_a_scheme_is_a_usage_error(run: Run, image: bytes, tmp_path: Path) -> None:
+def test_an_address_needs_no_scheme(run: Run, service: StandIn, image: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(image)
-    ended = run("predict", "--url", "localhost:8192", tmp_path / "a.png")
+    assert run("predict", "--url", service.url.removeprefix("http://"), tmp_path / "a.png").exit_code == 0
+    assert run("predict", "--url", f"localhost:{service.url.rsplit(':', 1)[1]}", tmp_path / "a.png").exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("http://127.0.0.1:8192/predict", "ends in the route /predict; give 'http://127.0.0.1:8192'"),
+        ("localhost:8192/health/", "ends in the route /health; give 'http://localhost:8192'"),
+        ("ftp://127.0.0.1", "http:// or https://"),
+        ("http://", "needs a host"),
+        ("the service", "needs a host"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_a_usage_error(run: Run, tmp_path: Path, url: str, said: str) -> None:
+    ended = run("predict", "--url", url, tmp_path / "a.png")
     assert ended.exit_code == 2
-    assert "needs http:// or https://" in ended.stderr
+    assert said in ended.stderr
 
 
 def test_a_wrong_key_ends_with_4_and_is_never_shown(run: Run, serve: Serve, image: bytes, tmp_path: Path) -> None:

@@ -87,8 +87,9 @@ def test_the_nearer_of_address_and_project_counts(show: Show, monkeypatch: pytes
         (("--url", "http://a", "--project", "p-1", "--app", "b"), "leave one out"),
         (("--project", "p-1"), "belong together"),
         (("--project", "p 1", "--app", "b"), "letters, digits and dashes"),
-        (("--timeout-s", "soon"), "it takes a number of 0 or more"),
-        (("--timeout-s", "-1"), "it takes a number of 0 or more"),
+        (("--timeout", "soon"), "it takes a length of time, as 30s or 2m"),
+        (("--timeout-s", "-1"), "it takes a length of time, as 30s or 2m"),
+        (("--retries", "3s"), "it takes a number of 0 or more"),
         (("--profile", "other"), "There is no profile 'other'"),
     ],
 )

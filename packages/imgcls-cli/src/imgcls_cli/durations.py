@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
+_Command = TypeVar("_Command", bound=Callable[..., Any])
 _UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
@@ -37,3 +40,11 @@ class Duration(click.ParamType[float]):
 
 DURATION = Duration()
 DURATION_OR_ZERO = Duration(can_be_zero=True)
+
+
+def duration_option(
+    flag: str, name: str, default: str | None, says: str, *, can_be_zero: bool = False
+) -> Callable[[_Command], _Command]:
+    """Gives a command an option that takes a length of time, and shows its default."""
+    kind = DURATION_OR_ZERO if can_be_zero else DURATION
+    return click.option(flag, name, type=kind, default=default, show_default=default is not None, help=says)

@@ -8,13 +8,13 @@ ImgclsClientError
 ├── AnswerTimeoutError (TimeoutError)      exit 3   connected, but no answer in time
 ├── UnexpectedAnswerError (ValueError)     exit 4   an answer that is not imgcls'
 └── RefusedError                           exit 4   the service said no: `status`, `code`, `request_id`
-├── ImageRefusedError                  400 413 415
-├── ParameterRefusedError              422
-├── AccessDeniedError                  401 403
-├── NotFoundError                      404
-├── UnavailableError                   502 503, with `retry_after_s`
-├── DeadlineExceededError (TimeoutError) 504
-└── ServiceFaultError                  every other status of 500 and above
+    ├── ImageRefusedError                  400 413 415
+    ├── ParameterRefusedError              422
+    ├── AccessDeniedError                  401 403
+    ├── NotFoundError                      404
+    ├── UnavailableError                   502 503, with `retry_after_s`
+    ├── DeadlineExceededError (TimeoutError) 504
+    └── ServiceFaultError                  every other status of 500 and above
 ```
 """
 
@@ -48,28 +48,18 @@ class SettingsError(ImgclsClientError, ValueError):
 
 
 class ImageSourceError(ImgclsClientError, OSError):
-    """An image could not be read on this side, before anything was sent.
-
-    Attributes:
-        source: the path or URL as the caller wrote it.
-    """
+    """An image could not be read on this side, before anything was sent; `source` is as the caller wrote it."""
 
     code = "image_unreadable"
     exit_code: ClassVar[int] = 1
 
     def __init__(self, source: str, reason: str) -> None:
         super().__init__(f"{source}: {reason}")
-        self.source = source
-        self.reason = reason
+        self.source, self.reason = source, reason
 
 
 class UnreachableError(ImgclsClientError, ConnectionError):
-    """There is no connection to the service, or it broke before an answer came.
-
-    Attributes:
-        url: the service's base address.
-        reason: what the network said.
-    """
+    """There is no connection to the service at `url`, or it broke before an answer came."""
 
     code = "unreachable"
     exit_code: ClassVar[int] = 3
@@ -79,8 +69,7 @@ class UnreachableError(ImgclsClientError, ConnectionError):
             f"No answer from {url}: {reason}. Start the service there (`imgcls-serve --model FILE`) "
             "or name another with --url or IMGCLS_URL."
         )
-        self.url = url
-        self.reason = reason
+        self.url, self.reason = url, reason
 
     @property
     def brief(self) -> str:
@@ -89,25 +78,17 @@ class UnreachableError(ImgclsClientError, ConnectionError):
 
 
 class AnswerTimeoutError(ImgclsClientError, TimeoutError):
-    """The service was reached and did not answer in time.
-
-    Attributes:
-        url: the service's base address.
-        waited_s: how long the client waited, in seconds.
-        call: method and path.
-    """
+    """The service was reached and did not answer `call` within `waited_s` seconds."""
 
     code = "answer_timeout"
     exit_code: ClassVar[int] = 3
 
     def __init__(self, url: str, waited_s: float, *, call: str = "a call") -> None:
         super().__init__(
-            f"{url} did not answer {call} within {waited_s:g} s. Allow more with --timeout-s "
-            "(--cold-start-timeout-s for the first call)."
+            f"{url} did not answer {call} within {waited_s:g} s. Allow more with --timeout "
+            "(--cold-start-timeout for the first call)."
         )
-        self.url = url
-        self.waited_s = waited_s
-        self.call = call
+        self.url, self.waited_s, self.call = url, waited_s, call
 
     @property
     def brief(self) -> str:
@@ -116,22 +97,14 @@ class AnswerTimeoutError(ImgclsClientError, TimeoutError):
 
 
 class UnexpectedAnswerError(ImgclsClientError, ValueError):
-    """The answer is not what an imgcls service sends.
-
-    Attributes:
-        what: what was wrong with it, in a sentence.
-        status: HTTP status of the answer.
-        request_id: the answer's request id, where it had one.
-    """
+    """The answer is not what an imgcls service sends; `what` was wrong with it, in a sentence."""
 
     code = "unexpected_answer"
     exit_code: ClassVar[int] = 4
 
     def __init__(self, what: str, *, status: int, request_id: str | None = None) -> None:
         super().__init__(f"{what} Is this the address of an imgcls service?")
-        self.what = what
-        self.status = status
-        self.request_id = request_id
+        self.what, self.status, self.request_id = what, status, request_id
 
 
 class RefusedError(ImgclsClientError):
@@ -159,11 +132,8 @@ class RefusedError(ImgclsClientError):
     ) -> None:
         known_as = f" (request id {request_id})" if request_id else ""
         super().__init__(f"The service answered {status} {code}: {detail.rstrip('.')}{known_as}.")
-        self.status = status
-        self.code = code
-        self.detail = detail
-        self.request_id = request_id
-        self.retry_after_s = retry_after_s
+        self.status, self.code, self.detail = status, code, detail
+        self.request_id, self.retry_after_s = request_id, retry_after_s
 
     @property
     def brief(self) -> str:

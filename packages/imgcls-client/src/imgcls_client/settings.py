@@ -9,8 +9,10 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import msgspec
+from imgcls_cli.durations import seconds_of
 
 from imgcls_client.errors import SettingsError
 
@@ -19,36 +21,40 @@ _MASK = "••••"
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """One setting.
+    """One setting; the flag is its name with dashes and without the unit, the variable `IMGCLS_` in capitals.
 
     Attributes:
-        name: in the config file; the flag is `--` with dashes, the variable `IMGCLS_` in capitals.
-        default: used when nothing else names a value; None means unset.
-        kind: `text` or `number` (seconds or a count, 0 or more).
+        kind: a duration is a number of seconds, or one with a unit; no number is below 0.
         secret: never shown.
         other_variable: a variable of another tool that is honoured too.
         command: the only command that has it as a flag, or `config` for none; None for every command that reaches a
             deployment.
-        says: what it is.
     """
 
     name: str
     says: str
     default: str | float | None = None
-    kind: str = "text"
+    kind: Literal["text", "number", "duration"] = "text"
     secret: bool = False
     other_variable: str | None = None
     command: str | None = None
 
     @property
-    def variable(self) -> str:
-        """The environment variable."""
-        return f"IMGCLS_{self.name.upper()}"
+    def variables(self) -> tuple[str, ...]:
+        """The environment variables that set it, ours first."""
+        own = f"IMGCLS_{self.name.upper()}"
+        return (own,) if self.other_variable is None else (own, self.other_variable)
 
     @property
     def flag(self) -> str:
         """The command-line flag."""
-        return f"--{self.name.replace('_', '-')}"
+        return f"--{self.name.removesuffix('_s').replace('_', '-')}"
+
+    @property
+    def shown_default(self) -> str:
+        """The default as a user would write it; empty where there is none."""
+        unit = "s" if self.kind == "duration" else ""
+        return f"{self.default:g}{unit}" if isinstance(self.default, float) else str(self.default or "")
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -62,9 +68,9 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
         other_variable="CEREBRIUM_SERVICE_ACCOUNT_TOKEN",
     ),
-    Setting("timeout_s", "Longest wait for an answer of a warm service, in seconds.", default=30.0, kind="number"),
-    Setting("cold_start_timeout_s", "Longest wait for the first answer, in seconds.", default=120.0, kind="number"),
-    Setting("connect_timeout_s", "Longest wait for a connection, in seconds.", default=5.0, kind="number"),
+    Setting("timeout_s", "Longest wait for an answer of a warm service.", default=30.0, kind="duration"),
+    Setting("cold_start_timeout_s", "Longest wait for the first answer.", default=120.0, kind="duration"),
+    Setting("connect_timeout_s", "Longest wait for a connection.", default=5.0, kind="duration"),
     Setting("retries", "How often a passing failure is tried again.", default=3.0, kind="number"),
     Setting("platform_url", "Router of the platform.", default="https://api.cerebrium.ai", command="config"),
     Setting("platform_rest_url", "REST API of the platform.", default="https://rest.cerebrium.ai", command="config"),
@@ -74,19 +80,13 @@ SETTINGS: tuple[Setting, ...] = (
 
 
 class _ConfigFile(msgspec.Struct):
-    """The config file."""
-
     default_profile: str | None = None
     profiles: dict[str, dict[str, object]] = {}
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """A value and where it came from, for showing.
-
-    Attributes:
-        rank: 0 flag, 1 environment, 2 profile, 3 default.
-    """
+    """A value and where it came from, for showing; `rank` is 0 for a flag, 1 environment, 2 profile, 3 default."""
 
     value: str | float | None
     source: str
@@ -107,10 +107,7 @@ class ResolvedSettings:
 
     def number(self, name: str) -> float:
         """Gives a numeric setting."""
-        value = self.origins[name].value
-        if not isinstance(value, int | float):
-            raise SettingsError(f"`{name}` has no value.")
-        return float(value)
+        return float(self.origins[name].value or 0)
 
     def shown(self, setting: Setting) -> str:
         """Gives a value as it may be shown."""
@@ -120,74 +117,52 @@ class ResolvedSettings:
         return _MASK if setting.secret else f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def config_path(environment: Mapping[str, str] | None = None) -> Path:
+def config_path(environment: Mapping[str, str] = os.environ) -> Path:
     """Says where the config file is: `IMGCLS_CONFIG`, or `imgcls/config.toml` in the XDG config folder."""
-    environment = os.environ if environment is None else environment
     if named := environment.get("IMGCLS_CONFIG"):
         return Path(named)
     return Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "imgcls" / "config.toml"
 
 
-def state_path(environment: Mapping[str, str] | None = None) -> Path:
+def state_path(environment: Mapping[str, str] = os.environ) -> Path:
     """Says where the monitor's database is by default: `imgcls/monitor.sqlite` in the XDG state folder."""
-    environment = os.environ if environment is None else environment
     return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "imgcls" / "monitor.sqlite"
 
 
 def resolve_settings(
-    flags: Mapping[str, str | float | None], *, environment: Mapping[str, str] | None = None
+    flags: Mapping[str, str | float | None], environment: Mapping[str, str] = os.environ
 ) -> ResolvedSettings:
     """Finds each setting's value and where it comes from.
 
     Args:
         flags: what the command line said, by setting name, and `profile`; None where it said nothing.
-        environment: instead of the process's own.
+        environment: what the shell has set; an empty variable counts as unset.
 
     Raises:
         SettingsError: a value is not of its kind, or the config file or profile cannot be used.
     """
-    environment = os.environ if environment is None else environment
     chosen = flags.get("profile") or environment.get("IMGCLS_PROFILE")
     profile_name, profile = _read_profile(config_path(environment), None if chosen is None else str(chosen))
     origins: dict[str, Origin] = {}
     for setting in SETTINGS:
-        value: object = None
-        source, rank = "default", 3
-        flag = flags.get(setting.name)
-        variable = _first_set(environment, setting)
-        if flag is not None:
-            value, source, rank = flag, setting.flag, 0
-        elif variable is not None:
-            value, source, rank = environment[variable], variable, 1
-        elif setting.name in profile:
-            value, source, rank = profile[setting.name], f"profile {profile_name!r}", 2
-        else:
-            value = setting.default
+        said: list[tuple[object, str, int]] = [
+            (flags.get(setting.name), setting.flag, 0),
+            *((environment.get(name) or None, name, 1) for name in setting.variables),
+            (profile.get(setting.name), f"profile {profile_name!r}", 2),
+        ]
+        value, source, rank = next((one for one in said if one[0] is not None), (setting.default, "default", 3))
         origins[setting.name] = Origin(_checked(setting, value, source), source, rank)
     return ResolvedSettings(origins, profile_name)
 
 
-def _first_set(environment: Mapping[str, str], setting: Setting) -> str | None:
-    """Names the variable that sets a setting; an empty one counts as unset."""
-    names = (setting.variable, *([setting.other_variable] if setting.other_variable else []))
-    return next((name for name in names if environment.get(name)), None)
-
-
 def _checked(setting: Setting, value: object, source: str) -> str | float | None:
-    """Checks a value's kind.
-
-    Raises:
-        SettingsError: it is of another kind.
-    """
     if value is None or setting.kind == "text":
         return None if value is None else str(value)
-    try:
-        number = float(str(value))
-    except ValueError:
-        number = -1.0
-    if not 0 <= number < float("inf"):
-        raise SettingsError(f"{source} says `{setting.name}` is {value!r}; it takes a number of 0 or more.")
-    return number
+    length = seconds_of(str(value))
+    if length is None or (setting.kind == "number" and not str(value).strip()[-1].isdecimal()):
+        allowed = "a length of time, as 30s or 2m" if setting.kind == "duration" else "a number of 0 or more"
+        raise SettingsError(f"{source} says `{setting.name}` is {value!r}; it takes {allowed}.")
+    return length
 
 
 def _read_profile(path: Path, name: str | None) -> tuple[str | None, dict[str, object]]:
@@ -208,9 +183,8 @@ def _read_profile(path: Path, name: str | None) -> tuple[str | None, dict[str, o
     if name not in file.profiles:
         known = ", ".join(sorted(file.profiles)) or "none"
         raise SettingsError(f"There is no profile {name!r} in {path}; it has: {known}.")
-    profile = file.profiles[name]
     known_names = [setting.name for setting in SETTINGS]
-    for key in profile:
+    for key in file.profiles[name]:
         if key not in known_names:
             raise SettingsError(f"Profile {name!r} in {path} sets {key!r}; it can set: {', '.join(known_names)}.")
-    return name, profile
+    return name, file.profiles[name]

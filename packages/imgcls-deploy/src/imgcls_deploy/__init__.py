@@ -1,3 +1,3 @@
-"""What is checked before a deployment and awaited after it; imports click, pydantic, imgcls_client and imgcls_cli."""
+"""What is checked before a deployment and awaited after it; stands on the client, imgcls_cerebrium and click."""
 
 __version__ = "0.1.0"

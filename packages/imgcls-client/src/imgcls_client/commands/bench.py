@@ -7,12 +7,12 @@ from pathlib import Path
 
 import click
 import msgspec
+from imgcls_cli.durations import DURATION, DURATION_OR_ZERO
 from imgcls_cli.files import replace_file
 from imgcls_cli.printable import echo
 from imgcls_cli.terminal import show_time
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.commands.durations import DURATION, DURATION_OR_ZERO
 from imgcls_client.errors import SettingsError, UnreachableError
 from imgcls_client.http.calls import predict_call
 from imgcls_client.load.generator import LoadPlan, LoadRun

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 
 import click
+from imgcls_cli.helped import HelpedCommand, HelpedGroup
 from imgcls_cli.printable import echo
 
 from imgcls_client.commands.connection_options import connection_options, settings_of, url_of
 from imgcls_client.settings import SETTINGS, config_path
 
 
-@click.group()
+@click.group(cls=HelpedGroup, examples=("imgcls-client config show", "imgcls-client config show --profile production"))
 def config() -> None:
     """Show the settings. A flag comes before the environment, and that before the profile of the config file.
 
@@ -20,7 +21,9 @@ def config() -> None:
     """
 
 
-@config.command()
+@config.command(
+    cls=HelpedCommand, examples=("imgcls-client config show", "IMGCLS_URL=… imgcls-client config show --json")
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @connection_options
 @click.pass_context

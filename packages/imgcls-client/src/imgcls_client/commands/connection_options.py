@@ -6,10 +6,14 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
+from imgcls_cerebrium.address import CerebriumApp, app_of_url, make_app
+from imgcls_cerebrium.errors import AppAddressError
+from imgcls_cerebrium.rest_api import CerebriumApi
+from imgcls_cli.helped import HelpedOption
 
-from imgcls_client.cerebrium.address import CerebriumApp, app_of_url, make_app
-from imgcls_client.cerebrium.rest import CerebriumApi
+from imgcls_client.errors import SettingsError
 from imgcls_client.http.client import ImgclsClient
+from imgcls_client.http.connection import base_address
 from imgcls_client.http.retry_policy import NO_RETRY, RetryPolicy, Timeouts
 from imgcls_client.settings import SETTINGS, ResolvedSettings, resolve_settings
 
@@ -32,24 +36,19 @@ def connection_options(command: _Command, *, for_command: str | None = None) -> 
         if value is not None:
             flags[parameter.name] = value
 
+    def option(*names: str, says: str, hidden: bool = False) -> Callable[[_Command], _Command]:
+        return click.option(
+            *names, cls=HelpedOption, group="Connection", expose_value=False, callback=take, help=says, hidden=hidden
+        )
+
     for setting in reversed(SETTINGS):
-        if setting.command not in {None, for_command}:
-            continue
-        default = "" if setting.default is None else f"  [default: {_default_text(setting.default)}]"
-        command = click.option(
-            setting.flag,
-            setting.name,
-            expose_value=False,
-            callback=take,
-            help=f"{setting.says} Also {setting.variable}.{default}",
-        )(command)
-    return click.option(
-        "--profile", expose_value=False, callback=take, help="Profile of the config file. Also IMGCLS_PROFILE."
-    )(command)
-
-
-def _default_text(value: str | float) -> str:
-    return value if isinstance(value, str) else f"{value:g}"
+        if setting.command in {None, for_command}:
+            default = f"  [default: {setting.shown_default}]" if setting.shown_default else ""
+            says = f"{setting.says} Also {setting.variables[0]}.{default}"
+            if setting.kind == "duration":  # what it was called before it took units
+                command = option(f"{setting.flag}-s", setting.name, says=says, hidden=True)(command)
+            command = option(setting.flag, setting.name, says=says)(command)
+    return option("--profile", says="Profile of the config file. Also IMGCLS_PROFILE.")(command)
 
 
 def settings_of(context: click.Context) -> ResolvedSettings:
@@ -66,31 +65,22 @@ def platform_app_of(settings: ResolvedSettings) -> CerebriumApp | None:
     url, project, app = (settings.origins[name] for name in ("url", "project", "app"))
     if (project.value is None) != (app.value is None):
         raise click.UsageError("--project and --app belong together: both name an app on Cerebrium.")
-    if project.value is None or url.rank < project.rank:
-        return app_of_url(str(url.value))
-    if url.rank == project.rank:
-        raise click.UsageError(f"{url.source} and {project.source} both say where the service is; leave one out.")
-    return make_app(str(project.value), str(app.value))
+    try:
+        if project.value is None or url.rank < project.rank:
+            return app_of_url(str(url.value))
+        if url.rank == project.rank:
+            raise click.UsageError(f"{url.source} and {project.source} both say where the service is; leave one out.")
+        return make_app(str(project.value), str(app.value))
+    except AppAddressError as error:
+        raise SettingsError(str(error)) from error
 
 
 def url_of(settings: ResolvedSettings) -> str:
     """Gives the base address of the deployment."""
-    found = platform_app_of(settings)
-    url = settings.text("url") or ""
+    found, url = platform_app_of(settings), settings.text("url") or ""
     if found is None or app_of_url(url) == found:
-        return url
+        return base_address(url)
     return found.url(settings.text("platform_url") or "")
-
-
-def _headers_of(settings: ResolvedSettings, *, platform_token: str | None, api_key: str | None) -> dict[str, str]:
-    """Gives the headers that open the deployment.
-
-    A platform's router reads `Authorization` itself, so behind one the service's own key goes as `X-API-Key`.
-    """
-    if platform_token is None:
-        return {} if api_key is None else {"authorization": f"Bearer {api_key}"}
-    own = {} if api_key is None else {"x-api-key": api_key}
-    return {"authorization": f"Bearer {platform_token}", **own}
 
 
 def _platform_token_of(settings: ResolvedSettings) -> str | None:
@@ -103,29 +93,12 @@ def has_key(settings: ResolvedSettings) -> bool:
     return settings.text("api_key") is not None or _platform_token_of(settings) is not None
 
 
-def _timeouts_of(settings: ResolvedSettings) -> Timeouts:
-    return Timeouts(
-        connect_s=settings.number("connect_timeout_s"),
-        cold_start_s=settings.number("cold_start_timeout_s"),
-        warm_s=settings.number("timeout_s"),
-    )
-
-
-def anonymous_client(settings: ResolvedSettings, key: str | None) -> ImgclsClient:
-    """Makes a client for the same deployment with another key, or with none, that sends once."""
-    return ImgclsClient(
-        url_of(settings),
-        api_key=key,
-        timeouts=_timeouts_of(settings),
-        retry=NO_RETRY,
-        headers={_CHECK_HEADER: "true"},
-    )
-
-
 def client_from(
     settings: ResolvedSettings, *, retry: RetryPolicy | None = None, max_connections: int = 64, is_check: bool = False
 ) -> ImgclsClient:
     """Makes the client that the settings describe.
+
+    A platform's router reads `Authorization` itself, so behind one the service's own key goes as `X-API-Key`.
 
     Args:
         settings: where the service is and what opens it.
@@ -133,17 +106,28 @@ def client_from(
         max_connections: how many calls can be under way at once.
         is_check: whether its images test the deployment, and must not count as traffic when drift is judged.
     """
-    checks = {_CHECK_HEADER: "true"} if is_check else {}
+    token, key = _platform_token_of(settings), settings.text("api_key")
+    headers = {_CHECK_HEADER: "true"} if is_check else {}
+    if token is not None and key is not None:
+        headers["x-api-key"] = key
     return ImgclsClient(
         url_of(settings),
+        api_key=token or key,
         timeouts=_timeouts_of(settings),
         retry=retry or RetryPolicy(attempts=int(settings.number("retries")) + 1),
-        headers={
-            **_headers_of(settings, platform_token=_platform_token_of(settings), api_key=settings.text("api_key")),
-            **checks,
-        },
+        headers=headers,
         max_connections=max_connections,
     )
+
+
+def anonymous_client(settings: ResolvedSettings, key: str | None) -> ImgclsClient:
+    """Makes a client for the same deployment with another key, or with none, that sends once."""
+    checks, limits = {_CHECK_HEADER: "true"}, _timeouts_of(settings)
+    return ImgclsClient(url_of(settings), api_key=key, timeouts=limits, retry=NO_RETRY, headers=checks)
+
+
+def _timeouts_of(settings: ResolvedSettings) -> Timeouts:
+    return Timeouts(*(settings.number(name) for name in ("connect_timeout_s", "cold_start_timeout_s", "timeout_s")))
 
 
 def platform_api_from(settings: ResolvedSettings) -> CerebriumApi | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from imgcls_cli.files import replace_file
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
@@ -16,7 +17,7 @@ from imgcls_client.http.calls import media_type_of
 _SUFFIXES = {"image/jpeg": ".jpg", "image/tiff": ".tiff", "application/octet-stream": ".bin"}
 
 
-@click.command()
+@click.command(cls=HelpedCommand, examples=("imgcls-client golden", "imgcls-client golden --save photos/"))
 @click.option(
     "--save", "folder", type=click.Path(file_okay=False, path_type=Path), help="Write the images into this folder."
 )

@@ -2,16 +2,55 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
+import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from imgcls_client.errors import SettingsError
-from imgcls_client.verify.truth import Truth
+
+if TYPE_CHECKING:
+    from imgcls_client.verify.artifact import ArtifactTruth
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
+
+# What an Ed25519 key's SubjectPublicKeyInfo begins with (RFC 8410); its 32 bytes follow.
+_ED25519_HEAD = bytes.fromhex("302a300506032b6570032100")
+_RAW_BYTES = 32
+
+
+class _KeyId(click.ParamType[str]):
+    """The short name of a publisher's key, or the key itself: as base64, or a PEM file."""
+
+    name = "key"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Gives 16 hex digits of the SHA-256 of the public key's raw bytes."""
+        text = str(value)
+        if re.fullmatch("[0-9a-fA-F]{1,16}", text):
+            return text.lower()
+        path = Path(text)
+        pem = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else text
+        if "PRIVATE KEY" in pem:
+            self.fail(f"{text} is a private key; name its public one: openssl pkey -in {text} -pubout", param, ctx)
+        try:
+            der = base64.b64decode("".join(re.sub("-----[^-]+-----", "", pem).split()), validate=True)
+        except binascii.Error:
+            der = b""
+        raw = der.removeprefix(_ED25519_HEAD)
+        if len(raw) != _RAW_BYTES:
+            self.fail(
+                f"{text!r} is neither a key's id (16 hex digits, as `imgcls-convert inspect` shows) nor an Ed25519 "
+                "public key (a PEM file, or base64).",
+                param,
+                ctx,
+            )
+        return hashlib.sha256(raw).hexdigest()[:16]
 
 
 def identity_options(command: _Command) -> _Command:
@@ -24,7 +63,11 @@ def identity_options(command: _Command) -> _Command:
         ),
         click.option("--model-sha256", help="Fail when another model answers; the beginning is enough."),
         click.option(
-            "--signed-by", multiple=True, metavar="KEY_ID", help="Fail when this key has not signed the model."
+            "--signed-by",
+            multiple=True,
+            type=_KeyId(),
+            metavar="KEY",
+            help="Fail when this key (its id, or a PEM file with the public key) has not signed the model.",
         ),
         click.option("--model", help="Ask this model instead of the service's default one."),
     )
@@ -33,7 +76,7 @@ def identity_options(command: _Command) -> _Command:
     return command
 
 
-def truth_of(artifact: Path | None) -> Truth | None:
+def truth_of(artifact: Path | None) -> ArtifactTruth | None:
     """Loads the artifact, where there is one.
 
     Raises:

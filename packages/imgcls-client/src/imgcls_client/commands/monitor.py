@@ -10,24 +10,19 @@ from pathlib import Path
 
 import click
 from click.core import ParameterSource
+from imgcls_cli.durations import duration_option
 from imgcls_cli.files import replace_file
+from imgcls_cli.helped import HelpedCommand, HelpedGroup
 from imgcls_cli.printable import echo
 
-from imgcls_client.cerebrium.figures import platform_figures
-from imgcls_client.commands.connection_options import (
-    client_from,
-    connection_options,
-    platform_api_from,
-    settings_of,
-    url_of,
-)
-from imgcls_client.commands.durations import DURATION, DURATION_OR_ZERO
+from imgcls_client.commands import connection_options as connection
 from imgcls_client.commands.identity_options import identity_options, truth_of
 from imgcls_client.errors import SettingsError
 from imgcls_client.http.retry_policy import NO_RETRY
 from imgcls_client.monitor.alerts import Alerting
-from imgcls_client.monitor.exports import figures_of, pass_document, pass_line, start_wandb, write_prometheus
+from imgcls_client.monitor.exports import figures_of, pass_document, pass_line, prometheus_text, start_wandb
 from imgcls_client.monitor.history import History, fault_of
+from imgcls_client.monitor.platform import platform_figures
 from imgcls_client.monitor.report import report_page
 from imgcls_client.monitor.rules import Limits
 from imgcls_client.monitor.store import opened_store
@@ -37,21 +32,24 @@ from imgcls_client.predict.image_sources import find_images
 from imgcls_client.settings import ResolvedSettings, state_path
 
 _FILE = click.Path(dir_okay=False, path_type=Path)
-_monitor_options = partial(connection_options, for_command="monitor")
+_UNREACHABLE = 3
+_monitor_options = partial(connection.connection_options, for_command="monitor")
 
 
-@click.group(invoke_without_command=True)
-@click.option("--every", "every_s", type=DURATION, help="Make a pass this often, as in 60s or 5m.  [default: one pass]")
-@click.option("--for", "for_s", type=DURATION, help="Stop after this long, as in 1h.  [default: until interrupted]")
-@click.option("--image", "images", multiple=True, help="Ask this image or folder, too; can be repeated.")
-@click.option(
-    "--max-latency",
-    "max_latency_s",
-    type=DURATION_OR_ZERO,
-    default="3s",
-    show_default=True,
-    help="Limit of a pass's p95.",
+@click.group(
+    cls=HelpedGroup,
+    invoke_without_command=True,
+    examples=(
+        "imgcls-client monitor",
+        "imgcls-client monitor --every 5m --webhook https://chat.example/hook",
+        "imgcls-client monitor --every 60s --for 1h --max-latency 500ms --prometheus imgcls.prom",
+        "imgcls-client monitor report --since 24h",
+    ),
 )
+@duration_option("--every", "every_s", None, "Make a pass this often, as in 60s or 5m.  [default: one pass]")
+@duration_option("--for", "for_s", None, "Stop after this long, as in 1h.  [default: until interrupted]")
+@click.option("--image", "images", multiple=True, help="Ask this image or folder, too; can be repeated.")
+@duration_option("--max-latency", "max_latency_s", "3s", "Limit of a pass's p95.", can_be_zero=True)
 @click.option(
     "--max-drift",
     type=click.FloatRange(min=0, min_open=True),
@@ -89,51 +87,48 @@ def monitor(
     """Watch a deployment: available, ready, right, fast, the same model, the same distribution.
 
     One pass, or one --every so often. Passes are kept in a database for `monitor report`. An alert goes out once when
-    a rule breaks and once when it recovers. Exit code 1 when the last pass breaks a rule or an alert went out.
+    a rule breaks and once when it recovers. Exit code 1 when the last pass breaks a rule or an alert went out, 3 when
+    the last pass could not reach the service.
     """
     if context.invoked_subcommand is not None:
         return
-    settings = settings_of(context)
+    settings = connection.settings_of(context)
     truth = truth_of(artifact)
     expected = tuple(each for each in (model_sha256, None if truth is None else truth.sha256) if each is not None)
-    limits = Limits(max_latency_s * 1000, max_drift, expected, signed_by)
     asks_drift = context.get_parameter_source("max_drift") is ParameterSource.COMMANDLINE
-    is_wrong = was_alerted = False
+    exit_code = was_alerted = 0
     with ExitStack() as stack:
-        client = stack.enter_context(client_from(settings, retry=NO_RETRY, is_check=True))
-        store = stack.enter_context(opened_store(_database_of(settings)))
-        run = start_wandb(client.connection.url) if wandb else None
-        if run is not None:
-            stack.callback(run.finish)
-        api = platform_api_from(settings)
-        platform = partial(platform_figures, stack.enter_context(api)) if api is not None else dict[str, float]
+        client = stack.enter_context(connection.client_from(settings, retry=NO_RETRY, is_check=True))
+        api = connection.platform_api_from(settings)
         watch = Watch(
             client,
-            store,
-            limits,
+            stack.enter_context(opened_store(_database_of(settings))),
+            Limits(max_latency_s * 1000, max_drift, expected, signed_by),
             Alerting(settings.text("webhook"), alert_command),
             alert_after,
             tuple(find_images(images)),
-            platform,
+            partial(platform_figures, stack.enter_context(api)) if api is not None else dict[str, float],
             model,
             truth,
         )
+        if (run := start_wandb(client.connection.url) if wandb else None) is not None:
+            stack.callback(run.finish)
         try:
             for _ in times_of(every_s, for_s):
                 made = watch.make_pass()
-                is_wrong = bool(made.broken)
-                was_alerted = was_alerted or any(transition.kind == "broken" for transition in made.transitions)
+                was_alerted |= any(transition.kind == "broken" for transition in made.transitions)
+                exit_code = _UNREACHABLE if made.seen.is_unreachable else int(bool(made.broken))
                 _say(made, as_json=as_json)
                 if asks_drift and made.seen.is_ready:
                     asks_drift = False
                     _say_what_drift_lacks(made)
                 if prometheus is not None:
-                    write_prometheus(prometheus, made.seen, made.broken, _last_good_s(watch))
+                    replace_file(prometheus, prometheus_text(made.seen, made.broken, _last_good_s(watch)))
                 if run is not None:
                     run.log(figures_of(made.seen))
         except KeyboardInterrupt:
             echo("imgcls-client: stopped watching.", err=True)
-    context.exit(1 if is_wrong or was_alerted else 0)
+    context.exit(exit_code or was_alerted)
 
 
 def _say(made: Pass, *, as_json: bool) -> None:
@@ -151,8 +146,7 @@ def _say_what_drift_lacks(made: Pass) -> None:
 
 def _last_good_s(watch: Watch) -> float | None:
     """Says when the last pass without fault was, in seconds since 1970."""
-    since = datetime.now(UTC) - timedelta(days=30)
-    passes = watch.store.observations(watch.client.connection.url, since)
+    passes = watch.store.observations(watch.client.connection.url, datetime.now(UTC) - timedelta(days=30))
     return next((seen.at.timestamp() for seen in reversed(passes) if fault_of(seen) is None), None)
 
 
@@ -161,33 +155,32 @@ def _database_of(settings: ResolvedSettings) -> Path:
     return Path(named) if named is not None else state_path()
 
 
-@monitor.command()
-@click.option(
-    "--since", "since_s", type=DURATION, default="7d", show_default=True, help="How far back, as in 24h or 7d."
+@monitor.command(
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-client monitor report",
+        "imgcls-client monitor report --since 24h --html week.html --summary $GITHUB_STEP_SUMMARY",
+    ),
 )
+@duration_option("--since", "since_s", "7d", "How far back, as in 24h or 7d.")
 @click.option("--html", type=_FILE, default=Path("imgcls-monitor.html"), show_default=True, help="Write the page here.")
 @click.option("--summary", type=_FILE, help="Append Markdown to this file, as to $GITHUB_STEP_SUMMARY.")
 @_monitor_options
 @click.pass_context
 def report(context: click.Context, since_s: float, html: Path, summary: Path | None) -> None:
     """Draw what was kept as one HTML page, and print a summary."""
-    settings = settings_of(context)
+    settings = connection.settings_of(context)
     with opened_store(_database_of(settings), must_exist=True) as store:
-        watched = store.urls()
-        asked = url_of(settings).rstrip("/")
-        url = (
-            asked
-            if asked in watched or asked != settings.origins["url"].value or settings.origins["url"].rank < 3
-            else next(iter(watched), asked)
-        )
+        watched, url = store.urls(), connection.url_of(settings)
+        if url not in watched and settings.origins["url"].rank == 3 and settings.origins["app"].value is None:
+            url = next(iter(watched), url)  # nobody named one: the deployment that was watched last
         passes = store.observations(url, datetime.now(UTC) - timedelta(seconds=since_s))
         if not passes:
             known = ", ".join(watched) or "none"
             raise SettingsError(f"There are no passes over {url} in that time; watched are: {known}.")
-        platform = store.platform_figures(url)
-        labels, alerts, live = store.class_names(url), store.open_alerts(url), store.live(url)
-    history = History(passes, labels, alerts)
-    replace_file(html, report_page(history, url, platform=platform, live=live))
+        alerts = [state for state in store.rule_states(url).values() if state.alerted_at is not None]
+        history, live = History(passes, store.class_names(url), alerts), store.live(url)
+    replace_file(html, report_page(history, url, live=live))
     text = markdown_summary(history, url)
     if summary is not None:
         with summary.open("a", encoding="utf-8") as file:

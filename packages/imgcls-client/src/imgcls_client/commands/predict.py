@@ -2,26 +2,38 @@
 
 from __future__ import annotations
 
+import os
+import stat
 import sys
 import time
 from pathlib import Path
 from typing import cast
 
 import click
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 from imgcls_cli.terminal import show_items
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
 from imgcls_client.predict.classification import classify
-from imgcls_client.predict.image_sources import NamedImage, find_images
+from imgcls_client.predict.image_sources import find_images
 from imgcls_client.predict.output import Form, PredictionOutput, RunCounters, opened
 from imgcls_client.predict.resumption import Earlier, take_up
 
-_SUFFIX_FORMS: dict[str, Form] = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"}
-_NOTHING_EARLIER = Earlier(frozenset(), 0, None)
+_SUFFIX_FORMS: dict[str, Form] = {
+    "": "table", ".txt": "table", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"
+}  # fmt: skip
 
 
-@click.command()
+@click.command(
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-client predict tench.jpg",
+        "imgcls-client predict photos/ 'more/*.png' --top-k 3",
+        "imgcls-client predict photos/ --output preds.jsonl --resume",
+        "curl -s https://example.org/cat.jpg | imgcls-client predict - --quiet",
+    ),
+)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option("--top-k", type=click.IntRange(min=1), help="How many classes to show.  [default: 1; 5 with --json(l)]")
 @click.option("--model", help="Ask this model instead of the service's default one.")
@@ -56,18 +68,18 @@ def predict(
     """
     chosen = _chosen_form(form, output, resume=resume)
     sources = list(find_images(images))
-    earlier = take_up(output) if resume and output is not None else _NOTHING_EARLIER
+    earlier = take_up(output) if resume and output is not None else Earlier()
     to_do = [source for source in sources if source.name not in earlier.names]
+    name_width = 0 if len(sources) == 1 else max((len(source.name) for source in sources), default=0)
     started = time.perf_counter()
     with (
         client_from(settings_of(context), max_connections=concurrency) as client,
         opened(output, chosen, resume=resume) as stream,
     ):
-        table = PredictionOutput(stream, chosen, name_width=_width_of(sources), top_k=top_k or 1)
+        table = PredictionOutput(stream, chosen, name_width=name_width, top_k=top_k or 1)
         outcomes = classify(client, to_do, in_flight=concurrency, top_k=top_k, model=model)
-        scrolls = output is None and sys.stdout.isatty()
         try:
-            for outcome in show_items(outcomes, "classifying", len(to_do), shown=not scrolls):
+            for outcome in show_items(outcomes, "classifying", len(to_do), shown=output is not None or _goes_to_file()):
                 table.write(outcome)
         finally:
             unfinished = len(to_do) - table.counters.answered - table.counters.failed
@@ -78,23 +90,31 @@ def predict(
     context.exit(1 if table.counters.failed + earlier.failed else 0)
 
 
+def _goes_to_file() -> bool:
+    """Says whether rows go to a file: a bar would stand among those on a terminal, or at the end of a pipe."""
+    try:
+        return stat.S_ISREG(os.fstat(sys.stdout.fileno()).st_mode)
+    except OSError:
+        return False
+
+
 def _chosen_form(form: str | None, output: Path | None, *, resume: bool) -> Form:
-    by_name = _SUFFIX_FORMS.get(output.suffix.lower()) if output is not None else None
-    chosen = cast("Form", form) if form is not None else by_name or "table"
+    suffix = "" if output is None else output.suffix.lower()
+    if form is None and suffix not in _SUFFIX_FORMS:
+        raise click.UsageError(
+            f"{output} ends in {suffix}, which is not written: name it .csv (which spreadsheets open), .json, .jsonl "
+            "or .txt, or say the form with --csv, --json or --jsonl."
+        )
+    chosen = cast("Form", form) if form is not None else _SUFFIX_FORMS[suffix]
     if resume and (output is None or chosen != "jsonl"):
         raise click.UsageError("--resume goes on with a JSONL file: name it with --output FILE.jsonl.")
     return chosen
 
 
-def _width_of(sources: list[NamedImage]) -> int:
-    """Gives the width of the column of names; a single image needs none."""
-    return 0 if len(sources) == 1 else max((len(source.name) for source in sources), default=0)
-
-
 def _report(counters: RunCounters, earlier: Earlier, elapsed_s: float, *, spoken: bool) -> None:
-    models = [sha for sha in (earlier.model_sha256, *counters.model_sha256) if sha]
-    if len(set(models)) > 1:
-        echo(f"imgcls-client: these answers come from {len(set(models))} different models.", err=True)
+    models = {sha256 for sha256 in (earlier.model_sha256, *counters.model_sha256) if sha256}
+    if len(models) > 1:
+        echo(f"imgcls-client: these answers come from {len(models)} different models.", err=True)
     if not spoken:
         return
     summary = counters.summary(elapsed_s)

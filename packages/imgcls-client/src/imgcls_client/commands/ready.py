@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 
 import click
+from imgcls_cli.durations import duration_option
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.commands.durations import DURATION
 from imgcls_client.http.readiness import wait_until_ready
 from imgcls_client.http.retry_policy import NO_RETRY
 
 
-@click.command()
-@click.option("--wait", "wait_s", type=DURATION, help="Wait for this long until it is, as in 5m.  [default: ask once]")
+@click.command(cls=HelpedCommand, examples=("imgcls-client ready", "imgcls-client ready --wait 5m"))
+@duration_option("--wait", "wait_s", None, "Wait for this long until it is, as in 5m.  [default: ask once]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @connection_options
 @click.pass_context
@@ -37,10 +38,10 @@ def ready(context: click.Context, wait_s: float | None, as_json: bool) -> None:
             "versions": dict(health.versions),
         }
         echo(json.dumps(document, indent=2))
-    elif readiness.ready and health.model is None:
-        echo("ready  (which model it runs is told to callers with a key)")
-    elif readiness.ready and health.model is not None:
-        echo(f"ready  {health.model.name}  sha256 {health.model.sha256[:12]}  on {health.provider}")
-    else:
+    elif not readiness.ready:
         echo(f"not ready  {readiness.reason or 'no model'}")
+    elif health.model is None:
+        echo("ready  (which model it runs is told to callers with a key)")
+    else:
+        echo(f"ready  {health.model.name}  sha256 {health.model.sha256[:12]}  on {health.provider}")
     context.exit(0 if readiness.ready else 1)

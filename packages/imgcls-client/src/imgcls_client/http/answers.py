@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 from imgcls_contract import BatchReply, FailedImage, GoldenReply, Prediction, ReadyReply, TimingMs, decode_batch
@@ -72,6 +72,13 @@ class Readiness:
     reason: str | None = None
 
 
+def successful(answer: HttpAnswer) -> HttpAnswer:
+    """Gives back an answer that is none of an error; raises its `RefusedError` otherwise."""
+    if answer.status >= 400:
+        raise refusal(answer)
+    return answer
+
+
 def read(answer: HttpAnswer, reply: type[_Reply], *, decode: Callable[[bytes], _Reply] | None = None) -> _Reply:
     """Gives a successful answer as one of the contract's replies.
 
@@ -92,19 +99,16 @@ def read(answer: HttpAnswer, reply: type[_Reply], *, decode: Callable[[bytes], _
     except RecursionError:
         what = "its JSON is nested too deeply"
     except (msgspec.DecodeError, UnicodeDecodeError):
-        found = answer.headers.get("content-type") or "no content type"
-        what = f"the answer should be JSON and is {found}, {len(answer.body)} bytes"
+        found = answer.headers.get("content-type") or "without a content type"
+        whose = f" from {server!r}" if (server := answer.headers.get("server")) else ""
+        what = f"the answer should be JSON and is {found}{whose}, {len(answer.body)} bytes"
     raise UnexpectedAnswerError(
         f"The service answered {answer.status}, but {what}.", status=answer.status, request_id=answer.request_id
     )
 
 
 def read_prediction(answer: HttpAnswer) -> TimedPrediction:
-    """Gives the answer for one image.
-
-    Raises:
-        UnexpectedAnswerError: it is something else.
-    """
+    """Gives the answer for one image; fails as `read` does."""
     return msgspec.structs.replace(read(answer, TimedPrediction), call_ms=answer.call_ms)
 
 
@@ -120,41 +124,24 @@ def read_batch(answer: HttpAnswer, asked: int) -> list[TimedPrediction | Refused
     """
     reply = read(answer, BatchReply, decode=decode_batch)
     if len(reply.results) != asked:
-        raise UnexpectedAnswerError(
-            f"The service answered {len(reply.results)} results for {asked} images.",
-            status=answer.status,
-            request_id=answer.request_id,
-        )
+        what = f"The service answered {len(reply.results)} results for {asked} images."
+        raise UnexpectedAnswerError(what, status=answer.status, request_id=answer.request_id)
+    shared: dict[str, Any] = {"model": reply.model, "request_id": reply.request_id, "call_ms": answer.call_ms}
     results: list[TimedPrediction | RefusedError] = []
     for one in reply.results:
         if isinstance(one, FailedImage):
             fault = one.error
-            results.append(_error_of(fault.status, code=fault.code, detail=fault.detail, request_id=reply.request_id))
-            continue
-        stages = one.timing_ms
-        results.append(
-            TimedPrediction(
-                class_id=one.class_id,
-                label=one.label,
-                probability=one.probability,
-                top=one.top,
-                probabilities=one.probabilities,
-                batch_size=one.batch_size,
-                timing_ms=TimingMs(stages.decode, stages.queue, stages.inference, reply.total_ms),
-                model=reply.model,
-                request_id=reply.request_id,
-                call_ms=answer.call_ms,
-            )
-        )
+            results.append(_error_of(fault.status, fault.code, fault.detail, reply.request_id))
+        else:
+            timing = TimingMs(**msgspec.structs.asdict(one.timing_ms), total=reply.total_ms)
+            fields: dict[str, Any] = msgspec.structs.asdict(one) | shared
+            fields["timing_ms"] = timing
+            results.append(TimedPrediction(**fields))
     return results
 
 
 def read_golden(answer: HttpAnswer) -> GoldenReply:
-    """Gives the golden cases, whose images are then known to be base64.
-
-    Raises:
-        UnexpectedAnswerError: it is something else.
-    """
+    """Gives the golden cases, whose images are then known to be base64; fails as `read` does."""
 
     def decode(body: bytes) -> GoldenReply:
         reply = msgspec.json.decode(body, type=GoldenReply)
@@ -190,33 +177,21 @@ def refusal(answer: HttpAnswer) -> RefusedError:
         problem = msgspec.json.decode(answer.body, type=dict[str, object])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         problem = {}
-    code, request_id = problem.get("code"), problem.get("request_id")
+    code, request_id = problem.get("code"), answer.request_id or problem.get("request_id")
     detail = problem.get("detail") or problem.get("title") or problem.get("message")
     # In its form of seconds; the form with a date is not used between services.
     asked = answer.headers.get("retry-after", "")
-    return _error_of(
-        answer.status,
-        code=str(code) if code else None,
-        detail=str(detail) if detail else None,
-        request_id=answer.request_id or (str(request_id) if request_id else None),
-        retry_after_s=float(asked) if asked.isdigit() else None,
-    )
+    error = _error_of(answer.status, code, detail, request_id)
+    error.retry_after_s = float(asked) if asked.isdigit() else None
+    return error
 
 
-def _error_of(
-    status: int,
-    *,
-    code: str | None,
-    detail: str | None,
-    request_id: str | None,
-    retry_after_s: float | None = None,
-) -> RefusedError:
+def _error_of(status: int, code: object, detail: object, request_id: object) -> RefusedError:
     phrase = HTTPStatus(status).phrase if status in list(HTTPStatus) else "no reason given"
     kind = REFUSALS.get(status, ServiceFaultError if status >= 500 else RefusedError)
     return kind(
         status=status,
-        code=code or f"http_{status}",
-        detail=detail or phrase,
-        request_id=request_id,
-        retry_after_s=retry_after_s,
+        code=str(code or f"http_{status}"),
+        detail=str(detail or phrase),
+        request_id=str(request_id) if request_id else None,
     )

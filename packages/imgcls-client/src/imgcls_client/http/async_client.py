@@ -6,38 +6,16 @@ import asyncio
 import time
 from collections.abc import Sequence
 from itertools import count
-from types import TracebackType
 from typing import Self, Unpack
 
 import httpx
 from imgcls_contract import GoldenReply, HealthReply, ModelReply, ModelsReply
 
 from imgcls_client.errors import AnswerTimeoutError, ImgclsClientError, RefusedError
-from imgcls_client.http.answers import (
-    HttpAnswer,
-    Readiness,
-    TimedPrediction,
-    read,
-    read_batch,
-    read_golden,
-    read_prediction,
-    read_readiness,
-    refusal,
-)
-from imgcls_client.http.calls import (
-    HEALTH,
-    MODELS,
-    READY,
-    BatchOptions,
-    Call,
-    ImageInput,
-    PredictOptions,
-    batch_call,
-    golden_call,
-    predict_call,
-    read_image,
-)
-from imgcls_client.http.connection import DEFAULT_URL, ClientOptions, Connection
+from imgcls_client.http import answers, calls
+from imgcls_client.http.answers import HttpAnswer, Readiness, TimedPrediction
+from imgcls_client.http.calls import BatchOptions, Call, ImageInput, PredictOptions
+from imgcls_client.http.connection import DEFAULT_URL, BoundedBody, ClientOptions, Connection
 
 
 class AsyncImgclsClient:
@@ -54,16 +32,12 @@ class AsyncImgclsClient:
         **options: Unpack[ClientOptions],
     ) -> None:
         self.connection = Connection.of(url, options)
-        self._http = httpx.AsyncClient(
-            headers=self.connection.all_headers(), limits=self.connection.limits(), transport=transport
-        )
+        self._http = httpx.AsyncClient(**self.connection.pool(), transport=transport)
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def close(self) -> None:
@@ -72,58 +46,55 @@ class AsyncImgclsClient:
 
     async def exchange(self, call: Call) -> HttpAnswer:
         """Sends once and gives back whatever answer comes, errors included."""
-        started = time.perf_counter()
-        total_s = self.connection.total_s()
+        started, total_s = time.perf_counter(), self.connection.total_s()
         try:
             with self.connection.in_our_words(call):
                 async with (
                     asyncio.timeout(total_s),
                     self._http.stream(**self.connection.request(call)) as response,
                 ):
-                    body = self.connection.body(response, started)
+                    body = BoundedBody(self.connection, response, started)
                     async for part in response.aiter_raw():
                         body.add(part)
+        except AnswerTimeoutError:
+            raise
         except TimeoutError as error:
-            if isinstance(error, AnswerTimeoutError):
-                raise
-            raise AnswerTimeoutError(self.connection.url, total_s, call=f"{call.method} {call.path}") from error
+            raise AnswerTimeoutError(self.connection.url, total_s, call=call.name) from error
         return body.answer()
 
     async def send(self, call: Call) -> HttpAnswer:
         """Sends, tries passing failures again, and gives back a successful answer."""
         for attempt in count(1):
             try:
-                answer = await self.exchange(call)
-                if answer.status < 400:
-                    return answer
-                failure: ImgclsClientError = refusal(answer)
+                return answers.successful(await self.exchange(call))
             except ImgclsClientError as error:
-                failure = error
-            await asyncio.sleep(self.connection.pause_s(attempt, failure))
+                pause_s = self.connection.pause_s(attempt, error)
+            await asyncio.sleep(pause_s)
         raise AssertionError("count() does not end")
 
     async def predict(self, image: ImageInput, **options: Unpack[PredictOptions]) -> TimedPrediction:
         """Classifies one image."""
-        return read_prediction(await self.send(predict_call(read_image(image), **options)))
+        return answers.read_prediction(await self.send(calls.predict_call(calls.read_image(image), **options)))
 
     async def predict_batch(
         self, images: Sequence[ImageInput], **options: Unpack[BatchOptions]
     ) -> list[TimedPrediction | RefusedError]:
         """Classifies several images in one request; answers in order, a bad image is an error in its own place."""
-        return read_batch(await self.send(batch_call([read_image(each) for each in images], **options)), len(images))
+        call = calls.batch_call([calls.read_image(each) for each in images], **options)
+        return answers.read_batch(await self.send(call), len(images))
 
     async def health(self) -> HealthReply:
         """Asks for the state of the process."""
-        return read(await self.send(HEALTH), HealthReply)
+        return answers.read(await self.send(calls.HEALTH), HealthReply)
 
     async def ready(self) -> Readiness:
         """Asks once whether the service takes work; not being ready is an answer here, not an error."""
-        return read_readiness(await self.exchange(READY))
+        return answers.read_readiness(await self.exchange(calls.READY))
 
     async def golden(self, model: str | None = None) -> GoldenReply:
         """Asks for the golden cases of a model, or of the default one."""
-        return read_golden(await self.send(golden_call(model)))
+        return answers.read_golden(await self.send(calls.golden_call(model)))
 
     async def models(self) -> tuple[ModelReply, ...]:
         """Asks which models there are."""
-        return tuple(read(await self.send(MODELS), ModelsReply).models)
+        return tuple(answers.read(await self.send(calls.MODELS), ModelsReply).models)

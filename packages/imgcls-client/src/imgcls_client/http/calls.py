@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import secrets
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypedDict, Unpack
+
+import httpx
 
 from imgcls_client.errors import ImageSourceError
 
@@ -63,6 +64,11 @@ class Call:
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     body: bytes | None = field(default=None, repr=False)
 
+    @property
+    def name(self) -> str:
+        """Method and path."""
+        return f"{self.method} {self.path}"
+
 
 HEALTH = Call("GET", "/health")
 READY = Call("GET", "/ready")
@@ -76,11 +82,7 @@ def golden_call(model: str | None = None) -> Call:
 
 
 def read_image(image: ImageInput) -> bytes:
-    """Gives the bytes of an image.
-
-    Raises:
-        ImageSourceError: the file cannot be read.
-    """
+    """Gives the bytes of an image; raises `ImageSourceError` if the file cannot be read."""
     if isinstance(image, bytes):
         return image
     if isinstance(image, str | Path):
@@ -98,24 +100,17 @@ def media_type_of(image: bytes) -> str:
     return next((media for start, media in _SIGNATURES if image.startswith(start)), "application/octet-stream")
 
 
-def _multipart_body(images: Iterable[tuple[str, str, bytes]]) -> tuple[str, bytes]:
-    """Encodes images as a form in which each is a field `file`: its Content-Type header and the body.
+def post_json(path: str, document: object, *, params: Mapping[str, str] | None = None) -> Call:
+    """Builds a `POST` of a JSON document."""
+    headers = {"content-type": "application/json"}
+    return Call("POST", path, params=params or {}, headers=headers, body=json.dumps(document).encode())
 
-    Args:
-        images: file name, media type and bytes of each.
-    """
-    boundary = secrets.token_hex(16)
-    body = bytearray()
-    for file_name, media_type, image in images:
-        # RFC 7578: names outside ASCII go as UTF-8; quotes and line ends are percent-encoded as browsers do.
-        name = file_name.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
-        head = (
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{name}"\r\n'
-            f"Content-Type: {media_type}\r\n\r\n"
-        )
-        body += head.encode() + image + b"\r\n"
-    body += f"--{boundary}--\r\n".encode()
-    return f"multipart/form-data; boundary={boundary}", bytes(body)
+
+def _form(images: Iterable[tuple[str, str, bytes]]) -> tuple[str, bytes]:
+    """Encodes images (file name, media type and bytes of each) as a form with a field `file` for each."""
+    files = [("file", (file_name, image, media_type)) for file_name, media_type, image in images]
+    form = httpx.Request("POST", "http://form", files=files)
+    return form.headers.get("content-type", "multipart/form-data; boundary=none"), form.read()
 
 
 def predict_call(
@@ -138,25 +133,18 @@ def predict_call(
         asked: what is asked beside the class.
     """
     media_type = media_type or media_type_of(image)
-    if sent_as == "raw":
-        content_type, body = media_type, image
-    elif sent_as == "multipart":
-        content_type, body = _multipart_body([(file_name, media_type, image)])
-    else:
-        content_type = "application/json"
-        body = json.dumps({"image_base64": base64.b64encode(image).decode("ascii")}).encode()
-    headers = {"content-type": content_type}
-    if deadline_ms is not None:
-        headers["x-request-timeout-ms"] = str(deadline_ms)
-    return Call("POST", "/predict", params=_query(asked), headers=headers, body=body)
+    headers = {} if deadline_ms is None else {"x-request-timeout-ms": str(deadline_ms)}
+    if sent_as == "base64":
+        call = post_json("/predict", {"image_base64": base64.b64encode(image).decode()}, params=_query(asked))
+        return replace(call, headers={**call.headers, **headers})
+    content_type, body = (media_type, image) if sent_as == "raw" else _form([(file_name, media_type, image)])
+    return Call("POST", "/predict", params=_query(asked), headers={"content-type": content_type, **headers}, body=body)
 
 
 def batch_call(images: Iterable[bytes], **asked: Unpack[BatchOptions]) -> Call:
     """Builds `POST /predict/batch`: a form with a field `file` for each image, in order."""
-    named = [(f"image-{number}", media_type_of(image), image) for number, image in enumerate(images)]
-    content_type, body = _multipart_body(named)
-    headers = {"content-type": content_type}
-    return Call("POST", "/predict/batch", params=_query(asked), headers=headers, body=body)
+    content_type, body = _form((f"image-{number}", media_type_of(image), image) for number, image in enumerate(images))
+    return Call("POST", "/predict/batch", params=_query(asked), headers={"content-type": content_type}, body=body)
 
 
 def _query(asked: BatchOptions) -> dict[str, str]:

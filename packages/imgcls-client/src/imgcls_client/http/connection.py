@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import socket
+import ssl
 import time
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from typing import TypedDict, cast
+from typing import Any, TypedDict, cast
 
 import httpx
 
@@ -24,6 +26,9 @@ from imgcls_client.http.calls import Call
 from imgcls_client.http.retry_policy import RetryPolicy, Timeouts
 
 DEFAULT_URL = "http://127.0.0.1:8192"
+# The golden images of a large model, or the whole vectors of a batch, are far below.
+LONGEST_ANSWER_BYTES = 64 * 2**20
+_ROUTE = re.compile(r"/(predict(/batch)?|health|ready|docs|golden|models|metrics|openapi\.json)$")
 
 
 class ClientOptions(TypedDict, total=False):
@@ -44,19 +49,21 @@ class ClientOptions(TypedDict, total=False):
     max_connections: int
 
 
-class _Request(TypedDict):
-    """What httpx needs for one call."""
+def base_address(text: str) -> str:
+    """Gives the base address that is meant; `http://` may be left out, and a path, as platforms use, is kept.
 
-    method: str
-    url: str
-    params: dict[str, str] | None
-    headers: dict[str, str]
-    content: bytes | None
-    timeout: httpx.Timeout
-
-
-# The golden images of a large model, or the whole vectors of a batch, are far below.
-LONGEST_ANSWER_BYTES = 64 * 2**20
+    Raises:
+        SettingsError: it is no address, or that of a route.
+    """
+    url = (text.strip() if "://" in text else f"http://{text.strip()}").rstrip("/")
+    if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+        raise SettingsError(
+            f"The address {text!r} cannot be used: it needs a host, and http:// or https:// before it, "
+            f"as in {DEFAULT_URL!r}."
+        )
+    if route := _ROUTE.search(url):
+        raise SettingsError(f"The address {text!r} ends in the route {route[0]}; give {url.removesuffix(route[0])!r}.")
+    return url
 
 
 @dataclass
@@ -64,7 +71,7 @@ class Connection:
     """Address and manners of one client.
 
     Attributes:
-        url: base address; a path in it, as container platforms use, is kept.
+        url: base address.
         headers: sent with every call; may hold keys, so they are never shown.
     """
 
@@ -75,40 +82,33 @@ class Connection:
     max_connections: int = 64
     last_answer_at: float | None = field(default=None, init=False)
 
-    def __post_init__(self) -> None:
-        self.url = self.url.rstrip("/")
-        if not self.url.startswith(("http://", "https://")) or not httpx.URL(self.url).host:
-            raise SettingsError(
-                f"The address {self.url!r} cannot be used: it needs http:// or https:// and a host, "
-                f"as in {DEFAULT_URL!r}."
-            )
-
     @classmethod
     def of(cls, url: str, options: ClientOptions) -> Connection:
         """Gives the connection that a client's options describe."""
         api_key = options.get("api_key")
         key = {"authorization": f"Bearer {api_key}"} if api_key else {}
         return cls(
-            url,
+            base_address(url),
             options.get("timeouts") or Timeouts(),
             {**key, **(options.get("headers") or {})},
             options.get("retry") or RetryPolicy(),
             options.get("max_connections", 64),
         )
 
-    def limits(self) -> httpx.Limits:
-        """Gives httpx's limits of the pool."""
-        return httpx.Limits(max_connections=self.max_connections, max_keepalive_connections=self.max_connections)
+    def pool(self) -> dict[str, Any]:
+        """Gives httpx's options of a client."""
+        limits = httpx.Limits(max_connections=self.max_connections, max_keepalive_connections=self.max_connections)
+        return {"headers": self.all_headers(), "limits": limits}
 
-    def request(self, call: Call) -> _Request:
-        """Gives what httpx needs for a call."""
+    def request(self, call: Call) -> dict[str, Any]:
+        """Gives what httpx needs for a call; waiting for a free connection counts as waiting for the answer."""
         return {
             "method": call.method,
             "url": self.address(call),
             "params": dict(call.params) or None,
             "headers": dict(call.headers),
             "content": call.body,
-            "timeout": self.timeout(),
+            "timeout": httpx.Timeout(self.wait_s(), connect=self.timeouts.connect_s),
         }
 
     def all_headers(self) -> dict[str, str]:
@@ -123,10 +123,9 @@ class Connection:
             return self.timeouts.cold_start_s
         return self.timeouts.warm_s
 
-    def timeout(self) -> httpx.Timeout:
-        """Gives the next call's time limits; waiting for a free connection counts as waiting for the answer."""
-        wait_s = self.wait_s()
-        return httpx.Timeout(wait_s, connect=self.timeouts.connect_s)
+    def total_s(self) -> float:
+        """Says how long the next call may take in all, in seconds, so that no trickle of bytes holds it for ever."""
+        return self.timeouts.connect_s + 2 * self.wait_s()
 
     def pause_s(self, attempt: int, failure: ImgclsClientError) -> float:
         """Says how long to wait before sending again, in seconds, or raises the failure where that is no use."""
@@ -138,14 +137,6 @@ class Connection:
     def address(self, call: Call) -> str:
         """Gives the full address of a call."""
         return self.url + call.path
-
-    def total_s(self) -> float:
-        """Says how long the next call may take in all, in seconds, so that no trickle of bytes holds it for ever."""
-        return self.timeouts.connect_s + 2 * self.wait_s()
-
-    def body(self, response: httpx.Response, started: float) -> BoundedBody:
-        """Gives a place for an answer's body that takes neither too many bytes nor too long."""
-        return BoundedBody(self, response, started)
 
     @contextmanager
     def in_our_words(self, call: Call | None = None) -> Generator[None]:
@@ -161,8 +152,7 @@ class Connection:
         except httpx.ConnectTimeout as error:
             raise UnreachableError(self.url, f"no connection within {self.timeouts.connect_s:g} s") from error
         except httpx.TimeoutException as error:
-            named = f"{call.method} {call.path}" if call is not None else "a call"
-            raise AnswerTimeoutError(self.url, waits_s, call=named) from error
+            raise AnswerTimeoutError(self.url, waits_s, call="a call" if call is None else call.name) from error
         except httpx.TransportError as error:
             raise UnreachableError(self.url, _reason_of(error)) from error
         except httpx.InvalidURL as error:
@@ -170,7 +160,7 @@ class Connection:
 
 
 class BoundedBody:
-    """Takes an answer's bytes as they come.
+    """Takes an answer's bytes as they come, neither too many nor for too long.
 
     Args:
         connection: whose limits hold.
@@ -185,8 +175,8 @@ class BoundedBody:
         self._connection, self._response, self._started = connection, response, started
         self._limit_s = connection.total_s()
         self._bytes = bytearray()
-        if response.headers.get("content-encoding", "identity").lower() != "identity":
-            raise self._refused(f"it is compressed ({response.headers['content-encoding']}), which nobody asked for")
+        if (encoding := response.headers.get("content-encoding", "identity")).lower() != "identity":
+            raise self._refused(f"it is compressed ({encoding}), which nobody asked for")
 
     def add(self, part: bytes) -> None:
         """Takes a part.
@@ -203,21 +193,14 @@ class BoundedBody:
 
     def answer(self) -> HttpAnswer:
         """Gives the whole answer."""
-        now = time.perf_counter()
+        call_ms = (time.perf_counter() - self._started) * 1000
         self._connection.last_answer_at = time.monotonic()
-        return HttpAnswer(
-            status=self._response.status_code,
-            headers={name.lower(): value for name, value in self._response.headers.items()},
-            body=bytes(self._bytes),
-            call_ms=(now - self._started) * 1000,
-        )
+        headers = {name.lower(): value for name, value in self._response.headers.items()}
+        return HttpAnswer(self._response.status_code, headers, bytes(self._bytes), call_ms)
 
     def _refused(self, why: str) -> UnexpectedAnswerError:
-        return UnexpectedAnswerError(
-            f"The service answered {self._response.status_code}, but {why}.",
-            status=self._response.status_code,
-            request_id=self._response.headers.get("x-request-id"),
-        )
+        status, request_id = self._response.status_code, self._response.headers.get("x-request-id")
+        return UnexpectedAnswerError(f"The service answered {status}, but {why}.", status=status, request_id=request_id)
 
 
 def _reason_of(error: httpx.TransportError) -> str:
@@ -230,6 +213,8 @@ def _reason_of(error: httpx.TransportError) -> str:
             return "connection refused"
         if isinstance(cause, socket.gaierror):
             return f"the host name cannot be resolved ({cause.strerror})"
+        if isinstance(cause, ssl.SSLError) and "CERTIFICATE" not in (cause.reason or ""):
+            return f"what listens there does not speak TLS ({cause.reason}); is its address http://?"
     return said
 
 
@@ -237,8 +222,7 @@ def _causes_of(error: BaseException) -> Iterator[BaseException]:
     """Walks from an error to what led to it, members of groups included."""
     waiting: list[BaseException | None] = [error]
     while waiting:
-        found = waiting.pop()
-        if found is None:
+        if (found := waiting.pop()) is None:
             continue
         yield found
         waiting.append(found.__cause__ or found.__context__)

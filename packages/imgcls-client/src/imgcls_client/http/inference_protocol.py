@@ -12,7 +12,7 @@ from urllib.parse import quote
 import msgspec
 
 from imgcls_client.http.answers import HttpAnswer, read
-from imgcls_client.http.calls import Call
+from imgcls_client.http.calls import Call, post_json
 
 _BINARY_JSON_LENGTH = "inference-header-content-length"
 
@@ -53,8 +53,7 @@ def pixels_infer_call(images: Sequence[RgbPixels], model: str, *, is_binary: boo
 def _call(tensor: dict[str, object], data: bytes | list[str] | list[int], model: str) -> Call:
     path = f"/v2/models/{quote(model, safe='')}/infer"
     if not isinstance(data, bytes):
-        body = json.dumps({"inputs": [{**tensor, "data": data}]}).encode()
-        return Call("POST", path, headers={"content-type": "application/json"}, body=body)
+        return post_json(path, {"inputs": [{**tensor, "data": data}]})
     request = {"inputs": [{**tensor, "parameters": {"binary_data_size": len(data)}}]}
     head = json.dumps({**request, "parameters": {"binary_data_output": True}}).encode()
     headers = {"content-type": "application/octet-stream", _BINARY_JSON_LENGTH: str(len(head))}

@@ -12,17 +12,13 @@ from imgcls_client.http.client import ImgclsClient
 POLL_S = 1.0
 
 
-def _say_nothing(_state: str) -> None:
-    pass
-
-
 def wait_until_ready(
     client: ImgclsClient,
     wait_s: float,
     *,
     sha256: str | None = None,
     poll_s: float | None = None,
-    say: Callable[[str], None] = _say_nothing,
+    say: Callable[[str], object] = len,
     passing: tuple[type[ImgclsClientError], ...] = (UnreachableError, AnswerTimeoutError),
 ) -> Readiness:
     """Asks until the service is ready or the time is over.
@@ -34,7 +30,7 @@ def wait_until_ready(
         wait_s: how long, in seconds.
         sha256: of the artifact that must answer; None takes any.
         poll_s: between two questions, in seconds; a second by default.
-        say: gets each new state as one sentence.
+        say: gets each new state as one sentence; by default nobody is told.
         passing: failures that may pass, as when the service is not there yet; others are raised at once.
 
     Raises:
@@ -44,7 +40,7 @@ def wait_until_ready(
     ends = time.monotonic() + wait_s
     last = ""
     while True:
-        is_last = time.monotonic() + pause_s > ends
+        is_last = time.monotonic() >= ends
         try:
             readiness = _readiness(client, sha256)
             state = readiness.reason or "ready"
@@ -56,7 +52,8 @@ def wait_until_ready(
             say(last := state)
         if readiness.ready or is_last:
             return readiness
-        time.sleep(pause_s)
+        # The last question is asked when the time is over, and not a pause before.
+        time.sleep(max(0.0, min(pause_s, ends - time.monotonic())))
 
 
 def _readiness(client: ImgclsClient, sha256: str | None) -> Readiness:

@@ -78,10 +78,8 @@ class LoadRun:
         return time.perf_counter() - self._started
 
     async def _measure(self, sender: Sender, number: int, due_s: float) -> None:
-        sent_s = self._now_s()
         outcome = await sender.send(number)
-        ended_s = self._now_s()
-        self._samples.append(CallSample(due_s, (ended_s - due_s) * 1000, (ended_s - sent_s) * 1000, outcome))
+        self._samples.append(CallSample(due_s, (self._now_s() - due_s) * 1000, outcome))
 
     async def _closed_loop(self, sender: Sender, plan: LoadPlan) -> None:
         """Keeps `concurrency` callers busy, each sending its next call when the last is answered."""

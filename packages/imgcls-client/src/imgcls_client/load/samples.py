@@ -25,13 +25,11 @@ class CallSample:
         due_s: when it should have been sent, in seconds since the load began.
         latency_ms: from when it should have been sent to the whole answer, so that a stalled service is charged for
             every call that it held up (coordinated omission).
-        service_ms: from when it really was sent.
         outcome: `answered`, the service's problem code, or the kind of failure.
     """
 
     due_s: float
     latency_ms: float
-    service_ms: float
     outcome: str
 
 

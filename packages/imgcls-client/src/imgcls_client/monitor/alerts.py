@@ -29,34 +29,34 @@ class Alerting:
 
     def tell(self, transition: AlertTransition, url: str) -> list[str]:
         """Tells everybody; what could not be told is given back, because the watching goes on."""
-        document = json.dumps(_transition_document(transition, url), ensure_ascii=False) + "\n"
-        problems: list[str] = []
-        if self.webhook is not None:
-            problems += self.post(self.webhook, document)
-        if self.command is not None:
-            problems += self.start(self.command, document)
-        return problems
+        document = (json.dumps(_transition_document(transition, url), ensure_ascii=False) + "\n").encode()
+        problems = [
+            None if self.webhook is None else _post(self.webhook, document),
+            None if self.command is None else _start(self.command, document),
+        ]
+        return [problem for problem in problems if problem is not None]
 
-    def post(self, address: str, document: str) -> list[str]:
-        """Calls the webhook. Its address is a secret with most services, so it is not repeated."""
-        try:
-            headers = {"content-type": "application/json"}
-            answer = httpx.post(address, content=document.encode(), headers=headers, timeout=_WEBHOOK_TIMEOUT_S)
-        except (httpx.HTTPError, httpx.InvalidURL) as error:
-            return [f"the webhook could not be reached ({type(error).__name__})"]
-        return [f"the webhook answered {answer.status_code}"] if answer.status_code >= 400 else []
 
-    def start(self, command: str, document: str) -> list[str]:
-        """Runs the command."""
-        try:
-            # The command is the user's own, and no shell reads it. What it prints goes to standard error: standard
-            # output is for passes.
-            ended = subprocess.run(  # noqa: S603
-                shlex.split(command), input=document.encode(), stdout=2, timeout=_COMMAND_TIMEOUT_S, check=False
-            )
-        except (OSError, ValueError, subprocess.TimeoutExpired) as error:
-            return [f"the alert command could not be run: {error}"]
-        return [f"the alert command ended with {ended.returncode}"] if ended.returncode else []
+def _post(address: str, document: bytes) -> str | None:
+    """Calls the webhook. Its address is a secret with most services, so it is not repeated."""
+    try:
+        headers = {"content-type": "application/json"}
+        answer = httpx.post(address, content=document, headers=headers, timeout=_WEBHOOK_TIMEOUT_S)
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        return f"the webhook could not be reached ({type(error).__name__})"
+    return f"the webhook answered {answer.status_code}" if answer.status_code >= 400 else None
+
+
+def _start(command: str, document: bytes) -> str | None:
+    try:
+        # The command is the user's own, and no shell reads it. What it prints goes to standard error: standard
+        # output is for passes.
+        ended = subprocess.run(  # noqa: S603
+            shlex.split(command), input=document, stdout=2, timeout=_COMMAND_TIMEOUT_S, check=False
+        )
+    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        return f"the alert command could not be run: {error}"
+    return f"the alert command ended with {ended.returncode}" if ended.returncode else None
 
 
 def transition_text(transition: AlertTransition, url: str) -> str:

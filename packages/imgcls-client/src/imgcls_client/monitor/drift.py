@@ -5,11 +5,11 @@ The service computes and judges; this module asks and words.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, get_args
 from urllib.parse import quote
 
-from imgcls_contract import DriftStatus, ModelDriftReply
+from imgcls_contract import DriftReply, DriftStatus, ModelDriftReply
+from msgspec import Struct
 
 from imgcls_client.errors import ImgclsClientError
 from imgcls_client.http.answers import read
@@ -20,8 +20,7 @@ Distribution = Literal["classes", "confidence", "entropy"]
 DISTRIBUTIONS: tuple[Distribution, ...] = get_args(Distribution)
 
 
-@dataclass(frozen=True, slots=True)
-class DistributionDrift:
+class DistributionDrift(Struct, frozen=True):
     """How far one distribution has moved, as the service judges it.
 
     Attributes:
@@ -44,13 +43,7 @@ class DistributionDrift:
 
 
 def ask_drift(client: ImgclsClient, model: str, limit: float) -> ModelDriftReply | None:
-    """Asks how far a model's answers have moved, or gives None where the service does not say.
-
-    Args:
-        client: of the service.
-        model: its name.
-        limit: the population stability index from which a distribution counts as moved.
-    """
+    """Asks how far a model's answers have moved by a limit of PSI, or gives None where the service does not say."""
     call = Call("GET", f"/models/{quote(model, safe='')}/drift", params={"limit_psi": f"{limit:g}"})
     try:
         return read(client.send(call), ModelDriftReply)
@@ -62,12 +55,10 @@ def distributions_of(reply: ModelDriftReply) -> tuple[DistributionDrift, ...]:
     """Gives each distribution's verdict; empty where the artifact has no reference."""
     if reply.drift is None:
         return ()
-    said = {"classes": reply.drift.classes, "confidence": reply.drift.confidence, "entropy": reply.drift.entropy}
+    said: list[tuple[Distribution, DriftReply]] = [(of, getattr(reply.drift, of)) for of in DISTRIBUTIONS]
+    answers = reply.window.answers
     return tuple(
-        DistributionDrift(
-            of, said[of].psi, said[of].jensen_shannon, reply.window.answers, said[of].answers_needed, said[of].status
-        )
-        for of in DISTRIBUTIONS
+        DistributionDrift(of, one.psi, one.jensen_shannon, answers, one.answers_needed, one.status) for of, one in said
     )
 
 

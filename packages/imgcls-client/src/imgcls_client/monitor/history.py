@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from itertools import pairwise
+from itertools import groupby, pairwise
 from statistics import fmean, median
 
 from imgcls_client.load.samples import percentile
-from imgcls_client.monitor.observation import CallSeen, Observation, Stage
+from imgcls_client.monitor.observation import Observation, Stage
 from imgcls_client.monitor.store import RuleState
 
 # More points than this across an image cannot be told apart.
@@ -48,14 +48,9 @@ class Bucket:
     passes: tuple[Observation, ...]
     is_break: bool
 
-    @property
-    def calls(self) -> tuple[CallSeen, ...]:
-        """The answered calls."""
-        return tuple(call for seen in self.passes for call in seen.calls if call.call_ms is not None)
-
     def percentile_ms(self, percent: float, stage: Stage) -> float | None:
         """Gives a percentile of the times of one stage."""
-        values = [value for call in self.calls if (value := call.time_ms(stage)) is not None]
+        values = times_of_stage(self.passes, stage)
         return percentile(values, percent) if values else None
 
 
@@ -96,41 +91,30 @@ class History:
         """Gives the share of passes for which something holds (0 to 1)."""
         return fmean(1.0 if holds(seen) else 0.0 for seen in self.passes)
 
-    @property
-    def usual_distance_s(self) -> float:
-        """The usual time between two passes, in seconds."""
-        distances = [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(self.passes)]
-        return median(distances) if distances else 0.0
-
     def outages(self) -> list[Outage]:
         """Finds the stretches of faulty passes."""
-        found: list[Outage] = []
-        begun: tuple[datetime, str] | None = None
-        for seen in self.passes:
-            fault = fault_of(seen)
-            if fault is not None and begun is None:
-                begun = (seen.at, fault)
-            elif fault is None and begun is not None:
-                found.append(Outage(begun[0], seen.at, begun[1]))
-                begun = None
-        return [*found, Outage(begun[0], None, begun[1])] if begun is not None else found
+        runs = [list(run) for _, run in groupby(self.passes, key=lambda seen: fault_of(seen) is None)]
+        ends = [*(run[0].at for run in runs[1:]), None]
+        return [
+            Outage(run[0].at, end, fault)
+            for run, end in zip(runs, ends, strict=True)
+            if (fault := fault_of(run[0])) is not None
+        ]
 
     def buckets(self) -> list[Bucket]:
         """Puts the passes into stretches of equal length; passes that are far enough apart stand alone."""
-        span_s = (self.end - self.start).total_seconds()
-        length_s = max(span_s / _MOST_BUCKETS, self.usual_distance_s * 0.5)
-        silence_s = max(self.usual_distance_s, length_s) * _SILENCE_FACTOR
+        distances = [(later.at - earlier.at).total_seconds() for earlier, later in pairwise(self.passes)]
+        usual_s = median(distances) if distances else 0.0
+        length_s = max((self.end - self.start).total_seconds() / _MOST_BUCKETS, usual_s * 0.5)
         groups: list[list[Observation]] = []
         for seen in self.passes:
             if groups and (seen.at - groups[-1][0].at).total_seconds() < length_s:
                 groups[-1].append(seen)
             else:
                 groups.append([seen])
-        buckets: list[Bucket] = []
-        for group in groups:
-            is_break = bool(buckets) and (group[0].at - buckets[-1].passes[-1].at).total_seconds() > silence_s
-            buckets.append(Bucket(group[0].at, tuple(group), is_break))
-        return buckets
+        silence_s = max(usual_s, length_s) * _SILENCE_FACTOR
+        breaks = [False, *((now[0].at - before[-1].at).total_seconds() > silence_s for before, now in pairwise(groups))]
+        return [Bucket(one[0].at, tuple(one), is_break) for one, is_break in zip(groups, breaks, strict=True)]
 
     def errors(self) -> Counter[str]:
         """Counts failures by kind: of whole passes and of single calls."""
@@ -144,7 +128,7 @@ class History:
 
     def times_ms(self, stage: Stage) -> list[float]:
         """Gives the times of one stage of every call."""
-        return [value for seen in self.passes for call in seen.calls if (value := call.time_ms(stage)) is not None]
+        return times_of_stage(self.passes, stage)
 
     def classes(self) -> Counter[int]:
         """Counts the classes that the monitor's own images were answered with."""
@@ -162,6 +146,11 @@ class History:
             if seen.model_sha256 is not None and (not found or found[-1][2] != seen.model_sha256):
                 found.append((seen.at, seen.model_name or "", seen.model_sha256))
         return found
+
+
+def times_of_stage(passes: Iterable[Observation], stage: Stage) -> list[float]:
+    """Gives the times of one stage of every answered call of some passes, in milliseconds."""
+    return [value for seen in passes for value in seen.times_ms(stage)]
 
 
 def fault_of(seen: Observation) -> str | None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from itertools import islice
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
 from imgcls_contract import GoldenCaseReply, GoldenReply, HealthReply, ModelDriftReply
-from msgspec import structs
+from msgspec import Struct, structs
 
 from imgcls_client.errors import ImgclsClientError
 from imgcls_client.http.answers import TimedPrediction
 from imgcls_client.http.client import ImgclsClient
 from imgcls_client.monitor.drift import DistributionDrift
 from imgcls_client.predict.image_sources import NamedImage
-from imgcls_client.verify.truth import Truth
+
+if TYPE_CHECKING:
+    from imgcls_client.verify.artifact import ArtifactTruth
 
 # What the caller waited, the service's own stages, and the service's whole time.
 Stage = Literal["call", "decode", "queue", "inference", "service"]
@@ -25,8 +27,7 @@ _DRAWN = 3
 STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
-@dataclass(frozen=True, slots=True)
-class CallSeen:
+class CallSeen(Struct, frozen=True, omit_defaults=True):
     """One image asked in a pass; times in milliseconds, None where the call failed.
 
     Attributes:
@@ -50,18 +51,11 @@ class CallSeen:
 
     def time_ms(self, stage: Stage) -> float | None:
         """Gives the time of one stage, in milliseconds."""
-        times: dict[Stage, float | None] = {
-            "call": self.call_ms,
-            "decode": self.decode_ms,
-            "queue": self.queue_ms,
-            "inference": self.inference_ms,
-            "service": self.service_ms,
-        }
-        return times[stage]
+        found: float | None = getattr(self, f"{stage}_ms")
+        return found
 
 
-@dataclass(frozen=True, slots=True)
-class Observation:
+class Observation(Struct, frozen=True, omit_defaults=True):
     """What one pass saw.
 
     Attributes:
@@ -72,6 +66,7 @@ class Observation:
         live: what the service says of its latest answers; kept of the last pass alone.
         drift: how far they have moved from the artifact's reference; empty where it has none.
         signed_by: ids of the keys whose signature the service has checked.
+        platform: figures of the platform.
     """
 
     url: str
@@ -88,6 +83,7 @@ class Observation:
     live: ModelDriftReply | None = None
     drift: tuple[DistributionDrift, ...] = ()
     signed_by: tuple[str, ...] = ()
+    platform: dict[str, float] = {}
 
     @property
     def golden_calls(self) -> tuple[CallSeen, ...]:
@@ -106,13 +102,26 @@ class Observation:
         return not self.wrong if self.golden_calls else None
 
     @property
+    def is_unreachable(self) -> bool:
+        """Whether there was no connection, or no answer in time."""
+        return not self.is_available and (self.reason or "").startswith(("unreachable:", "answer_timeout:"))
+
+    @property
     def failed_calls(self) -> tuple[CallSeen, ...]:
         """The calls that got no answer."""
         return tuple(call for call in self.calls if call.error is not None)
 
+    def times_ms(self, stage: Stage) -> list[float]:
+        """Gives the times of one stage of every answered call."""
+        return [value for call in self.calls if (value := call.time_ms(stage)) is not None]
+
 
 def observe(
-    client: ImgclsClient, images: tuple[NamedImage, ...] = (), *, model: str | None = None, truth: Truth | None = None
+    client: ImgclsClient,
+    images: tuple[NamedImage, ...] = (),
+    *,
+    model: str | None = None,
+    truth: ArtifactTruth | None = None,
 ) -> Observation:
     """Makes one pass; whatever goes wrong is what it saw.
 
@@ -138,7 +147,7 @@ def observe(
             if truth is not None:
                 drawn = islice(truth.drawn_images(int(at.timestamp())), 1, 1 + _DRAWN)
                 calls += [_ask_drawn(client, truth, name, image, model) for name, image in drawn]
-            calls += [_ask(client, source, model) for source in images]
+            calls += [_ask(client, source.name, source.read, model=model) for source in images]
     except ImgclsClientError as error:
         reason = f"{error.code}: {error.brief}"
     running = golden.model if golden is not None else health.model if health is not None else None
@@ -158,48 +167,40 @@ def observe(
     )
 
 
-def _ask_drawn(client: ImgclsClient, truth: Truth, name: str, image: bytes, model: str | None) -> CallSeen:
-    try:
-        answer = client.predict(image, model=model)
-    except ImgclsClientError as error:
-        return CallSeen(name, error=error.code)
-    expected = truth.vector(image)
-    difference = max(abs(expected[score.class_id] - score.probability) for score in answer.top)
-    is_right = expected[answer.class_id] >= max(expected) - truth.golden.tolerance
-    return _seen(f"drawn {name}", answer, difference=difference, is_right=is_right)
+def _ask_drawn(client: ImgclsClient, truth: ArtifactTruth, name: str, image: bytes, model: str | None) -> CallSeen:
+    def judge(answer: TimedPrediction) -> tuple[float, bool]:
+        expected = truth.vector(image)
+        difference = max(abs(expected[score.class_id] - score.probability) for score in answer.top)
+        return difference, expected[answer.class_id] >= max(expected) - truth.golden.tolerance
+
+    return _ask(client, f"drawn {name}", lambda: image, judge, model=model)
 
 
 def _ask_golden(client: ImgclsClient, case: GoldenCaseReply, model: str | None) -> CallSeen:
-    try:
-        answer = client.predict(case.image, top_k=len(case.top) or None, model=model)
-    except ImgclsClientError as error:
-        return CallSeen(case.name, error=error.code)
-    found = {score.class_id: score.probability for score in answer.top}
-    expected = [score for score in case.top if score.class_id in found]
-    difference = max((abs(found[score.class_id] - score.probability) for score in expected), default=1.0)
-    return _seen(case.name, answer, difference=difference, is_right=answer.class_id == case.top[0].class_id)
+    def judge(answer: TimedPrediction) -> tuple[float, bool]:
+        actual: Mapping[int, float] = {score.class_id: score.probability for score in answer.top}
+        apart = [abs(actual[each.class_id] - each.probability) for each in case.top if each.class_id in actual]
+        return max(apart, default=1.0), answer.class_id == case.top[0].class_id
+
+    return _ask(client, case.name, lambda: case.image, judge, top_k=len(case.top) or None, model=model)
 
 
-def _ask(client: ImgclsClient, source: NamedImage, model: str | None) -> CallSeen:
-    try:
-        return _seen(source.name, client.predict(source.read(), model=model))
-    except ImgclsClientError as error:
-        return CallSeen(source.name, error=error.code)
-
-
-def _seen(
-    image: str, answer: TimedPrediction, *, difference: float | None = None, is_right: bool | None = None
+def _ask(
+    client: ImgclsClient,
+    name: str,
+    image: Callable[[], bytes],
+    judge: Callable[[TimedPrediction], tuple[float | None, bool | None]] = lambda _: (None, None),
+    *,
+    top_k: int | None = None,
+    model: str | None,
 ) -> CallSeen:
+    try:
+        answer = client.predict(image(), top_k=top_k, model=model)
+    except ImgclsClientError as error:
+        return CallSeen(name, error=error.code)
+    difference, is_right = judge(answer)
+    times = answer.timing_ms
     return CallSeen(
-        image=image,
-        class_id=answer.class_id,
-        label=answer.label,
-        probability=answer.probability,
-        call_ms=answer.call_ms,
-        decode_ms=answer.timing_ms.decode,
-        queue_ms=answer.timing_ms.queue,
-        inference_ms=answer.timing_ms.inference,
-        service_ms=answer.timing_ms.total,
-        difference=difference,
-        is_right=is_right,
-    )
+        name, answer.class_id, answer.label, answer.probability,
+        answer.call_ms, times.decode, times.queue, times.inference, times.total, difference, is_right,
+    )  # fmt: skip

@@ -37,21 +37,8 @@ _MOST_CLASSES: Final = 20
 _SERVICE_STAGES: Final[tuple[Stage, ...]] = ("decode", "queue", "inference")
 
 
-def report_page(
-    history: History,
-    url: str,
-    *,
-    platform: dict[str, float] | None = None,
-    live: ModelDriftReply | None = None,
-) -> str:
-    """Draws uptime, latencies, failures, classes and drift.
-
-    Args:
-        history: the passes.
-        url: which deployment.
-        platform: latest figures of the platform.
-        live: what the service said last of its answers.
-    """
+def report_page(history: History, url: str, *, live: ModelDriftReply | None = None) -> str:
+    """Draws uptime, latencies, failures, classes and drift, by what the service said last of its answers."""
     models = history.models()
     rows = [(f"{at:%Y-%m-%d %H:%M:%S}", name, sha256) for at, name, sha256 in models]
     body = [
@@ -62,7 +49,7 @@ def report_page(
         *drift_part(history, live),
         section("Models", table(("first seen (UTC)", "name", Column("sha256", "code")), rows)),
     ]
-    if platform:
+    if platform := next((seen.platform for seen in reversed(history.passes) if seen.platform), None):
         values = [(name, f"{value:g}") for name, value in platform.items()]
         body.append(section("Platform", table(("figure", Column("value", "number")), values)))
     facts = {

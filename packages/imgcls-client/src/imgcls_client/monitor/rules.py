@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from msgspec.structs import replace
+
 from imgcls_client.load.samples import percentile
-from imgcls_client.monitor.drift import DistributionDrift
 from imgcls_client.monitor.observation import Observation
 from imgcls_client.monitor.store import RuleState
 
@@ -52,7 +53,7 @@ def _golden_right(seen: Observation, _: Limits) -> str | None:
 
 
 def _is_fast(seen: Observation, limits: Limits) -> str | None:
-    times = [call.call_ms for call in seen.calls if call.call_ms is not None]
+    times = seen.times_ms("call")
     slow = percentile(times, 95) if times else 0.0
     return f"p95 {slow:.0f} ms, limit {limits.max_latency_ms:.0f} ms" if slow > limits.max_latency_ms else None
 
@@ -71,14 +72,13 @@ def _is_expected_model(seen: Observation, limits: Limits) -> str | None:
 
 
 def _is_stable(seen: Observation, limits: Limits) -> str | None:
-    return "; ".join(_moved_text(each, limits) for each in seen.drift if each.status == "drifted") or None
-
-
-def _moved_text(drift: DistributionDrift, limits: Limits) -> str:
-    return (
-        f"{drift.of}: PSI {drift.psi or 0.0:.2f} over {drift.answers} answers to all callers "
-        f"({drift.answers_needed} needed), limit {limits.max_drift:g}"
-    )
+    moved = [
+        f"{each.of}: PSI {each.psi or 0.0:.2f} over {each.answers} answers to all callers "
+        f"({each.answers_needed} needed), limit {limits.max_drift:g}"
+        for each in seen.drift
+        if each.status == "drifted"
+    ]
+    return "; ".join(moved) or None
 
 
 RULES: dict[str, Callable[[Observation, Limits], str | None]] = {
@@ -120,7 +120,7 @@ def next_state(
 
     Args:
         before: how the rule stood.
-        detail: what the pass found, or None where it kept the rule.
+        detail: what the pass at that time found, or None where it kept the rule.
         at: when the pass was.
         alert_after: how many passes in a row must break a rule before that is worth an alert.
     """

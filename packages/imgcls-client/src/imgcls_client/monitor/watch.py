@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from imgcls_client.errors import ImgclsClientError
 from imgcls_client.http.client import ImgclsClient
@@ -12,9 +15,11 @@ from imgcls_client.monitor.alerts import Alerting
 from imgcls_client.monitor.drift import ask_drift, distributions_of
 from imgcls_client.monitor.observation import Observation, observe
 from imgcls_client.monitor.rules import RULES, AlertTransition, Limits, broken_rules, next_state
-from imgcls_client.monitor.store import Store
+from imgcls_client.monitor.store import RuleState, Store
 from imgcls_client.predict.image_sources import NamedImage
-from imgcls_client.verify.truth import Truth
+
+if TYPE_CHECKING:
+    from imgcls_client.verify.artifact import ArtifactTruth
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +30,12 @@ class Pass:
         broken: the rules that it breaks, each with what was found.
         transitions: the alerts that went out.
         problems: what could not be told.
-        platform: figures of the platform.
     """
 
     seen: Observation
     broken: dict[str, str]
     transitions: tuple[AlertTransition, ...] = ()
     problems: tuple[str, ...] = ()
-    platform: dict[str, float] = field(default_factory=dict[str, float])
 
 
 @dataclass
@@ -55,7 +58,7 @@ class Watch:
     images: tuple[NamedImage, ...] = ()
     platform: Callable[[], dict[str, float]] = dict
     model: str | None = None
-    truth: Truth | None = None
+    truth: ArtifactTruth | None = None
 
     def _with_drift(self, seen: Observation) -> Observation:
         """Adds what the service says of its latest answers; one replica's are a fair sample of all."""
@@ -77,21 +80,22 @@ class Watch:
     def make_pass(self) -> Pass:
         """Looks once, keeps it, judges it, and tells what turned."""
         seen = self._with_drift(observe(self.client, self.images, model=self.model, truth=self.truth))
+        seen = replace(seen, platform=self.platform())
         self._learn_class_names(seen)
-        platform = self.platform()
-        self.store.add(seen, platform)
-        broken = broken_rules(seen, self.limits)
+        self.store.add(seen)
+        broken, states = broken_rules(seen, self.limits), self.store.rule_states(seen.url)
         transitions: list[AlertTransition] = []
         problems: list[str] = []
         for rule in RULES:
-            before = self.store.rule_state(seen.url, rule)
+            before = states.get(rule) or RuleState(rule)
             after, transition = next_state(before, broken.get(rule), at=seen.at, alert_after=self.alert_after)
             # Kept before it is told: a kill in between loses one alert, the other order would repeat it.
-            self.store.keep_rule_state(seen.url, after)
+            if after != before:
+                self.store.keep_rule_state(seen.url, after)
             if transition is not None:
                 transitions.append(transition)
                 problems += self.alerting.tell(transition, seen.url)
-        return Pass(seen, broken, tuple(transitions), tuple(problems), platform)
+        return Pass(seen, broken, tuple(transitions), tuple(problems))
 
 
 def times_of(every_s: float | None, for_s: float | None) -> Iterator[int]:

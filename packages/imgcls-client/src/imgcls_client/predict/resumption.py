@@ -38,9 +38,9 @@ class Earlier:
         model_sha256: which model answered last, or None where none did.
     """
 
-    names: frozenset[str]
-    failed: int
-    model_sha256: str | None
+    names: frozenset[str] = frozenset()
+    failed: int = 0
+    model_sha256: str | None = None
 
 
 def take_up(path: Path) -> Earlier:
@@ -53,10 +53,9 @@ def take_up(path: Path) -> Earlier:
         SettingsError: the file is not one that `predict --jsonl` wrote.
     """
     if not path.exists():
-        return Earlier(frozenset(), 0, None)
+        return Earlier()
     kept: list[bytes] = []
-    names: set[str] = set()
-    failed = 0
+    rows: list[_Row] = []
     model: str | None = None
     content = path.read_bytes()
     for number, line in enumerate(content.splitlines(keepends=True), start=1):
@@ -70,11 +69,9 @@ def take_up(path: Path) -> Earlier:
                 "`predict --jsonl --output` wrote."
             ) from error
         model = (row.model and row.model.sha256) or model
-        if row.error is not None and REFUSALS.get(row.error.status or 0) is not ImageRefusedError:
-            continue
-        kept.append(line)
-        names.add(row.file)
-        failed += row.error is not None
+        if row.error is None or REFUSALS.get(row.error.status or 0) is ImageRefusedError:
+            kept.append(line)
+            rows.append(row)
     if (finished := b"".join(kept)) != content:
         replace_file(path, finished)
-    return Earlier(frozenset(names), failed, model)
+    return Earlier(frozenset(row.file for row in rows), sum(row.error is not None for row in rows), model)

@@ -10,6 +10,8 @@ from imgcls_client.suite.deployment import Deployment
 
 Outcome = Literal["passed", "failed", "skipped"]
 OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+# Gives one sentence of what was seen, or raises `CheckFailedError` or `CheckSkippedError`.
+Run = Callable[[Deployment], str]
 
 
 class CheckFailedError(Exception):
@@ -22,29 +24,38 @@ class CheckSkippedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One test of a deployment.
-
-    Attributes:
-        group: which group it belongs to.
-        name: unique in the suite, snake_case.
-        proves: what is known when it passes, in one sentence.
-        run: gives one sentence of what was seen, or raises `CheckFailedError` or `CheckSkippedError`.
-    """
+    """One test of a deployment: its name is unique in the suite, and `proves` says what is known when it passes."""
 
     group: str
     name: str
     proves: str
-    run: Callable[[Deployment], str] = field(repr=False)
+    run: Run = field(repr=False)
+
+
+@dataclass
+class CheckGroup:
+    """The checks of one group, in the order in which they are added."""
+
+    name: str
+    checks: list[Check] = field(default_factory=list[Check])
+
+    def check(self, proves: str) -> Callable[[Run], Run]:
+        """Adds a function as a check that has its name, less the underscore."""
+
+        def add(run: Run) -> Run:
+            self.add(run.__name__.removeprefix("_"), proves, run)
+            return run
+
+        return add
+
+    def add(self, name: str, proves: str, run: Run) -> None:
+        """Adds a check."""
+        self.checks.append(Check(self.name, name, proves, run))
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of one check.
-
-    Attributes:
-        detail: what was seen, what failed, or why it was skipped.
-        elapsed_s: how long the check took.
-    """
+    """What became of one check: what was seen, what failed, or why it was skipped, and how long it took."""
 
     check: Check
     outcome: Outcome
@@ -53,10 +64,6 @@ class Result:
 
 
 def require(condition: bool, otherwise: str) -> None:
-    """Fails the check unless the condition holds.
-
-    Raises:
-        CheckFailedError: it does not hold.
-    """
+    """Raises `CheckFailedError` unless the condition holds."""
     if not condition:
         raise CheckFailedError(otherwise)

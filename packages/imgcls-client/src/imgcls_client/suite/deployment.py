@@ -7,15 +7,18 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
+from imgcls_cerebrium.rest_api import CerebriumApi
 from imgcls_contract import GoldenReply, HealthReply
 
-from imgcls_client.cerebrium.rest import CerebriumApi
 from imgcls_client.http.answers import HttpAnswer, TimedPrediction, read, read_prediction
 from imgcls_client.http.calls import OPENAPI, Call, SentAs, predict_call
 from imgcls_client.http.client import ImgclsClient
-from imgcls_client.verify.truth import Truth
+
+if TYPE_CHECKING:
+    from imgcls_client.verify.artifact import ArtifactTruth
 
 
 class _Description(msgspec.Struct):
@@ -38,7 +41,7 @@ class SuiteOptions:
 
     Attributes:
         cases: labelled images.
-        min_accuracy: which share of them must be right (0 to 1).
+        min_accuracy: which share of them must be right (0 to 1); None takes what is said of the model.
         max_latency_s: the slowest of a hundred calls of a warm service may take so long, in seconds.
         load_s: how long each test of performance puts load on the service, in seconds.
         concurrency: calls at once in tests of parallel load.
@@ -52,7 +55,7 @@ class SuiteOptions:
     """
 
     cases: tuple[LabelledCase, ...] = ()
-    min_accuracy: float = 1.0
+    min_accuracy: float | None = None
     max_latency_s: float = 3.0
     load_s: float = 3.0
     concurrency: int = 16
@@ -102,7 +105,7 @@ class Deployment:
     as_anonymous: Callable[[str | None], ImgclsClient] = field(repr=False)
     platform: CerebriumApi | None = None
     model: str | None = None
-    truth: Truth | None = None
+    truth: ArtifactTruth | None = None
 
     @cached_property
     def client_golden(self) -> GoldenReply:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from imgcls_cerebrium.errors import PlatformApiError
 from imgcls_contract import ModelId
 
 from imgcls_client.errors import AccessDeniedError, ImgclsClientError
@@ -33,6 +35,13 @@ class SuiteRun:
         """Counts the results of one outcome."""
         return sum(result.outcome == outcome for result in self.results)
 
+    def by_group(self) -> dict[str, list[Result]]:
+        """Gives the results of each group, in order."""
+        groups: dict[str, list[Result]] = {}
+        for result in self.results:
+            groups.setdefault(result.check.group, []).append(result)
+        return groups
+
     @property
     def has_passed(self) -> bool:
         """Whether no check failed."""
@@ -40,7 +49,7 @@ class SuiteRun:
 
     def summary(self) -> str:
         """Counts the outcomes in one line."""
-        return f"{self.count('passed')} passed, {self.count('failed')} failed, {self.count('skipped')} skipped"
+        return ", ".join(f"{self.count(outcome)} {outcome}" for outcome in OUTCOMES)
 
     def document(self) -> dict[str, object]:
         """Gives everything as one JSON document."""
@@ -86,23 +95,21 @@ def preflight(deployment: Deployment) -> str | None:
     except AccessDeniedError:
         raise
     except ImgclsClientError:
-        return None
+        pass
     return None
 
 
 def model_of(deployment: Deployment) -> ModelId | None:
     """Names the model under test."""
-    try:
+    with suppress(ImgclsClientError):
         return ModelId(deployment.identity.name, deployment.identity.sha256 or "")
-    except ImgclsClientError:
-        return None
+    return None
 
 
 def other_models(deployment: Deployment) -> tuple[str, ...]:
     """Names the loaded models beside the one under test."""
-    return tuple(
-        each.name for each in deployment.client.models() if each.loaded and each.name != deployment.identity.name
-    )
+    own = deployment.identity.name
+    return tuple(each.name for each in deployment.client.models() if each.loaded and each.name != own)
 
 
 def skip_checks(checks: Iterable[Check], reason: str) -> Iterator[Result]:
@@ -114,17 +121,12 @@ def run_checks(checks: Iterable[Check], deployment: Deployment) -> Iterator[Resu
     """Runs checks in order and gives each result as it comes; a failure never ends the run."""
     for check in checks:
         started = time.perf_counter()
-        outcome, detail = _run_check(check, deployment)
+        outcome: Outcome = "passed"
+        try:
+            detail = check.run(deployment)
+        except CheckSkippedError as reason:
+            outcome, detail = "skipped", str(reason)
+        except (CheckFailedError, ImgclsClientError, PlatformApiError) as failure:
+            # An error of the client: the service did not let the check get as far as its question.
+            outcome, detail = "failed", str(failure)
         yield Result(check, outcome, detail, time.perf_counter() - started)
-
-
-def _run_check(check: Check, deployment: Deployment) -> tuple[Outcome, str]:
-    try:
-        return "passed", check.run(deployment)
-    except CheckFailedError as failure:
-        return "failed", str(failure)
-    except CheckSkippedError as reason:
-        return "skipped", str(reason)
-    except ImgclsClientError as error:
-        # The service did not let the check get as far as its question.
-        return "failed", str(error)

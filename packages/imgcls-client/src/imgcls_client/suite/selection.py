@@ -19,19 +19,8 @@ from imgcls_client.suite.checks import (
     security,
 )
 
-ALL_CHECKS: tuple[Check, ...] = (
-    *identity.CHECKS,
-    *correctness.CHECKS,
-    *paths.CHECKS,
-    *image_kinds.CHECKS,
-    *robustness.CHECKS,
-    *protocol.CHECKS,
-    *security.CHECKS,
-    *performance.CHECKS,
-    *platform.CHECKS,
-)
-
-
+_MODULES = (identity, correctness, paths, image_kinds, robustness, protocol, security, performance, platform)
+ALL_CHECKS: tuple[Check, ...] = tuple(check for module in _MODULES for check in module.GROUP.checks)
 # What can be asked of each model by itself.
 _OF_A_MODEL = frozenset({"identity", "correctness", "paths", "images"})
 
@@ -47,14 +36,11 @@ def choose(only: Iterable[str] = (), skip: Iterable[str] = ()) -> tuple[Check, .
     Raises:
         SettingsError: a name is neither a group nor a check.
     """
-    only, skip = tuple(only), tuple(skip)
-    known = {check.group for check in ALL_CHECKS} | {check.name for check in ALL_CHECKS}
-    for name in (*only, *skip):
-        if name not in known:
-            groups = ", ".join(dict.fromkeys(check.group for check in ALL_CHECKS))
-            raise SettingsError(f"There is no check or group {name!r}; groups are {groups}, `suite --list` names all.")
-    return tuple(
-        check
-        for check in ALL_CHECKS
-        if (not only or {check.group, check.name} & set(only)) and not {check.group, check.name} & set(skip)
-    )
+    only, skip = frozenset(only), frozenset(skip)
+    names = {check: {check.group, check.name} for check in ALL_CHECKS}
+    if unknown := sorted((only | skip) - set().union(*names.values())):
+        groups = ", ".join(dict.fromkeys(check.group for check in ALL_CHECKS))
+        raise SettingsError(
+            f"There is no check or group {unknown[0]!r}; groups are {groups}, `suite --list` names all."
+        )
+    return tuple(check for check, known in names.items() if (not only or known & only) and not known & skip)

@@ -1,1 +1,1 @@
-"""Right answers from the user's own artifact; `artifact` and `images` alone import imgcls_core, numpy and Pillow."""
+"""Right answers from the user's own artifact; needs the extra `verify`: imports imgcls_core, numpy and Pillow."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from imgcls_cerebrium.hardware import Plan
 
-from imgcls_deploy.cerebrium.hardware import Plan
 from imgcls_deploy.commands.repository import checked_config, plan_option, root_option
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from imgcls_cerebrium.cost import cost_of
+from imgcls_cerebrium.hardware import Plan
 
-from imgcls_deploy.cerebrium.cost import cost_of
-from imgcls_deploy.cerebrium.hardware import Plan
 from imgcls_deploy.commands.repository import checked_config, plan_option, root_option
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from imgcls_cerebrium.config import CerebriumConfig, ConfigError, read_config
+from imgcls_cerebrium.cross_checks import find_faults
+from imgcls_cerebrium.hardware import Plan
 
-from imgcls_deploy.cerebrium.config import CerebriumConfig, ConfigError, read_config
-from imgcls_deploy.cerebrium.cross_checks import find_faults
-from imgcls_deploy.cerebrium.hardware import Plan
 from imgcls_deploy.errors import DeployError
 
 root_option = click.option(

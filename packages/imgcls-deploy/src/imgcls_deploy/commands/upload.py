@@ -6,9 +6,9 @@ import zipfile
 from pathlib import Path
 
 import click
+from imgcls_cerebrium.hardware import Plan
+from imgcls_cerebrium.upload import files_to_upload
 
-from imgcls_deploy.cerebrium.hardware import Plan
-from imgcls_deploy.cerebrium.upload import files_to_upload
 from imgcls_deploy.commands.repository import checked_config, plan_option, root_option
 
 

@@ -8,11 +8,11 @@ from imgcls_contract import GoldenCaseReply
 
 from imgcls_client.predict.classification import classify
 from imgcls_client.predict.image_sources import find_images
-from imgcls_client.suite.check import Check, CheckSkippedError, require
+from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import explanation, golden_difference, shorten, whole
 from imgcls_client.suite.deployment import Deployment, packaged_image
 
-_GROUP = "correctness"
+GROUP = CheckGroup("correctness")
 # Rounding of a float32 vector of 21,000 classes stays far below.
 _SUM_TOLERANCE = 1e-3
 _CALLS_AT_ONCE = 8
@@ -29,6 +29,7 @@ def _explained(deployment: Deployment, vectors: Sequence[Sequence[float]]) -> st
     return explanation(golden.cases, [dict(enumerate(each)) for each in vectors], tolerance=golden.tolerance)
 
 
+@GROUP.check("Every golden case gets the class that PyTorch gave it.")
 def _golden_classes(deployment: Deployment) -> str:
     cases, vectors = _golden_vectors(deployment)
     wrong = [
@@ -44,6 +45,7 @@ def _golden_classes(deployment: Deployment) -> str:
     return f"{len(cases)} of {len(cases)} golden cases get PyTorch's class"
 
 
+@GROUP.check("Every golden case is within tolerance of PyTorch.")
 def _golden_probabilities(deployment: Deployment) -> str:
     cases, vectors = _golden_vectors(deployment)
     golden = deployment.golden
@@ -57,6 +59,7 @@ def _golden_probabilities(deployment: Deployment) -> str:
     return f"max |Δp| to PyTorch {max(differences.values()):.2g}, tolerance {golden.tolerance:g} ({golden.precision})"
 
 
+@GROUP.check("Class ids carry the artifact's names.")
 def _golden_labels(deployment: Deployment) -> str:
     expected = {each.class_id: each.label for case in deployment.golden.cases for each in case.top}
     if deployment.truth is not None:
@@ -81,6 +84,7 @@ def _golden_labels(deployment: Deployment) -> str:
     return f"{len(expected)} labels are the artifact's"
 
 
+@GROUP.check("The user's labelled images get their classes.")
 def _labelled_cases(deployment: Deployment) -> str:
     if not deployment.options.cases:
         raise CheckSkippedError("no --cases given")
@@ -94,12 +98,16 @@ def _labelled_cases(deployment: Deployment) -> str:
             found = outcome.prediction
             wrong.append(f"{outcome.source}: {found.class_id} {found.label!r} instead of {expected[outcome.source]}")
     right, count = len(expected) - len(wrong), len(expected)
+    summary = f"{right} of {count} right ({right / count:.1%})"
     least = deployment.options.min_accuracy
-    summary = f"{right} of {count} right ({right / count:.1%}), asked for {least:.1%} (--min-accuracy)"
+    if least is None:
+        raise CheckSkippedError(f"{summary}; nothing to measure it by, --min-accuracy sets a limit")
+    summary += f", asked for {least:.1%} (--min-accuracy)"
     require(right / count >= least, f"{summary}; wrong: {shorten(wrong)}")
     return summary
 
 
+@GROUP.check("An answer is a distribution.")
 def _probabilities_sum_to_one(deployment: Deployment) -> str:
     vector = whole(deployment.vector(packaged_image("image.png")))
     require(bool(vector), "the answer has an empty vector")
@@ -108,6 +116,7 @@ def _probabilities_sum_to_one(deployment: Deployment) -> str:
     return f"{len(vector)} probabilities sum to {sum(vector):.6f}"
 
 
+@GROUP.check("The whole vector has the model's length and order.")
 def _whole_vector(deployment: Deployment) -> str:
     answer = deployment.vector(packaged_image("image.png"))
     vector = whole(answer)
@@ -121,13 +130,3 @@ def _whole_vector(deployment: Deployment) -> str:
     require(scores == sorted(scores, reverse=True), "`top` is not sorted, best first")
     require(answer.top[0].class_id == answer.class_id, "`class_id` is not the first of `top`")
     return f"{len(vector)} classes, the best is class_id {answer.class_id}"
-
-
-CHECKS: tuple[Check, ...] = (
-    Check(_GROUP, "golden_classes", "Every golden case gets the class that PyTorch gave it.", _golden_classes),
-    Check(_GROUP, "golden_probabilities", "Every golden case is within tolerance of PyTorch.", _golden_probabilities),
-    Check(_GROUP, "golden_labels", "Class ids carry the artifact's names.", _golden_labels),
-    Check(_GROUP, "labelled_cases", "The user's labelled images get their classes.", _labelled_cases),
-    Check(_GROUP, "probabilities_sum_to_one", "An answer is a distribution.", _probabilities_sum_to_one),
-    Check(_GROUP, "whole_vector", "The whole vector has the model's length and order.", _whole_vector),
-)

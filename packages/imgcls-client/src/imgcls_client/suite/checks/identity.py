@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from imgcls_client.suite.check import Check, CheckSkippedError, require
+from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import shorten, vector_difference, whole
 from imgcls_client.suite.deployment import Deployment
 
-_GROUP = "identity"
+GROUP = CheckGroup("identity")
 
 
+@GROUP.check("It is the model that is meant.")
 def _model_identity(deployment: Deployment) -> str:
     options, identity = deployment.options, deployment.identity
     if deployment.truth is None and options.model_sha256 is None and not options.signed_by:
@@ -35,6 +36,7 @@ def _model_identity(deployment: Deployment) -> str:
     return ", ".join(dict.fromkeys(said))
 
 
+@GROUP.check("Its golden cases are the artifact's.")
 def _golden_of_the_artifact(deployment: Deployment) -> str:
     """Compares the golden cases that the deployment gives with those of the file."""
     if deployment.truth is None:
@@ -46,6 +48,7 @@ def _golden_of_the_artifact(deployment: Deployment) -> str:
     return f"{len(expected)} golden cases are the artifact's"
 
 
+@GROUP.check("Images that it cannot know are answered as by the artifact.")
 def _drawn_images(deployment: Deployment) -> str:
     if deployment.truth is None:
         raise CheckSkippedError("no --artifact given, so nobody knows the answers for images of this run alone")
@@ -64,10 +67,3 @@ def _drawn_images(deployment: Deployment) -> str:
         f"allowed is {allowed:g}: {shorten(wrong)}",
     )
     return f"{count} images drawn with --seed {seed}, max |Δp| {largest:.1g}"
-
-
-CHECKS: tuple[Check, ...] = (
-    Check(_GROUP, "model_identity", "It is the model that is meant.", _model_identity),
-    Check(_GROUP, "golden_of_the_artifact", "Its golden cases are the artifact's.", _golden_of_the_artifact),
-    Check(_GROUP, "drawn_images", "Images that it cannot know are answered as by the artifact.", _drawn_images),
-)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from imgcls_client.suite.check import Check, CheckSkippedError, require
+from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import (
     NEARLY_SAME_PIXELS_TOLERANCE,
     SAME_PIXELS_TOLERANCE,
@@ -18,7 +18,7 @@ from imgcls_client.suite.checks.comparison import (
 )
 from imgcls_client.suite.deployment import Deployment, packaged_image
 
-_GROUP = "images"
+GROUP = CheckGroup("images")
 # file → the PNG of the same pixels; where none is named it is the file's own name and `.png`
 _BASE = "small.png"
 _KINDS: dict[str, tuple[str, dict[str, str | None]]] = {
@@ -83,6 +83,7 @@ def _judged(differences: dict[str, tuple[float, float]]) -> str:
     return f"{len(differences)} comparisons, max |Δp| {max(found for found, _ in differences.values()):.1g}"
 
 
+@GROUP.check("The same pixels as PNG, WebP, BMP and TIFF get the same answer.")
 def _formats(deployment: Deployment) -> str:
     """Sends the same pixels as PNG, WebP, BMP and TIFF; nearly the same as JPEG, whose answer the artifact knows."""
     expected = whole(deployment.vector(packaged_image("image.png")))
@@ -97,6 +98,11 @@ def _formats(deployment: Deployment) -> str:
     return _judged(differences)
 
 
+for _name, (_proves, _files) in _KINDS.items():
+    GROUP.add(_name, _proves, _kind(_files))
+
+
+@GROUP.check("Above 1024 px and with 12 megapixels the whole image is seen.")
 def _large(deployment: Deployment) -> str:
     """Sends images of the sizes that cameras make, which a service may be tempted to decode at a reduced scale."""
     if deployment.truth is None:
@@ -110,10 +116,3 @@ def _large(deployment: Deployment) -> str:
             for name, image in deployment.truth.large_images()
         }
     )
-
-
-CHECKS: tuple[Check, ...] = (
-    Check(_GROUP, "formats", "The same pixels as PNG, WebP, BMP and TIFF get the same answer.", _formats),
-    *(Check(_GROUP, name, proves, _kind(files)) for name, (proves, files) in _KINDS.items()),
-    Check(_GROUP, "large", "Above 1024 px and with 12 megapixels the whole image is seen.", _large),
-)

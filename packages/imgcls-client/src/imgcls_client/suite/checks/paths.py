@@ -16,7 +16,7 @@ from imgcls_client.http.answers import TimedPrediction, read_batch, read_predict
 from imgcls_client.http.calls import Call, SentAs, batch_call, predict_call
 from imgcls_client.http.inference_protocol import RgbPixels, encoded_infer_call, pixels_infer_call, read_probabilities
 from imgcls_client.predict.image_sources import find_images
-from imgcls_client.suite.check import Check, CheckSkippedError, require
+from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import (
     SAME_PIXELS_TOLERANCE,
     TELLS_APART,
@@ -29,7 +29,7 @@ from imgcls_client.suite.checks.comparison import (
 )
 from imgcls_client.suite.deployment import Deployment, packaged_image
 
-_GROUP = "paths"
+GROUP = CheckGroup("paths")
 _CALLS_AT_ONCE = 16
 _ROUNDS = 8
 _OWN_IMAGES = ("image.png", "kinds/gray.png", "kinds/hole.png", "turned_untagged.jpg")
@@ -90,6 +90,7 @@ def _sent(sent_as: SentAs) -> Callable[[Deployment], str]:
     return _one_by_one(ask)
 
 
+@GROUP.check("As many classes come as were asked for, and they are the vector's.")
 def _top_k(deployment: Deployment) -> str:
     known = _known(deployment)
     asked = sorted({1, 2, min(7, classes := len(next(iter(known.values()))[1])), classes})
@@ -128,6 +129,7 @@ def _without_middle(results: Sequence[TimedPrediction | RefusedError], middle: i
     return [by_class(each.top) for each in results if isinstance(each, TimedPrediction)]
 
 
+@GROUP.check("A data URI means the same as a raw body.")
 def _data_uri(deployment: Deployment) -> str:
     image = packaged_image("image.png")
     body = json.dumps({"image_base64": f"data:image/png;base64,{b64encode(image).decode()}"}).encode()
@@ -139,6 +141,7 @@ def _data_uri(deployment: Deployment) -> str:
     return _same(deployment, image, by_class(read_prediction(answer).top))
 
 
+@GROUP.check("An address means the same as the image at it.")
 def _image_url(deployment: Deployment) -> str:
     if deployment.options.image_url is None:
         raise CheckSkippedError("no --image-url given: the address of an image that the service and this client reach")
@@ -208,6 +211,7 @@ def _as_png(image: RgbPixels) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(packed)
 
 
+@GROUP.check("Under load every caller gets the answer to their own image.")
 def _answers_not_crossed(deployment: Deployment) -> str:
     """Asks for different images at once and compares each answer with the one it gets alone."""
     images = {name: image for name, (image, _) in _known(deployment).items()}
@@ -226,23 +230,12 @@ def _answers_not_crossed(deployment: Deployment) -> str:
     return f"{count} answers, {_CALLS_AT_ONCE} at once, each as when asked alone"
 
 
-CHECKS: tuple[Check, ...] = (
-    Check(_GROUP, "plain", "Without the vector the answer is the same.", _sent("raw")),
-    Check(_GROUP, "top_k", "As many classes come as were asked for, and they are the vector's.", _top_k),
-    Check(_GROUP, "multipart", "A form means the same as a raw body.", _sent("multipart")),
-    Check(_GROUP, "base64", "Base64 in JSON means the same as a raw body.", _sent("base64")),
-    Check(_GROUP, "data_uri", "A data URI means the same as a raw body.", _data_uri),
-    Check(_GROUP, "image_url", "An address means the same as the image at it.", _image_url),
-    Check(_GROUP, "batch", "In a batch each image gets its own answer, beside one that is bad.", _compared(_batch)),
-    Check(_GROUP, "batch_json", "In a batch as JSON, too.", _compared(_batch_json)),
-    Check(_GROUP, "v2_encoded", "The Open Inference Protocol answers alike.", _v2_encoded(is_binary=False)),
-    Check(_GROUP, "v2_encoded_binary", "Its binary extension, too.", _v2_encoded(is_binary=True)),
-    Check(_GROUP, "v2_pixels", "RgbPixels are answered as the same pixels in a file.", _v2_pixels(is_binary=False)),
-    Check(_GROUP, "v2_pixels_binary", "In the binary extension, too.", _v2_pixels(is_binary=True)),
-    Check(
-        _GROUP,
-        "answers_not_crossed",
-        "Under load every caller gets the answer to their own image.",
-        _answers_not_crossed,
-    ),
-)
+GROUP.add("plain", "Without the vector the answer is the same.", _sent("raw"))
+GROUP.add("multipart", "A form means the same as a raw body.", _sent("multipart"))
+GROUP.add("base64", "Base64 in JSON means the same as a raw body.", _sent("base64"))
+GROUP.add("batch", "In a batch each image gets its own answer, beside one that is bad.", _compared(_batch))
+GROUP.add("batch_json", "In a batch as JSON, too.", _compared(_batch_json))
+GROUP.add("v2_encoded", "The Open Inference Protocol answers alike.", _v2_encoded(is_binary=False))
+GROUP.add("v2_encoded_binary", "Its binary extension, too.", _v2_encoded(is_binary=True))
+GROUP.add("v2_pixels", "RgbPixels are answered as the same pixels in a file.", _v2_pixels(is_binary=False))
+GROUP.add("v2_pixels_binary", "In the binary extension, too.", _v2_pixels(is_binary=True))

@@ -5,11 +5,11 @@ from __future__ import annotations
 from imgcls_client.http.calls import Call, batch_call, predict_call
 from imgcls_client.load.generator import LoadPlan, LoadRun
 from imgcls_client.load.samples import Load
-from imgcls_client.suite.check import Check, CheckSkippedError, require
+from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.protocol import described_routes
 from imgcls_client.suite.deployment import Deployment
 
-_GROUP = "performance"
+GROUP = CheckGroup("performance")
 # Half of what the service reached with all callers busy leaves it room, so that waiting means trouble.
 _SUSTAINED_SHARE = 0.5
 _BATCH_IMAGES = 8
@@ -35,19 +35,23 @@ def _kinds(found: Load) -> str:
     return ", ".join(f"{count} × {kind}" for kind, count in found.errors.items())
 
 
+@GROUP.check("The first image is answered, however cold the service was.")
 def _first_call(deployment: Deployment) -> str:
     return f"the first image took {deployment.first_call_ms:.0f} ms"
 
 
+@GROUP.check("One caller is answered in time.")
 def _warm_latency(deployment: Deployment) -> str:
     return _require_fast(deployment, _load(deployment, LoadPlan(concurrency=1, duration_s=deployment.options.load_s)))
 
 
+@GROUP.check("Many callers at once are all answered in time.")
 def _parallel_load(deployment: Deployment) -> str:
     options = deployment.options
     return _require_fast(deployment, _load(deployment, LoadPlan(options.concurrency, options.load_s)))
 
 
+@GROUP.check("Half of the top rate is answered in time for as long as it lasts.")
 def _sustained_rate(deployment: Deployment) -> str:
     """Asks at even times, at half of what the service can do, whether or not it keeps up."""
     options = deployment.options
@@ -58,6 +62,7 @@ def _sustained_rate(deployment: Deployment) -> str:
     return f"sent {rate:.0f} a second; {_require_fast(deployment, found)}"
 
 
+@GROUP.check("Several images in one request are answered.")
 def _batch_against_single(deployment: Deployment) -> str:
     if "/predict/batch" not in described_routes(deployment):
         raise CheckSkippedError("/openapi.json does not describe /predict/batch")
@@ -67,21 +72,10 @@ def _batch_against_single(deployment: Deployment) -> str:
     return f"{_BATCH_IMAGES} images in one request {answer.call_ms:.0f} ms, one after the other {single_ms:.0f} ms"
 
 
+@GROUP.check("The health check does not wait behind images.")
 def _health_under_load(deployment: Deployment) -> str:
     options = deployment.options
     calls = [predict_call(image) for image in deployment.images]
     mixed = [call for image_call in calls for call in (image_call, Call("GET", "/health"))]
     plan = LoadPlan(options.concurrency, options.load_s / 3)
     return _require_fast(deployment, LoadRun(deployment.direct.connection, mixed, plan).run())
-
-
-CHECKS: tuple[Check, ...] = (
-    Check(_GROUP, "first_call", "The first image is answered, however cold the service was.", _first_call),
-    Check(_GROUP, "warm_latency", "One caller is answered in time.", _warm_latency),
-    Check(_GROUP, "parallel_load", "Many callers at once are all answered in time.", _parallel_load),
-    Check(
-        _GROUP, "sustained_rate", "Half of the top rate is answered in time for as long as it lasts.", _sustained_rate
-    ),
-    Check(_GROUP, "health_under_load", "The health check does not wait behind images.", _health_under_load),
-    Check(_GROUP, "batch_against_single", "Several images in one request are answered.", _batch_against_single),
-)

@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from concurrent.futures import ThreadPoolExecutor
 
-from imgcls_client.cerebrium.figures import failed_runs
-from imgcls_client.cerebrium.rest import CerebriumApi
+from imgcls_cerebrium.rest_api import CerebriumApi
+
 from imgcls_client.http.calls import predict_call
 from imgcls_client.load.samples import percentile
-from imgcls_client.suite.check import Check, CheckFailedError, CheckSkippedError, require
+from imgcls_client.suite.check import CheckFailedError, CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.robustness import describe
 from imgcls_client.suite.deployment import Deployment, packaged_image
 
-_GROUP = "platform"
+GROUP = CheckGroup("platform")
 _DENIED = frozenset({401, 403})
 _WELL = frozenset({"ready", "active", "running", "cold"})
 _PARALLEL_CALLS = 32
@@ -36,6 +36,7 @@ def _api_of(deployment: Deployment) -> CerebriumApi:
     return deployment.platform
 
 
+@GROUP.check("Without the platform's token nothing is answered.")
 def _endpoint_private(deployment: Deployment) -> str:
     _on_platform(deployment)
     with deployment.as_anonymous(None) as anonymous:
@@ -48,6 +49,7 @@ def _endpoint_private(deployment: Deployment) -> str:
     return describe(answer)
 
 
+@GROUP.check("Every call can be found in the platform's log.")
 def _run_id(deployment: Deployment) -> str:
     _on_platform(deployment)
     ids = [deployment.exchange(predict_call(packaged_image("image.png"))).request_id for _ in range(2)]
@@ -56,12 +58,14 @@ def _run_id(deployment: Deployment) -> str:
     return f"each call has its own run id, as {ids[0]}"
 
 
+@GROUP.check("The platform takes the app for healthy.")
 def _app_status(deployment: Deployment) -> str:
     state = _api_of(deployment).state()
     require(state.status.lower() in _WELL, f"the platform says {state.status!r}")
     return f"{state.status}, {state.min_replicas} to {state.max_replicas} replicas"
 
 
+@GROUP.check("No replica had to be restarted.")
 def _replicas(deployment: Deployment) -> str:
     containers = _api_of(deployment).containers()
     restarted = [container for container in containers if container.restarts]
@@ -70,11 +74,12 @@ def _replicas(deployment: Deployment) -> str:
     return f"{len(containers)} replicas, none restarted"
 
 
+@GROUP.check("Recent runs did not fail.")
 def _recent_runs(deployment: Deployment) -> str:
     runs = _api_of(deployment).runs()
     if not runs:
         raise CheckSkippedError("the platform lists no runs")
-    failed = failed_runs(runs)
+    failed = [run for run in runs if run.is_failed]
     waits = [run.queue_ms for run in runs if run.queue_ms is not None]
     times = [run.runtime_ms for run in runs if run.runtime_ms is not None]
     figures = f"{len(runs)} runs, {len(failed)} failed"
@@ -84,6 +89,7 @@ def _recent_runs(deployment: Deployment) -> str:
     return figures
 
 
+@GROUP.check("The platform's log has no errors.")
 def _recent_errors(deployment: Deployment) -> str:
     lines = _api_of(deployment).log_lines()
     errors = [line for line in lines if any(mark in line for mark in _ERROR_MARKS)]
@@ -91,6 +97,7 @@ def _recent_errors(deployment: Deployment) -> str:
     return f"no error among the last {len(lines)} lines"
 
 
+@GROUP.check("Calls at once are all answered, and by whom.")
 def _parallel_spread(deployment: Deployment) -> str:
     _on_platform(deployment)
     call = predict_call(packaged_image("image.png"))
@@ -106,6 +113,7 @@ def _parallel_spread(deployment: Deployment) -> str:
     return f"{_PARALLEL_CALLS} calls at once answered, by {len(used) or 'not yet known'} replicas"
 
 
+@GROUP.check("The app starts from zero replicas and answers.")
 def _cold_start(deployment: Deployment) -> str:
     """Waits until no replica is left, then ask once."""
     _on_platform(deployment)
@@ -124,15 +132,3 @@ def _cold_start(deployment: Deployment) -> str:
     deployment.client.connection.last_answer_at = None
     answer = deployment.client.predict(packaged_image("image.png"))
     return f"from zero replicas to the answer {answer.call_ms / 1000:.1f} s"
-
-
-CHECKS: tuple[Check, ...] = (
-    Check(_GROUP, "endpoint_private", "Without the platform's token nothing is answered.", _endpoint_private),
-    Check(_GROUP, "run_id", "Every call can be found in the platform's log.", _run_id),
-    Check(_GROUP, "app_status", "The platform takes the app for healthy.", _app_status),
-    Check(_GROUP, "replicas", "No replica had to be restarted.", _replicas),
-    Check(_GROUP, "parallel_spread", "Calls at once are all answered, and by whom.", _parallel_spread),
-    Check(_GROUP, "recent_runs", "Recent runs did not fail.", _recent_runs),
-    Check(_GROUP, "recent_errors", "The platform's log has no errors.", _recent_errors),
-    Check(_GROUP, "cold_start", "The app starts from zero replicas and answers.", _cold_start),
-)

@@ -10,12 +10,12 @@ from imgcls_contract import GoldenReply, HealthReply, ModelsReply, ReadyReply
 from imgcls_client.errors import UnexpectedAnswerError
 from imgcls_client.http.answers import read, read_prediction, refusal
 from imgcls_client.http.calls import HEALTH, MODELS, OPENAPI, READY, Call, golden_call, predict_call
-from imgcls_client.suite.check import Check, CheckFailedError, CheckSkippedError, require
+from imgcls_client.suite.check import CheckFailedError, CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import shorten
 from imgcls_client.suite.checks.robustness import describe, require_problem
 from imgcls_client.suite.deployment import Deployment, packaged_image
 
-_GROUP = "protocol"
+GROUP = CheckGroup("protocol")
 _REQUEST_ID = "imgcls-suite-0a1b2c"
 _ROUTES = ("/predict", "/health", "/ready", "/golden")
 
@@ -32,6 +32,7 @@ def described_routes(deployment: Deployment) -> dict[str, object]:
     return deployment.described_routes
 
 
+@GROUP.check("The service describes its routes.")
 def _openapi_reachable(deployment: Deployment) -> str:
     paths = described_routes(deployment)
     missing = [route for route in _ROUTES if route not in paths]
@@ -39,6 +40,7 @@ def _openapi_reachable(deployment: Deployment) -> str:
     return f"/openapi.json describes {len(paths)} routes"
 
 
+@GROUP.check("Answers are what the contract says.")
 def _contract_kept(deployment: Deployment) -> str:
     image = predict_call(packaged_image("image.png"), probabilities=True)
     wrong: list[str] = []
@@ -69,6 +71,7 @@ class _Metadata(msgspec.Struct):
     inputs: list[_Tensor]
 
 
+@GROUP.check("The Open Inference Protocol knows the model.")
 def _v2_metadata(deployment: Deployment) -> str:
     paths = described_routes(deployment)
     if not any(re.match(r"/v2/models/\{[^}]+\}$", path) for path in paths):
@@ -84,6 +87,7 @@ def _v2_metadata(deployment: Deployment) -> str:
     return f"{name} takes `images` as UINT8 and is ready"
 
 
+@GROUP.check("Every call can be found in the service's log.")
 def _request_id_echoed(deployment: Deployment) -> str:
     for what, call in (
         ("an answer", predict_call(packaged_image("image.png"))),
@@ -104,12 +108,14 @@ def _request_id_echoed(deployment: Deployment) -> str:
     return f"{whose} id comes back in header, answer and refusal"
 
 
+@GROUP.check("A route that is not there is a 404 with a problem body.")
 def _unknown_route(deployment: Deployment) -> str:
     answer = deployment.exchange(Call("GET", "/no-such-route"))
     require_problem(answer, status=(404,), code=("not_found",))
     return describe(answer)
 
 
+@GROUP.check("HEAD, OPTIONS and wrong methods do no harm.")
 def _methods(deployment: Deployment) -> str:
     """Uses HEAD, OPTIONS and a wrong method."""
     head = deployment.exchange(Call("HEAD", "/health"))
@@ -121,6 +127,7 @@ def _methods(deployment: Deployment) -> str:
     return f"HEAD {head.status}, OPTIONS {options.status}, wrong method {wrong.status}"
 
 
+@GROUP.check("The model that answers is listed.")
 def _models_listed(deployment: Deployment) -> str:
     if "/models" not in described_routes(deployment):
         raise CheckSkippedError("/openapi.json does not describe /models")
@@ -133,14 +140,3 @@ def _models_listed(deployment: Deployment) -> str:
     name = deployment.identity.name
     require(name in names, f"/models lists {', '.join(names) or 'nothing'}, but the default model is {name!r}")
     return f"{len(names)} listed, {name!r} among them"
-
-
-CHECKS: tuple[Check, ...] = (
-    Check(_GROUP, "openapi_reachable", "The service describes its routes.", _openapi_reachable),
-    Check(_GROUP, "contract_kept", "Answers are what the contract says.", _contract_kept),
-    Check(_GROUP, "v2_metadata", "The Open Inference Protocol knows the model.", _v2_metadata),
-    Check(_GROUP, "models_listed", "The model that answers is listed.", _models_listed),
-    Check(_GROUP, "request_id_echoed", "Every call can be found in the service's log.", _request_id_echoed),
-    Check(_GROUP, "unknown_route", "A route that is not there is a 404 with a problem body.", _unknown_route),
-    Check(_GROUP, "methods", "HEAD, OPTIONS and wrong methods do no harm.", _methods),
-)

@@ -9,10 +9,10 @@ from imgcls_contract import PROBLEM_MEDIA_TYPE, ProblemDocument
 
 from imgcls_client.http.answers import HttpAnswer, refusal
 from imgcls_client.http.calls import Call, predict_call
-from imgcls_client.suite.check import Check, CheckFailedError, require
+from imgcls_client.suite.check import CheckFailedError, CheckGroup, require
 from imgcls_client.suite.deployment import Deployment, packaged_image
 
-_GROUP = "robustness"
+GROUP = CheckGroup("robustness")
 # One mebibyte above the default limit of 20 MB, in a format whose first bytes are an image's.
 _OVERSIZE_BYTES = 21 * 2**20
 
@@ -100,85 +100,74 @@ def _with_top_k(value: str) -> Call:
     return Call("POST", "/predict", params={"top_k": value}, headers={"content-type": "image/png"}, body=image)
 
 
+_UNDECODABLE = (400, "image_undecodable")
+
+
+GROUP.add("empty_body", "An empty body is refused.", _refused(lambda: _as_jpeg(b""), *_UNDECODABLE))
+GROUP.add(
+    "text_as_image",
+    "A text file is not classified.",
+    _refused(lambda: _as_jpeg(b"This is not an image.\n" * 50), *_UNDECODABLE),
+)
+GROUP.add("truncated_image", "Half an image is not classified.", _refused(_truncated, *_UNDECODABLE))
+GROUP.add("corrupt_image", "A damaged image is not classified.", _refused(_corrupt, *_UNDECODABLE))
+GROUP.add(
+    "wrong_media_type",
+    "A media type that is no image is refused.",
+    _refused(_wrong_media_type, 415, "unsupported_media_type"),
+)
+GROUP.add(
+    "huge_dimensions",
+    "A small file with 400 million pixels is refused before it takes the memory.",
+    _refused(lambda: predict_call(packaged_image("huge_dimensions.png")), 413, "image_too_large"),
+)
+GROUP.add(
+    "oversize_body",
+    "A body above the limit of 20 MB is refused.",
+    _refused(lambda: _as_jpeg(b"\xff\xd8\xff" + bytes(_OVERSIZE_BYTES)), 413, "body_too_large", "image_too_large"),
+)
+GROUP.add(
+    "bad_base64",
+    "Text that is not base64 is refused.",
+    _refused(lambda: _as_json('{"image_base64": "not base64!"}'), 422, "invalid_base64"),
+)
+GROUP.add(
+    "base64_of_text",
+    "Base64 of something else than an image is refused.",
+    _refused(lambda: predict_call(b"not an image", sent_as="base64"), *_UNDECODABLE),
+)
+GROUP.add(
+    "broken_json",
+    "A body that is not JSON although it says so is refused.",
+    _refused(lambda: _as_json('{"image_base64": '), (400, 422), "invalid_parameter", "invalid_base64"),
+)
+GROUP.add(
+    "form_without_file",
+    "A form without the field `file` is refused.",
+    _refused(_form_without_file, (400, 422), "invalid_parameter", "image_undecodable"),
+)
+GROUP.add("top_k_zero", "top_k=0 is refused.", _refused(lambda: _with_top_k("0"), 422, "invalid_parameter"))
+GROUP.add(
+    "top_k_beyond_classes",
+    "More classes than there are is refused.",
+    _refused(lambda: _with_top_k("1000000"), 422, "invalid_parameter"),
+)
+GROUP.add(
+    "unknown_model",
+    "A model that is not there is refused.",
+    _refused(lambda: predict_call(packaged_image("image.png"), model="no-such-model"), 404, "unknown_model"),
+)
+GROUP.add("one_pixel", "An image of one pixel gets an answer.", _answered("one_pixel.png"))
+GROUP.add(
+    "unusual_file_name",
+    "File names in any script are no obstacle.",
+    _answered("image.png", file_name='蝾螈 "ñandú" 🐢.png'),
+)
+
+
+@GROUP.check("After all that the service is ready and answers.")
 def _still_ready(deployment: Deployment) -> str:
     """Asks an image again after all that, once the bad input is over."""
     require(deployment.client.ready().ready, "/ready says no after the bad input")
     deployment.client.predict(packaged_image("image.png"))
     return "ready, and answers"
-
-
-_UNDECODABLE = (400, "image_undecodable")
-CHECKS: tuple[Check, ...] = (
-    Check(_GROUP, "empty_body", "An empty body is refused.", _refused(lambda: _as_jpeg(b""), *_UNDECODABLE)),
-    Check(
-        _GROUP,
-        "text_as_image",
-        "A text file is not classified.",
-        _refused(lambda: _as_jpeg(b"This is not an image.\n" * 50), *_UNDECODABLE),
-    ),
-    Check(_GROUP, "truncated_image", "Half an image is not classified.", _refused(_truncated, *_UNDECODABLE)),
-    Check(_GROUP, "corrupt_image", "A damaged image is not classified.", _refused(_corrupt, *_UNDECODABLE)),
-    Check(
-        _GROUP,
-        "wrong_media_type",
-        "A media type that is no image is refused.",
-        _refused(_wrong_media_type, 415, "unsupported_media_type"),
-    ),
-    Check(
-        _GROUP,
-        "huge_dimensions",
-        "A small file with 400 million pixels is refused before it takes the memory.",
-        _refused(lambda: predict_call(packaged_image("huge_dimensions.png")), 413, "image_too_large"),
-    ),
-    Check(
-        _GROUP,
-        "oversize_body",
-        "A body above the limit of 20 MB is refused.",
-        _refused(lambda: _as_jpeg(b"\xff\xd8\xff" + bytes(_OVERSIZE_BYTES)), 413, "body_too_large", "image_too_large"),
-    ),
-    Check(
-        _GROUP,
-        "bad_base64",
-        "Text that is not base64 is refused.",
-        _refused(lambda: _as_json('{"image_base64": "not base64!"}'), 422, "invalid_base64"),
-    ),
-    Check(
-        _GROUP,
-        "base64_of_text",
-        "Base64 of something else than an image is refused.",
-        _refused(lambda: predict_call(b"not an image", sent_as="base64"), *_UNDECODABLE),
-    ),
-    Check(
-        _GROUP,
-        "broken_json",
-        "A body that is not JSON although it says so is refused.",
-        _refused(lambda: _as_json('{"image_base64": '), (400, 422), "invalid_parameter", "invalid_base64"),
-    ),
-    Check(
-        _GROUP,
-        "form_without_file",
-        "A form without the field `file` is refused.",
-        _refused(_form_without_file, (400, 422), "invalid_parameter", "image_undecodable"),
-    ),
-    Check(_GROUP, "top_k_zero", "top_k=0 is refused.", _refused(lambda: _with_top_k("0"), 422, "invalid_parameter")),
-    Check(
-        _GROUP,
-        "top_k_beyond_classes",
-        "More classes than there are is refused.",
-        _refused(lambda: _with_top_k("1000000"), 422, "invalid_parameter"),
-    ),
-    Check(
-        _GROUP,
-        "unknown_model",
-        "A model that is not there is refused.",
-        _refused(lambda: predict_call(packaged_image("image.png"), model="no-such-model"), 404, "unknown_model"),
-    ),
-    Check(_GROUP, "one_pixel", "An image of one pixel gets an answer.", _answered("one_pixel.png")),
-    Check(
-        _GROUP,
-        "unusual_file_name",
-        "File names in any script are no obstacle.",
-        _answered("image.png", file_name='蝾螈 "ñandú" 🐢.png'),
-    ),
-    Check(_GROUP, "still_ready", "After all that the service is ready and answers.", _still_ready),
-)

@@ -6,11 +6,11 @@ import json
 
 from imgcls_client.http.answers import HttpAnswer
 from imgcls_client.http.calls import OPENAPI, Call, predict_call
-from imgcls_client.suite.check import Check, CheckSkippedError, require
+from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.robustness import describe
 from imgcls_client.suite.deployment import Deployment, packaged_image
 
-_GROUP = "security"
+GROUP = CheckGroup("security")
 _WRONG_KEY = "imgcls-suite-wrong-key"
 _DENIED = frozenset({401, 403})
 # Addresses that lead to the machine itself, its network, its cloud's credentials and its files.
@@ -37,14 +37,17 @@ def _denied_to(deployment: Deployment, key: str | None, whose: str) -> str:
     return describe(answer)
 
 
+@GROUP.check("Without a key nothing is answered.")
 def _without_key(deployment: Deployment) -> str:
     return _denied_to(deployment, None, "a caller without a key")
 
 
+@GROUP.check("With a wrong key nothing is answered.")
 def _wrong_key(deployment: Deployment) -> str:
     return _denied_to(deployment, _WRONG_KEY, "a caller with a wrong key")
 
 
+@GROUP.check("Without the admin token no model can be changed.")
 def _admin_closed(deployment: Deployment) -> str:
     """Tries to load a model and to switch to it, without the admin token."""
     seen: list[str] = []
@@ -68,6 +71,7 @@ def _knows_route(deployment: Deployment, path: str) -> bool:
     return any(known.endswith(f"}}/{action}") for known in deployment.described_routes)
 
 
+@GROUP.check("The service does not fetch from inside its network.")
 def _internal_addresses(deployment: Deployment) -> str:
     for address in _INTERNAL_ADDRESSES:
         body = json.dumps({"image_url": address}).encode()
@@ -97,6 +101,7 @@ def _provoked(deployment: Deployment) -> list[tuple[str, HttpAnswer]]:
     return [(what, deployment.exchange(call)) for what, call in calls.items()]
 
 
+@GROUP.check("Refusals contain no stack traces and no paths.")
 def _no_internals(deployment: Deployment) -> str:
     answers = _provoked(deployment)
     for what, answer in answers:
@@ -105,12 +110,3 @@ def _no_internals(deployment: Deployment) -> str:
         found = [mark for mark in _INTERNALS if mark in body or mark in body.replace('\\"', '"')]
         require(not found, f"the refusal of {what} says {found[0] if found else ''!r}: a trace of the service's inside")
     return f"{len(answers)} refusals tell nothing of the inside"
-
-
-CHECKS: tuple[Check, ...] = (
-    Check(_GROUP, "without_key", "Without a key nothing is answered.", _without_key),
-    Check(_GROUP, "wrong_key", "With a wrong key nothing is answered.", _wrong_key),
-    Check(_GROUP, "admin_closed", "Without the admin token no model can be changed.", _admin_closed),
-    Check(_GROUP, "internal_addresses", "The service does not fetch from inside its network.", _internal_addresses),
-    Check(_GROUP, "no_internals", "Refusals contain no stack traces and no paths.", _no_internals),
-)

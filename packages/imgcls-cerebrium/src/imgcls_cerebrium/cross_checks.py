@@ -7,11 +7,11 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from imgcls_deploy.cerebrium.config import CerebriumConfig
-from imgcls_deploy.cerebrium.hardware import Plan
-from imgcls_deploy.cerebrium.limits import hardware_faults, scaling_faults
-from imgcls_deploy.cerebrium.upload import files_to_upload, matches, unwanted
-from imgcls_deploy.dockerfile import Dockerfile, read_dockerfile
+from imgcls_cerebrium.config import CerebriumConfig
+from imgcls_cerebrium.dockerfile import Dockerfile, read_dockerfile
+from imgcls_cerebrium.hardware import Plan
+from imgcls_cerebrium.limits import hardware_faults, scaling_faults
+from imgcls_cerebrium.upload import files_to_upload, matches, unwanted
 
 MAX_FILE_BYTES = 1_000_000_000
 MAX_UPLOAD_BYTES = 2_000_000_000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from imgcls_deploy.cerebrium.config import HardwareTable
-from imgcls_deploy.cerebrium.hardware import ACCELERATORS, CPU_DOLLARS_PER_S, MEMORY_DOLLARS_PER_GB_S
+from imgcls_cerebrium.config import HardwareTable
+from imgcls_cerebrium.hardware import ACCELERATORS, CPU_DOLLARS_PER_S, MEMORY_DOLLARS_PER_GB_S
 
 PROTECTED_FACTOR = 2
 """The protected tier's price over the interruptible one's, for GPU, processors and memory."""

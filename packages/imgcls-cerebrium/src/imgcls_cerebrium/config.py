@@ -13,13 +13,13 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
-from imgcls_deploy.errors import DeployError
+from imgcls_cerebrium.errors import CerebriumError
 
 Endpoint = Annotated[str, Field(pattern=r"^/[A-Za-z0-9/_-]+$")]
 Globs = Annotated[list[str], Field(min_length=1)]
 
 
-class ConfigError(DeployError):
+class ConfigError(CerebriumError):
     """`cerebrium.toml` cannot be used; `faults` has one sentence for each reason."""
 
     def __init__(self, faults: list[str]) -> None:

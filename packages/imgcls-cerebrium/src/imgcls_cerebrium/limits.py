@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from imgcls_deploy.cerebrium.config import HardwareTable, ScalingTable
-from imgcls_deploy.cerebrium.hardware import ACCELERATORS, CPU_SIZES, PLANS, REGIONS, Plan
+from imgcls_cerebrium.config import HardwareTable, ScalingTable
+from imgcls_cerebrium.hardware import ACCELERATORS, CPU_SIZES, PLANS, REGIONS, Plan
 
 
 def hardware_faults(hardware: HardwareTable, scaling: ScalingTable, plan: Plan) -> Iterator[str]:
