@@ -87,7 +87,7 @@ def test_a_report_without_a_database_names_the_command_that_makes_one(run: Run, 
 def test_an_outage_lasts_from_its_first_bad_pass_to_the_next_good_one() -> None:
     history = History([at(0, GOOD), at(10, GONE), at(20, GONE), at(30, GOOD), at(40, GONE)])
     first, last = history.outages()
-    assert first.length_s(history.end) == 20
+    assert (first.end - first.start).total_seconds() == 20
     assert last.end is None
     assert history.share(lambda seen: seen.is_available) == 0.4
     assert history.errors() == {"unreachable": 3}

@@ -148,7 +148,7 @@ class CerebriumApi:
         return document
 
 
-def _object(value: object) -> dict[str, Any]:
+def _object(value: Any) -> dict[str, Any]:  # noqa: ANN401 - parsed JSON
     return cast("dict[str, Any]", value) if isinstance(value, dict) else {}
 
 

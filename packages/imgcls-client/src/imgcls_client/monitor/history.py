@@ -31,10 +31,6 @@ class Outage:
     end: datetime | None
     reason: str
 
-    def length_s(self, until: datetime) -> float:
-        """Says how long it lasted, in seconds."""
-        return ((self.end or until) - self.start).total_seconds()
-
 
 @dataclass(frozen=True, slots=True)
 class Bucket:

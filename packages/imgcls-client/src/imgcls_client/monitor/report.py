@@ -25,10 +25,10 @@ from imgcls_report import (
     time_scale,
 )
 
-from imgcls_client.load.samples import percentile
 from imgcls_client.monitor.drift_report import drift_part
 from imgcls_client.monitor.history import Bucket, History
 from imgcls_client.monitor.observation import Stage
+from imgcls_client.monitor.summary import headline, outage_rows
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -42,7 +42,7 @@ def report_page(history: History, url: str, *, live: ModelDriftReply | None = No
     models = history.models()
     rows = [(f"{at:%Y-%m-%d %H:%M:%S}", name, sha256) for at, name, sha256 in models]
     body = [
-        _headline(history),
+        figures(headline(history)),
         *_failure_part(history),
         *_latency_part(history),
         *_class_part(history, live),
@@ -61,24 +61,6 @@ def report_page(history: History, url: str, *, live: ModelDriftReply | None = No
     }
     verdict: tuple[str, Tone] = ("healthy", "good") if history.is_healthy else ("failing", "bad")
     return page("imgcls monitor", url, body, facts=facts, verdict=verdict)
-
-
-def _headline(history: History) -> Markup:
-    """Says the most important things first: what somebody would have to act on."""
-    good = history.last_good
-    age = "never" if good is None else f"{length_text((datetime.now(UTC) - good).total_seconds())} ago"
-    values = [
-        ("last good pass", age),
-        ("available", f"{history.share(lambda seen: seen.is_available):.2%}"),
-        ("ready", f"{history.share(lambda seen: seen.is_ready):.2%}"),
-    ]
-    golden = [seen for seen in history.passes if seen.is_golden_right is not None]
-    if golden:
-        right = sum(seen.is_golden_right is True for seen in golden) / len(golden)
-        values.append(("golden answers right", f"{right:.2%}"))
-    if calls := history.times_ms("call"):
-        values += [(f"a call takes (p{percent:g})", f"{percentile(calls, percent):,.0f} ms") for percent in (50, 99)]
-    return figures(values)
 
 
 def _over_time(buckets: list[Bucket], values: list[float | None]) -> list[tuple[float, float | None]]:
@@ -116,25 +98,16 @@ def _latency_part(history: History) -> list[Markup]:
 
 def _failure_part(history: History) -> list[Markup]:
     """Lists outages and failures by kind."""
-    outages, errors = history.outages(), history.errors()
+    errors = history.errors()
     alerts = [
         (each.rule, f"{each.alerted_at:%Y-%m-%d %H:%M:%S}", Cell(each.detail or "", "bad"))
         for each in history.open_alerts
     ]
     opened = [section("Open alerts", table(("rule", "since (UTC)", "found"), alerts))] if alerts else []
-    if not outages and not errors:
+    if not errors and not history.outages():
         return [*opened, section("Failures", paragraph("None.", "good"))]
-    rows = [
-        (
-            f"{each.start:%Y-%m-%d %H:%M:%S}",
-            "lasts" if each.end is None else f"{each.end:%Y-%m-%d %H:%M:%S}",
-            length_text(each.length_s(history.end)),
-            each.reason,
-        )
-        for each in outages
-    ]
     kinds = [(kind, (count,)) for kind, count in errors.most_common()]
-    listed = table(("from (UTC)", "until", Column("length", "number"), "first reason"), rows)
+    listed = table(("from (UTC)", "until", Column("length", "number"), "first reason"), outage_rows(history))
     return [
         *opened,
         section("Failures", listed, bar_chart("failures by kind", kinds, series=("failures",), name="kind")),
@@ -163,11 +136,3 @@ def _class_part(history: History, live: ModelDriftReply | None) -> list[Markup]:
     whose = "to all callers" if has_callers else "to the monitor's own images"
     drawn = bar_chart("class distribution", bars, series=("share",), name="class", text="{:.1%}".format)
     return [section(f"Classes answered {whose}", figures(values), drawn)]
-
-
-def length_text(seconds: float) -> str:
-    """Writes a length of time."""
-    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
-        if seconds >= 2 * length:
-            return f"{seconds / length:.1f} {unit}"
-    return f"{seconds:.0f} s"

@@ -1,49 +1,66 @@
-"""The history of a deployment as Markdown, for the summary of a GitHub job."""
+"""The history of a deployment in words: the figures that matter most, and Markdown for the summary of a GitHub job."""
 
 from __future__ import annotations
+
+from datetime import UTC, datetime
 
 from imgcls_client.load.samples import percentile
 from imgcls_client.monitor.drift import drift_text
 from imgcls_client.monitor.history import History
-from imgcls_client.monitor.report import length_text
+
+
+def headline(history: History) -> list[tuple[str, str]]:
+    """Gives the most important figures: what somebody would have to act on."""
+    good = history.last_good
+    values = [
+        ("last good pass", "never" if good is None else f"{_length((datetime.now(UTC) - good).total_seconds())} ago"),
+        ("available", f"{history.share(lambda seen: seen.is_available):.2%}"),
+        ("ready", f"{history.share(lambda seen: seen.is_ready):.2%}"),
+    ]
+    if judged := [seen.is_golden_right for seen in history.passes if seen.is_golden_right is not None]:
+        values.append(("golden answers right", f"{sum(judged) / len(judged):.2%}"))
+    if calls := history.times_ms("call"):
+        values += [(f"a call takes (p{percent})", f"{percentile(calls, percent):,.0f} ms") for percent in (50, 95, 99)]
+    return values
+
+
+def outage_rows(history: History) -> list[tuple[str, str, str, str]]:
+    """Gives each outage as a row: from, until, length, first reason."""
+    return [
+        (
+            f"{each.start:%Y-%m-%d %H:%M:%S}",
+            "lasts" if each.end is None else f"{each.end:%Y-%m-%d %H:%M:%S}",
+            _length(((each.end or history.end) - each.start).total_seconds()),
+            each.reason,
+        )
+        for each in history.outages()
+    ]
 
 
 def markdown_summary(history: History, url: str) -> str:
     """Writes the state, the time that a call takes, and what failed."""
-    model = history.models()[-1:]
-    lines = [
-        f"## {'✅ healthy' if history.is_healthy else '❌ failing'}: {url}",
-        "",
-        "| | |",
-        "|---|---|",
-        f"| passes | {len(history.passes)}, {history.start:%Y-%m-%d %H:%M} to {history.end:%Y-%m-%d %H:%M} UTC |",
-        f"| available | {history.share(lambda seen: seen.is_available):.2%} |",
-        f"| ready | {history.share(lambda seen: seen.is_ready):.2%} |",
-    ]
     last = history.passes[-1]
-    if last.golden_calls:
-        right = len(last.golden_calls) - len(last.wrong)
-        lines.append(f"| golden answers of the last pass | {right} of {len(last.golden_calls)} as from PyTorch |")
-    times = history.times_ms("call")
-    if times:
-        p50, p95, p99 = (percentile(times, percent) for percent in (50, 95, 99))
-        lines.append(
-            f"| **a call takes** | **{p50:.0f} ms** (p95 {p95:.0f} ms, p99 {p99:.0f} ms, {len(times)} calls) |"
-        )
-    if last.drift:
-        lines.append(f"| drift of the last pass | {drift_text(last.drift)} |")
-    lines += [f"| open alert | `{each.rule}`: {_one_cell(each.detail or '')} |" for each in history.open_alerts]
-    lines += [f"| model | {name} `{sha256[:12]}` |" for _, name, sha256 in model]
-    outages = history.outages()
-    if outages:
-        lines += ["", "| from (UTC) | until | length | first reason |", "|---|---|---|---|"]
-        lines += [
-            f"| {each.start:%Y-%m-%d %H:%M:%S} | {'lasts' if each.end is None else f'{each.end:%Y-%m-%d %H:%M:%S}'} "
-            f"| {length_text(each.length_s(history.end))} | {_one_cell(each.reason)} |"
-            for each in outages[-10:]
-        ]
+    rows = [
+        ("passes", f"{len(history.passes)}, {history.start:%Y-%m-%d %H:%M} to {history.end:%Y-%m-%d %H:%M} UTC"),
+        *headline(history),
+        *([("drift of the last pass", drift_text(last.drift))] if last.drift else []),
+        *(("open alert", f"`{each.rule}`: {each.detail or ''}") for each in history.open_alerts),
+        *(("model", f"{name} `{sha256[:12]}`") for _, name, sha256 in history.models()[-1:]),
+    ]
+    lines = [f"## {'✅ healthy' if history.is_healthy else '❌ failing'}: {url}", "", "| | |", "|---|---|"]
+    lines += map(_row, rows)
+    if outages := outage_rows(history):
+        lines += ["", "| from (UTC) | until | length | first reason |", "|---|---|---|---|", *map(_row, outages[-10:])]
     return "\n".join(lines) + "\n"
 
 
-def _one_cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+def _row(cells: tuple[str, ...]) -> str:
+    words = [" ".join(cell.replace("|", r"\|").split()) for cell in cells]
+    return f"| {' | '.join(words)} |"
+
+
+def _length(seconds: float) -> str:
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= 2 * length:
+            return f"{seconds / length:.1f} {unit}"
+    return f"{seconds:.0f} s"
