@@ -43,8 +43,8 @@ def _read_shards(path: Path) -> tuple[str, dict[str, Any]]:
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise CheckpointError(f"{path.name!r} is no index of weights: {error}.") from error
     files = sorted(set(places.values()))
-    if strange := [file for file in files if file != Path(file).name]:
-        raise CheckpointError(f"{path.name!r} names {strange[0]!r}; weights must lie beside their index.")
+    if strange := [file for file in files if file != Path(file).name or file.endswith(_INDEX)]:
+        raise CheckpointError(f"{path.name!r} names {strange[0]!r}; files of weights must lie beside their index.")
     if lacking := [file for file in files if not (path.parent / file).is_file()]:
         raise CheckpointError(
             f"{path.name!r} names {lacking[0]!r}, which is not beside it; copy all {len(files)} files."

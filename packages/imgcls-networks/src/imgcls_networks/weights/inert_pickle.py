@@ -13,10 +13,11 @@ from dataclasses import dataclass, field
 from typing import IO, Any, Final, NoReturn
 
 # Each makes an object of at most some 200 bytes; a large optimizer's state takes a hundred thousand.
-_MOST_STEPS: Final = 5_000_000
-_LITERALS: Final = re.compile(
+_MOST_STEPS: Final = 4_000_000
+_LITERAL: Final = re.compile(
     "INT|BININT[12]?|LONG[14]?|(BIN)?FLOAT|(SHORT_)?(BIN)?(STRING|BYTES8?|UNICODE8?)|BYTEARRAY8"
 )
+_LITERALS: Final = frozenset(one.name for one in pickletools.opcodes if _LITERAL.fullmatch(one.name))
 _CONSTANTS: Final[dict[str, Any]] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES: Final = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _SMALL: Final = 1 << 60  # greater whole numbers can share a hash, by which a dictionary becomes slow
@@ -98,7 +99,7 @@ class _Machine:
     def step(self, name: str, argument: Any) -> None:  # noqa: ANN401, C901 - one branch for each instruction
         """Does what one instruction says, short of calling anything."""
         push, pop, stack = self.stack.append, self.stack.pop, self.stack
-        if _LITERALS.fullmatch(name):
+        if name in _LITERALS:
             push(bytes(argument) if name == "BYTEARRAY8" else argument)
         elif name in {"MEMOIZE", "PUT", "BINPUT", "LONG_BINPUT"}:
             self._memo[len(self._memo) if argument is None else argument] = stack[-1]

@@ -54,25 +54,21 @@ def read_torch_file(path: Path) -> Any:  # noqa: ANN401 - whatever was saved
 
 
 def _read_zip(path: Path) -> Any:  # noqa: ANN401
-    with zipfile.ZipFile(path) as archive:
-        names = archive.namelist()
-        pickled = next((name for name in names if name.endswith("data.pkl") and name.count("/") <= 1), None)
-        root = (pickled or "").removesuffix("data.pkl")
-        if pickled is None or len(set(names)) < len(names):
-            raise _other_archive("zip", names)
-        if f"{root}constants.pkl" in names:
-            raise InertPickleError("it is a TorchScript program, which has its weights in it: give it as MODEL")
-        if f"{root}byteorder" in names and archive.read(f"{root}byteorder").strip() == b"big":
-            raise InertPickleError("it was saved on a big-endian machine; save it again on another")
-        raw = _unpacked(archive, pickled, _MOST_PICKLE_BYTES)
-    found = read_pickle(io.BytesIO(raw))
+    archive = zipfile.ZipFile(path)  # stays open for as long as somebody may want the tensors
+    names = archive.namelist()
+    pickled = next((name for name in names if name.endswith("data.pkl") and name.count("/") <= 1), None)
+    root = (pickled or "").removesuffix("data.pkl")
+    if pickled is None or len(set(names)) < len(names):
+        raise _other_archive("zip", names)
+    if f"{root}constants.pkl" in names:
+        raise InertPickleError("it is a TorchScript program, which has its weights in it: give it as MODEL")
+    if f"{root}byteorder" in names and archive.read(f"{root}byteorder").strip() == b"big":
+        raise InertPickleError("it was saved on a big-endian machine; save it again on another")
+    found = read_pickle(io.BytesIO(_unpacked(archive, pickled, _MOST_PICKLE_BYTES)))
     sizes = sizes_of(found.persistent)
-
-    def read_storage(key: str, size: int) -> bytes:
-        with zipfile.ZipFile(path) as archive:
-            return _unpacked(archive, f"{root}data/{key}", max(size, sizes.get(key, 0)))
-
-    return plain(found.content, _tensors(_guarded(read_storage)))
+    return plain(
+        found.content, _tensors(_guarded(lambda key, _: _unpacked(archive, f"{root}data/{key}", sizes.get(key, 0))))
+    )
 
 
 def _unpacked(archive: zipfile.ZipFile, name: str, most: int) -> bytes:
@@ -102,7 +98,7 @@ def _read_row(path: Path) -> Any:  # noqa: ANN401
 def _read_tar(path: Path) -> Any:  # noqa: ANN401
     """Reads a file of PyTorch before 0.1.10: its members `storages`, `tensors` and `pickle`."""
     with tarfile.open(path, "r:") as archive:
-        members = {member.name: member for member in archive.getmembers() if member.isfile()}
+        members = {one.name: one for one in archive.getmembers() if one.isfile() and not one.issparse()}
         if not {"storages", "tensors", "pickle"} <= set(members):
             raise _other_archive("tar", members)
         storages, tensors, pickled = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,8 +131,7 @@ class CifarSplit:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as file:
-            content = plain(read_pickle(file).content, array_in)
+        content = plain(read_pickle(io.BytesIO(path.read_bytes())).content, array_in)
         for value in (content, *(content.values() if isinstance(content, dict) else ())):
             if isinstance(value, Foreign):
                 raise InertPickleError(f"it asks for {value.name!r:.80}, which no dataset needs; nothing was run")
