@@ -43,6 +43,7 @@ _LEVEL: Final = click.IntRange(0, 255)
     "1 verify or diff found a difference, 2 usage, 3 weights cannot be downloaded, 5 conversion failed, 70 a bug.",
 )
 @click.argument("model", required=False)
+@click.option("--revision", help="Branch, tag or commit of a model of the Hugging Face hub. [default: main]")
 @click.option("--weights", metavar="PATH|URL", help="Checkpoint: .pth, .ckpt, .safetensors, … [default: the catalog's]")
 @click.option("--state-key", metavar="NAME", help="Which weights, where a checkpoint has several (raw, averaged, …).")
 @click.option("--labels", metavar="NAME|FILE", help="Class names: imagenet1k, or a .txt, .csv or .json file.")
@@ -83,7 +84,8 @@ def convert_command(*, as_json: bool, list_models: bool, **options: object) -> N
     MODEL is a name of the catalog (any torchvision classification architecture, or everyday100, which comes with the
     package; see --list), the folder of a model that imgcls-train has trained, FILE.py:FACTORY or
     "FILE.py:FACTORY(num_classes=10)" for a network of your own, a TorchScript file (.pt), a torch.export file (.pt2),
-    or timm/NAME where timm is installed. A FILE.py is your own code and runs; TorchScript and torch.export files hold
+    timm/NAME where timm is installed, or hf/OWNER/NAME (from the Hugging Face hub) and the folder of a fine-tuned model
+    where transformers is installed. A FILE.py is your own code and runs; TorchScript and torch.export files hold
     code too and need --trust; nothing in a checkpoint of weights can run.
 
     Without MODEL it is resnet18. When its weights cannot be downloaded and no option speaks of a model, everyday100 is

@@ -29,6 +29,7 @@ from imgcls_convert.graph.export import export_network
 from imgcls_convert.images.selection import select_images
 from imgcls_convert.parity.gate import Evidence, Gate
 from imgcls_convert.parity.golden import check_proves, record_golden
+from imgcls_convert.parity.preparations import other_preparation
 from imgcls_convert.parity.speed import with_costs
 from imgcls_convert.plan import Plan, fall_back, plan_conversion
 from imgcls_convert.preprocessing import choose_preprocessing
@@ -86,8 +87,11 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
     images = select_images(plan.images, len(classes), reduced=request.precision != "fp32", progress=notes)
     notes.step(f"Asking PyTorch about {len(images.compared)} images")
     with _timed(seconds, "pytorch"):
-        pytorch = PyTorchClassifier(classifier, preprocessing)
+        own = preprocessing == found.preprocessing
+        pytorch = PyTorchClassifier(classifier, preprocessing, found.prepare if own else None)
         answers = pytorch.answers([(image.name, image.encoded) for image in images.compared], notes)
+        for name, prepare in found.other_preparations.items() if own else ():
+            notes.note(other_preparation(name, PyTorchClassifier(classifier, preprocessing, prepare), images, answers))
         calibration = [pytorch.pixels(image.encoded)[None].numpy() for image in images.calibration]
     with _timed(seconds, "golden"):
         if not (request.weak_proof or request.skip_verify):

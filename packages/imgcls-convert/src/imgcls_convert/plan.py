@@ -74,7 +74,7 @@ def plan_conversion(request: ConvertRequest) -> Plan:
     Raises:
         RequestError: an unknown model, a file that is not there, lists that cannot be read, an unwritable output.
     """
-    model = parse_model(DEFAULT_MODEL if request.model is None else request.model)
+    model = parse_model(DEFAULT_MODEL if request.model is None else request.model, request.revision)
     output = request.output or Path("models") / f"{model.name}.onnx"
     _check_output(output)
     if request.precision == "fp32" and (request.calibrate or request.min_agreement is not None):

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 import msgspec
 from imgcls_cli.progress import Progress
-from imgcls_core.artifact import Preprocessing, ReferenceDistribution
+from imgcls_core.artifact import Crop, Preprocessing, ReferenceDistribution
 from imgcls_networks.architectures.found import FoundNetwork
 from imgcls_networks.errors import RequestError
 from PIL import __version__ as pillow_version
@@ -33,8 +33,10 @@ def choose_preprocessing(
         RequestError: values that contradict each other or are out of range.
     """
     published = found.preprocessing
+    if found.no_preprocessing and not (request.mean and request.std and (request.resize or request.image_size)):
+        raise RequestError(found.no_preprocessing)
     values = choose_pixel_values(request, published, progress)
-    mode, size, resize_size = _geometry(request, published)
+    mode, size, resize_size, crop = _geometry(request, published)
     pad_color = _pad_color(request, published, progress) if mode == "letterbox" else None
     if request.pad_color is not None and pad_color is None:
         raise RequestError("`--pad-color` is the colour of a letterbox's bars; say `--resize letterbox` with it.")
@@ -43,7 +45,7 @@ def choose_preprocessing(
             size=size,
             resize_mode=mode,
             resize_size=resize_size,
-            crop="center" if mode == "shortest_edge" else None,
+            crop=crop,
             interpolation=published.interpolation if published else "bilinear",
             mean=values.mean,
             std=values.std,
@@ -73,8 +75,8 @@ def _pad_color(request: ConvertRequest, published: Preprocessing | None, progres
 
 def _geometry(
     request: ConvertRequest, published: Preprocessing | None
-) -> tuple[_ResizeMode, tuple[int, int], int | None]:
-    """Gives how to resize, the network's size (height, width) and the shorter edge before the crop, in pixels."""
+) -> tuple[_ResizeMode, tuple[int, int], int | None, Crop | None]:
+    """Gives how to resize, the network's size (height, width), the edge before the crop, in pixels, and the crop."""
     if request.resize in {"squash", "letterbox"} and request.crop is not None:
         raise RequestError(
             f"`--resize {request.resize}` leaves nothing to crop; say `--image-size` instead of `--crop`."
@@ -87,16 +89,17 @@ def _geometry(
     given = (request.crop, request.crop) if request.crop is not None else request.image_size
     size = given or (published.size if published else _DEFAULT_SIZE)
     if request.resize == "squash" or request.resize == "letterbox":
-        return request.resize, size, None
+        return request.resize, size, None, None
     if request.resize is not None:
-        return "shortest_edge", size, int(request.resize)
+        return "shortest_edge", size, int(request.resize), "center"
     if published is not None and published.resize_size is not None:
         if size == published.size:
-            return "shortest_edge", size, published.resize_size
+            return published.resize_mode, size, published.resize_size, published.crop
+        edge = "the shorter edge" if published.resize_mode == "shortest_edge" else "both edges"
         raise RequestError(
-            f"This model resizes the shorter edge to {published.resize_size} px and crops {published.size[0]} px; "
+            f"This model resizes {edge} to {published.resize_size} px and crops {published.size[0]} px; "
             "with another size say what to resize to as well: `--resize PX --crop PX`, or `--resize squash`."
         )
     if request.crop is not None:
         raise RequestError(f"`--crop {request.crop}` needs `--resize PX`, the shorter edge before the crop.")
-    return published.resize_mode if published else "squash", size, None
+    return published.resize_mode if published else "squash", size, None, None

@@ -14,8 +14,10 @@ class ConvertRequest:
     """One conversion; None means "as the model itself says, else the default".
 
     Args:
-        model: a catalog name, FILE.py:FACTORY(arguments), timm/NAME, a trained model's folder, or a TorchScript or
-            torch.export file; None means resnet18, or the bundled model where its weights cannot be downloaded.
+        model: a catalog name, FILE.py:FACTORY(arguments), timm/NAME, hf/OWNER/NAME, a folder of transformers, a trained
+            model's folder, or a TorchScript or torch.export file; None means resnet18, or the bundled model where its
+            weights cannot be downloaded.
+        revision: a branch, tag or commit of a model of the Hugging Face hub.
         weights: a path or URL of a checkpoint.
         state_key: which set of its weights is meant, where it has several; a path with dots.
         labels: a known list (`imagenet1k`) or a file.
@@ -41,6 +43,7 @@ class ConvertRequest:
     """
 
     model: str | None = None
+    revision: str | None = None
     weights: str | None = None
     state_key: str | None = None
     labels: str | None = None

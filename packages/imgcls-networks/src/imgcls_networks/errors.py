@@ -34,18 +34,23 @@ class DownloadError(NetworkError):
         what: the file, as a user calls it.
         attempts: one clause per source: where, and what happened.
         hint: a sentence to begin what can be done with; None has nothing to add.
+        instead: what can be done, where that is not to give a checkpoint or to name another model.
     """
 
     code = "download"
     exit_code = 3
 
-    def __init__(self, what: str, attempts: Sequence[str], hint: str | None = None) -> None:
+    def __init__(
+        self, what: str, attempts: Sequence[str], hint: str | None = None, *, instead: str | None = None
+    ) -> None:
         self.what, self.attempts = what, tuple(attempts)
         tried = "; ".join(self.attempts)
-        super().__init__(
-            f"The weights of {what} cannot be downloaded. Tried {tried}. {f'{hint} ' if hint else ''}"
+        advice = instead or (
             "Either pass a checkpoint that you have with `--weights FILE`, or name another MODEL "
             "(`imgcls-convert --list`; everyday100 comes with the package)."
+        )
+        super().__init__(
+            f"The weights of {what} cannot be downloaded. Tried {tried}. {f'{hint} ' if hint else ''}{advice}"
         )
 
 

@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from imgcls_cli.progress import Progress
 from imgcls_core.checksum import file_sha256
 from torch import nn
 
-from imgcls_networks.architectures.found import FoundNetwork
+from imgcls_networks.architectures.found import FoundNetwork, WeightsFile
 from imgcls_networks.errors import RequestError
 from imgcls_networks.models.trained_model import CARD_NAME
 from imgcls_networks.probability_network import ProbabilityNetwork, output_note, with_probabilities
 from imgcls_networks.weights.checkpoint import load_checkpoint
 from imgcls_networks.weights.download import fetch
 from imgcls_networks.weights.source import WeightsSource
-
-
-@dataclass(frozen=True)
-class WeightsFile:
-    """The file that the weights came from, and which of its sets was asked for."""
-
-    path: Path
-    sha256: str
-    key: str | None = None
 
 
 def load_classifier(
@@ -70,6 +60,8 @@ def load_network(
     found: FoundNetwork, weights: Path | WeightsSource | None, progress: Progress, *, state_key: str | None = None
 ) -> tuple[nn.Module, WeightsFile | None]:
     """Builds the network and loads its weights; arguments and errors are those of `load_classifier`."""
+    if found.load:
+        return found.load(progress)
     if found.whole_file:
         return found.build(), WeightsFile(found.whole_file, file_sha256(found.whole_file))
     path = found.checkpoint or (weights if isinstance(weights, Path) else None)

@@ -11,6 +11,8 @@ from imgcls_networks.architectures.saved import find_saved
 from imgcls_networks.architectures.timm import find_timm
 from imgcls_networks.architectures.torchvision import find_published
 from imgcls_networks.architectures.trained import find_trained
+from imgcls_networks.architectures.transformers import find_transformers
+from imgcls_networks.models.hugging_face import HuggingFaceReference
 from imgcls_networks.models.reference import (
     CatalogReference,
     FactoryReference,
@@ -29,6 +31,7 @@ class _Finder(Protocol):
 _FINDERS: Mapping[type, _Finder] = {
     CatalogReference: find_published,
     FactoryReference: find_factory,
+    HuggingFaceReference: find_transformers,
     SavedReference: find_saved,
     TimmReference: find_timm,
     TrainedReference: find_trained,

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps
 from torch import Tensor
 from torchvision import transforms
-from torchvision.transforms import InterpolationMode
+from torchvision.transforms import InterpolationMode, functional
 
 from imgcls_networks.errors import NetworkError, RequestError
 from imgcls_networks.exception_text import one_line
@@ -35,12 +35,19 @@ class PyTorchClassifier:
     Args:
         network: gives probabilities float32 [N, classes].
         preprocessing: as in the artifact.
+        prepare: the same by the library that the network is from, which then is the yardstick; None takes torchvision.
 
     Attributes:
         layout: of a batch in memory, as the network takes it. With channels last, convolutions take less time.
     """
 
-    def __init__(self, network: ProbabilityNetwork, preprocessing: Preprocessing) -> None:
+    def __init__(
+        self,
+        network: ProbabilityNetwork,
+        preprocessing: Preprocessing,
+        prepare: Callable[[Image.Image], Tensor] | None = None,
+    ) -> None:
+        self.prepare = prepare
         self.network = network
         self.preprocessing = preprocessing
         self.layout = torch.channels_last
@@ -49,6 +56,8 @@ class PyTorchClassifier:
     def pixels(self, encoded: bytes) -> Tensor:
         """Decodes and prepares one encoded image: float32 [3, height, width], normalised."""
         image = lay_over_white(ImageOps.exif_transpose(Image.open(io.BytesIO(encoded))))
+        if self.prepare is not None:
+            return self.prepare(image)[0]
         return self.transform(image)  # pyright: ignore[reportReturnType] - typed as its own input, a PIL image
 
     def answers(self, images: Sequence[tuple[str, bytes]], progress: Progress) -> NDArray[np.float32]:
@@ -104,15 +113,24 @@ class PyTorchClassifier:
             raise RequestError(f"The image {name!r} cannot be read: {error}.") from error
 
 
+def middle(image: Any, spec: Preprocessing) -> Any:  # noqa: ANN401 - PIL or tensor; torchvision takes both
+    """Takes what the preprocessing crops out of a resized image; all of it where nothing is cropped."""
+    if spec.crop is None:
+        return image
+    if spec.crop == "center":
+        return functional.center_crop(image, list(spec.size))
+    _, height, width = functional.get_dimensions(image)
+    return functional.crop(image, (height - spec.size[0]) // 2, (width - spec.size[1]) // 2, *spec.size)
+
+
 def _geometry(spec: Preprocessing) -> Iterator[Callable[[Any], Any]]:
     mode = InterpolationMode(spec.interpolation)
-    if spec.resize_size is not None:
-        yield transforms.Resize(spec.resize_size, interpolation=mode)
-        yield transforms.CenterCrop(list(spec.size))
-    elif (color := spec.pad_color) is not None:
+    if (color := spec.pad_color) is not None:
         yield lambda image: ImageOps.pad(image, spec.size[::-1], Image.Resampling[mode.name], color)
-    else:
-        yield transforms.Resize(list(spec.size), interpolation=mode)
+        return
+    edge = spec.resize_size if spec.resize_mode == "shortest_edge" else list(spec.native_size)
+    yield transforms.Resize(edge, interpolation=mode)
+    yield lambda image: middle(image, spec)
 
 
 def _values(spec: Preprocessing) -> Iterator[Callable[[Any], Any]]:

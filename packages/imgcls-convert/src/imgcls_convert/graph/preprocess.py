@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import numpy as np
-from imgcls_core.artifact import INPUT_NAME, Interpolation, Preprocessing
+from imgcls_core.artifact import INPUT_NAME, Crop, Interpolation, Preprocessing
 from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
 
 NETWORK_INPUT: Final = "network_input"
@@ -81,10 +81,13 @@ def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorP
     size_h = nodes("Shape", INPUT_NAME, start=1, end=2)  # [1]
     size_w = nodes("Shape", INPUT_NAME, start=2, end=3)  # [1]
     resized_h, resized_w = _resized_size(nodes, spec, size_h, size_w)
-    if spec.resize_mode == "squash":
+    if spec.native_size == spec.size and spec.resize_mode == "squash":
         top = left = nodes.i64(0)
     else:  # negative where the image is padded
-        top, left = _crop_start(nodes, resized_h, spec.size[0]), _crop_start(nodes, resized_w, spec.size[1])
+        top, left = (
+            _crop_start(nodes, length, crop, spec.crop)
+            for length, crop in ((resized_h, spec.size[0]), (resized_w, spec.size[1]))
+        )
 
     native_h, native_w = resized_h, resized_w
     if spec.pad_color is not None:  # what needs no resize may still need bars
@@ -109,7 +112,7 @@ def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorP
 def _resized_size(nodes: _Nodes, spec: Preprocessing, size_h: str, size_w: str) -> tuple[str, str]:
     """Gives height and width after the resize, int64 [1] each; the longer edge is truncated as torchvision does."""
     if spec.resize_mode == "squash":
-        return nodes.i64(spec.size[0]), nodes.i64(spec.size[1])
+        return nodes.i64(spec.native_size[0]), nodes.i64(spec.native_size[1])
     as_double = [nodes("Cast", size, to=TensorProto.DOUBLE) for size in (size_h, size_w)]
     if spec.resize_size is None:
         return _contained_size(nodes, spec.size, *as_double)
@@ -142,10 +145,11 @@ def _inside(nodes: _Nodes, edge: tuple[str, str, str], count: int, *, axis: int)
     return nodes("Unsqueeze", shown, nodes.i64(axis))
 
 
-def _crop_start(nodes: _Nodes, length: str, crop: int) -> str:
+def _crop_start(nodes: _Nodes, length: str, crop: int, kind: Crop | None) -> str:
     """Gives the first row or column of the crop, int64 [1]; both Python's round and ONNX's take halves to even."""
     spare = nodes("Cast", nodes("Sub", length, nodes.i64(crop)), to=TensorProto.DOUBLE)
-    return nodes("Cast", nodes("Round", nodes("Mul", spare, nodes.f64(0.5))), to=TensorProto.INT64)
+    rounding = "Floor" if kind == "center_floor" else "Round"
+    return nodes("Cast", nodes(rounding, nodes("Mul", spare, nodes.f64(0.5))), to=TensorProto.INT64)
 
 
 def _native_pixels(nodes: _Nodes, spec: Preprocessing, top: str, left: str) -> str:
@@ -165,6 +169,10 @@ def _resized_pixels(
 
     `rows` and `columns` are (source length, resized length, crop start), each int64 [1].
     """
+    if spec.interpolation == "nearest":
+        pixels = nodes("Gather", INPUT_NAME, _nearest(nodes, *rows, count=spec.size[0]), axis=1)
+        pixels = nodes("Gather", pixels, _nearest(nodes, *columns, count=spec.size[1]), axis=2)
+        return nodes("Transpose", pixels, perm=[0, 3, 1, 2])
     (size_h, resized_h, _), (size_w, resized_w, _) = rows, columns
     row_taps = _tap_digits(nodes, spec, *rows, count=spec.size[0])
     column_taps = _tap_digits(nodes, spec, *columns, count=spec.size[1])
@@ -184,6 +192,18 @@ def _resized_pixels(
     by_columns = horizontal("Transpose", _pass(horizontal, x, row_taps), perm=[0, 1, 3, 2])  # [N, 3, h, w]
 
     return nodes.choose(nodes("Squeeze", vertical_first), vertical, by_rows, horizontal, by_columns)
+
+
+def _nearest(nodes: _Nodes, source: str, resized: str, start: str, *, count: int) -> str:
+    """Gives the rows or columns that are taken, int64 [count]; Pillow adds up its step (`libImaging/Geometry.c`)."""
+    length = nodes("Cast", source, to=TensorProto.DOUBLE)
+    step = nodes("Div", length, nodes("Cast", resized, to=TensorProto.DOUBLE))
+    last = nodes("Max", nodes("Sub", resized, nodes.i64(1)), nodes.i64(0))
+    steps = nodes("Concat", nodes("Mul", step, nodes.f64(0.5)), nodes("Expand", step, last), axis=0)
+    places = nodes("Min", nodes("CumSum", steps, nodes.constant(np.int64(0))), nodes("Sub", length, nodes.f64(1.0)))
+    index = nodes("Add", nodes.constant(np.arange(count, dtype=np.int64)), start)  # beyond the image where it is padded
+    index = nodes("Min", nodes("Max", index, nodes.i64(0)), last)
+    return nodes("Cast", nodes("Gather", nodes("Floor", places), index, axis=0), to=TensorProto.INT64)
 
 
 def _pass(nodes: _Nodes, pixels: str, digits: list[str]) -> str:
@@ -245,7 +265,7 @@ def _taps(nodes: _Nodes, spec: Preprocessing, source: str, resized: str, start: 
     taps = nodes("Range", nodes.f64(0.0), nodes("Squeeze", most), one)  # [taps]
     places = nodes("Add", nodes("Unsqueeze", taps, nodes.i64(1)), first)  # [taps, count]
     distance = nodes("Mul", nodes("Add", nodes("Sub", places, centre), half), nodes("Div", one, stretch))
-    weights = weight_of(nodes, nodes("Abs", distance))
+    weights = weight_of(nodes, distance)
     weights = nodes("Mul", weights, nodes("Cast", nodes("Less", places, end), to=double))
     # Pillow adds the weights one after the other. A running sum keeps that order, a reduction need not.
     running = nodes("CumSum", weights, nodes.constant(np.int64(0)))
@@ -255,12 +275,41 @@ def _taps(nodes: _Nodes, spec: Preprocessing, source: str, resized: str, start: 
     return places, nodes("Mul", nodes("Sign", scaled), rounded)
 
 
+def _box(nodes: _Nodes, distance: str) -> str:
+    inside = nodes("And", nodes("Greater", distance, nodes.f64(-0.5)), nodes("LessOrEqual", distance, nodes.f64(0.5)))
+    return nodes("Cast", inside, to=TensorProto.DOUBLE)
+
+
 def _triangle(nodes: _Nodes, distance: str) -> str:
-    return nodes("Max", nodes("Sub", nodes.f64(1.0), distance), nodes.f64(0.0))
+    return nodes("Max", nodes("Sub", nodes.f64(1.0), nodes("Abs", distance)), nodes.f64(0.0))
 
 
-def _cubic(nodes: _Nodes, x: str) -> str:
+def _hamming(nodes: _Nodes, distance: str) -> str:
+    x = nodes("Mul", nodes("Abs", distance), nodes.f64(np.pi))
+    # ONNX Runtime has no cosine of doubles.
+    sine = nodes("Sin", nodes("Mul", x, nodes.f64(0.5)))
+    cosine = nodes("Sub", nodes.f64(1.0), nodes("Mul", nodes("Mul", sine, sine), nodes.f64(2.0)))
+    # Pillow writes these two numbers as float.
+    window = nodes("Add", nodes.f64(float(np.float32(0.54))), nodes("Mul", nodes.f64(float(np.float32(0.46))), cosine))
+    inside = nodes("Less", nodes("Abs", distance), nodes.f64(1.0))
+    return nodes("Where", inside, nodes("Mul", _sinc(nodes, distance), window), nodes.f64(0.0))
+
+
+def _lanczos(nodes: _Nodes, distance: str) -> str:
+    inside = nodes("Less", nodes("Abs", distance), nodes.f64(3.0))
+    product = nodes("Mul", _sinc(nodes, distance), _sinc(nodes, nodes("Div", distance, nodes.f64(3.0))))
+    return nodes("Where", inside, product, nodes.f64(0.0))
+
+
+def _sinc(nodes: _Nodes, distance: str) -> str:
+    x = nodes("Mul", distance, nodes.f64(np.pi))
+    is_zero = nodes("Equal", x, nodes.f64(0.0))
+    return nodes("Where", is_zero, nodes.f64(1.0), nodes("Div", nodes("Sin", x), x))
+
+
+def _cubic(nodes: _Nodes, distance: str) -> str:
     """Pillow's bicubic filter, a = -0.5, with its own order of operations."""
+    x = nodes("Abs", distance)
     near = nodes("Sub", nodes("Mul", nodes.f64(1.5), x), nodes.f64(2.5))
     near = nodes("Add", nodes("Mul", nodes("Mul", near, x), x), nodes.f64(1.0))
     far = nodes("Add", nodes("Mul", nodes("Sub", x, nodes.f64(5.0)), x), nodes.f64(8.0))
@@ -271,8 +320,11 @@ def _cubic(nodes: _Nodes, x: str) -> str:
 
 # Each filter: how far it reaches in source pixels when enlarging, and the weight of a distance, as Pillow computes it.
 _FILTERS: Final[Mapping[Interpolation, tuple[float, Callable[[_Nodes, str], str]]]] = {
+    "box": (0.5, _box),
     "bilinear": (1.0, _triangle),
+    "hamming": (1.0, _hamming),
     "bicubic": (2.0, _cubic),
+    "lanczos": (3.0, _lanczos),
 }
 
 

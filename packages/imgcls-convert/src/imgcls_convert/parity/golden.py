@@ -18,10 +18,10 @@ import torch
 import torch.nn.functional as F
 from imgcls_cli.progress import Progress
 from imgcls_contract import Counterfactual, FaultyAnswer
-from imgcls_core.artifact import GOLDEN_TOLERANCE, GoldenAnswer, GoldenCase, Preprocessing
+from imgcls_core.artifact import GOLDEN_TOLERANCE, GoldenAnswer, GoldenCase, Interpolation, Preprocessing
 from imgcls_core.cpus import allotted_cpus
 from imgcls_networks.probability_network import OutputKind
-from imgcls_networks.pytorch_classifier import PyTorchClassifier, lay_over_white
+from imgcls_networks.pytorch_classifier import PyTorchClassifier, lay_over_white, middle
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -41,8 +41,6 @@ _CARRIERS: Final = 8
 _LOGITS: Final = "logits"  # a fault of right pixels: what the network gives is taken as it is
 _ORIENTATION: Final = 0x0112  # in EXIF
 _HALVES: Final = (0.5, 0.5, 0.5)
-_FILTERS: Final = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
-_OTHER: Final = {"bilinear": "bicubic", "bicubic": "bilinear"}
 
 _Resize = Callable[[Image.Image, tuple[int, int]], Tensor]  # image, (width, height) → 0 to 255, [3, height, width]
 
@@ -178,13 +176,13 @@ def _faulty_inputs(encoded: bytes, spec: Preprocessing, *, all_faults: bool) -> 
         yield fault, _normalised(_geometry(changed, spec, _antialiased(spec.interpolation)), spec)
     if not all_faults:
         return
-    other = _OTHER[spec.interpolation]
+    other: Interpolation = "bicubic" if spec.interpolation == "bilinear" else "bilinear"
     resizes: Mapping[str, _Resize] = {
         "no_antialias": _without_antialias(spec.interpolation),
         "nearest": lambda image, size: pil_to_tensor(image.resize(size, Image.Resampling.NEAREST)).float(),
         f"{other}_resize": _antialiased(other),
         "half_pixel_shift": lambda image, size: pil_to_tensor(
-            image.resize(size, _FILTERS[spec.interpolation], box=(0.5, 0.5, *image.size))
+            image.resize(size, Image.Resampling[spec.interpolation.upper()], box=(0.5, 0.5, *image.size))
         ).float(),
     }
     for fault, resize in resizes.items():
@@ -249,11 +247,12 @@ def _geometry(image: Image.Image, spec: Preprocessing, resize: _Resize) -> Tenso
         padded = torch.tensor(spec.pad_color).float()[:, None, None].repeat(1, height, width)
         padded[:, top : top + inner[1], left : left + inner[0]] = pixels
         return padded
-    if spec.resize_size is None:
-        return resize(image, (width, height))
-    short = spec.resize_size / min(image.size)
-    size = (spec.resize_size, int(short * image.height)) if image.width <= image.height else None
-    return center_crop(resize(image, size or (int(short * image.width), spec.resize_size)), [height, width])
+    if spec.resize_size is None or spec.resize_mode == "squash":
+        height, width = spec.native_size
+    else:
+        short = spec.resize_size / min(image.size)
+        height, width = (max(spec.resize_size, int(short * side)) for side in (image.height, image.width))
+    return middle(resize(image, (width, height)), spec)
 
 
 def _other_geometry(image: Image.Image, spec: Preprocessing) -> dict[str, Tensor]:
@@ -265,19 +264,21 @@ def _other_geometry(image: Image.Image, spec: Preprocessing) -> dict[str, Tensor
         return {"not_padded": resize(image, (width, height)), "padded_wrong": _geometry(image, other, resize)}
     if image.width == image.height:
         return {}
-    if spec.resize_size is not None:
+    if spec.crop is not None:
         return {"crop_wrong": resize(image, (width, height))}
     return {"crop_wrong": resize(center_crop(image, [min(image.size)] * 2), (width, height))}
 
 
-def _antialiased(name: str) -> _Resize:
-    return lambda image, size: pil_to_tensor(image.resize(size, _FILTERS[name])).float()
+def _antialiased(name: Interpolation) -> _Resize:
+    return lambda image, size: pil_to_tensor(image.resize(size, Image.Resampling[name.upper()])).float()
 
 
-def _without_antialias(name: str) -> _Resize:
+def _without_antialias(name: Interpolation) -> _Resize:
+    mode = "bicubic" if name in {"bicubic", "lanczos"} else "bilinear"
+
     def resize(image: Image.Image, size: tuple[int, int]) -> Tensor:
         pixels = pil_to_tensor(image).float()[None]
-        small = F.interpolate(pixels, size[::-1], mode=name, align_corners=False, antialias=False)
+        small = F.interpolate(pixels, size[::-1], mode=mode, align_corners=False, antialias=False)
         return small[0].round().clamp(0, 255)
 
     return resize

@@ -66,7 +66,8 @@ def verify_against_pytorch(
             f"{path.name!r} has {len(metadata.classes)} classes, {model!r} has {classifier.classes}; "
             "name the model that it was made from."
         )
-    pytorch = PyTorchClassifier(classifier, metadata.preprocessing)
+    own = metadata.preprocessing == found.preprocessing
+    pytorch = PyTorchClassifier(classifier, metadata.preprocessing, found.prepare if own else None)
     answers = pytorch.answers([(image.name, image.encoded) for image in asked], progress)
     evidence = Evidence(ImageSelection(asked, asked), answers, pytorch.exact)
     rows = compare_with_pytorch(evidence, path, progress).rows

@@ -119,7 +119,8 @@ def preprocessing_words(spec: Preprocessing) -> str:
     elif spec.resize_size is None:
         resize = f"resize to {width} × {height} px"
     else:
-        resize = f"shorter edge to {spec.resize_size} px, centre crop {width} × {height} px"
+        edge = "resize to {0} × {0}" if spec.resize_mode == "squash" else "shorter edge to {0}"
+        resize = f"{edge.format(spec.resize_size)} px, centre crop {width} × {height} px"
     order = "" if spec.channels == "rgb" else f", exchanged to {spec.channels.upper()}"
     levels = "" if spec.range == "0..1" else f", levels {spec.range}"
     values = f"mean {_channels(spec.mean)}, std {_channels(spec.std)}"

@@ -25,8 +25,12 @@ MAX_COUNTERFACTUALS: Final = 64
 
 Precision = Literal["fp32", "fp16", "int8"]
 
-# Filters of the antialiased resize, by the name that Pillow, torchvision and timm give them.
-Interpolation = Literal["bilinear", "bicubic"]
+# Pillow's filters, by the name that Pillow, torchvision and timm give them; all but nearest widen when they shrink.
+Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
+
+# Where the middle lies when an odd number of pixels is left over: torchvision rounds halves to the even number,
+# transformers rounds down.
+Crop = Literal["center", "center_floor"]
 
 # What black and white are for a network before its mean is subtracted.
 PixelRange = Literal["0..1", "0..255"]
@@ -58,12 +62,12 @@ class Preprocessing(Struct, frozen=True, omit_defaults=True):
 
     Args:
         size: height and width of the network's input, in pixels.
-        resize_mode: "squash" resizes to `size` whatever the aspect; "shortest_edge" resizes the shorter edge to
-            `resize_size` and then takes the centre crop of `size`; "letterbox" makes the image as large as fits into
+        resize_mode: "squash" resizes to `size` whatever the aspect, or to the square of `resize_size` before a crop;
+            "shortest_edge" resizes the shorter edge to `resize_size`; "letterbox" makes the image as large as fits into
             `size`, centred on `pad_color`, as Pillow's `ImageOps.pad`.
-        resize_size: the shorter edge after the resize, in pixels; with "shortest_edge" alone.
-        crop: "center" with "shortest_edge", else None.
-        interpolation: filter of the antialiased resize.
+        resize_size: the shorter edge (or the square's side) after the resize, in pixels; None where nothing is cropped.
+        crop: takes the middle of `size` after the resize; always with "shortest_edge", never with "letterbox".
+        interpolation: filter of the resize.
         mean: per channel in the order of `channels`, in the range of `range`.
         std: per channel in the order of `channels`, in the range of `range`.
         pillow: the Pillow version whose pixels the graph reproduces.
@@ -75,7 +79,7 @@ class Preprocessing(Struct, frozen=True, omit_defaults=True):
     size: tuple[_Side, _Side]
     resize_mode: Literal["squash", "shortest_edge", "letterbox"]
     resize_size: _Side | None
-    crop: Literal["center"] | None
+    crop: Crop | None
     interpolation: Interpolation
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -89,22 +93,24 @@ class Preprocessing(Struct, frozen=True, omit_defaults=True):
             raise ValueError(f"std is {self.std}; every channel must be above 0")
         if (self.pad_color is None) == (self.resize_mode == "letterbox"):
             raise ValueError(f"resize_mode {self.resize_mode!r} and pad_color {self.pad_color} contradict each other")
-        if self.resize_mode != "shortest_edge":
-            if self.resize_size is not None or self.crop is not None:
-                raise ValueError(f"resize_mode {self.resize_mode!r} takes neither resize_size nor crop")
-        elif self.resize_size is None or self.crop is None or self.resize_size < max(self.size):
+        crops = self.resize_size is not None or self.crop is not None
+        if self.resize_mode == "letterbox" and crops:
+            raise ValueError("resize_mode 'letterbox' takes neither resize_size nor crop")
+        if not crops and self.resize_mode != "shortest_edge":
+            return
+        if self.resize_size is None or self.crop is None or self.resize_size < max(self.size):
             raise ValueError(
-                f"resize_mode 'shortest_edge' needs crop 'center' and a resize_size of at least {max(self.size)} px, "
-                f"found {self.resize_size}"
+                f"resize_mode {self.resize_mode!r} needs crop 'center' and a resize_size of at least "
+                f"{max(self.size)} px{', or neither' * (self.resize_mode == 'squash')}, found {self.resize_size}"
             )
 
     @property
     def native_size(self) -> tuple[int, int]:
         """Height and width in pixels of images that pass the graph's resize unchanged.
 
-        The network's size when squashing or padding. With a shortest edge it is the square of `resize_size`, which
-        the graph crops to the network's size: an original that happens to have the network's size is still enlarged
-        first, as torchvision does.
+        The network's size where nothing is cropped. Else it is the square of `resize_size`, which the graph crops to
+        the network's size: an original that happens to have the network's size is still enlarged first, as torchvision
+        does.
         """
         return (self.resize_size, self.resize_size) if self.resize_size is not None else self.size
 

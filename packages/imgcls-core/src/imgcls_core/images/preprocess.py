@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from imgcls_core.artifact.metadata import Interpolation, Preprocessing
+from imgcls_core.artifact.metadata import Crop, Interpolation, Preprocessing
 from imgcls_core.errors import ImageTooLargeError
 from imgcls_core.images.decode import DecodeLimits, ImageSource, decode_image
 
@@ -70,8 +70,8 @@ class ImagePreprocessor:
     def _shrink(self, image: Image.Image) -> Image.Image:
         spec = self.preprocessing
         filter_ = _FILTERS[spec.interpolation]
-        if spec.resize_size is None:
-            height, width = spec.size
+        if spec.resize_size is None or spec.crop is None or spec.resize_mode == "squash":
+            height, width = spec.native_size
             if spec.pad_color is not None:
                 return ImageOps.pad(image, (width, height), filter_, spec.pad_color)
             return image.resize((width, height), filter_)
@@ -82,10 +82,12 @@ class ImagePreprocessor:
                 actual=width * height, limit=self.limits.max_pixels, unit="pixels after the resize"
             )
         resized = image.resize((width, height), filter_)
-        # The graph crops the native square to the network's size. This crop leaves it the same pixels that
-        # torchvision's CenterCrop takes from the whole resized image, odd remainders included.
-        left = crop_start(width, spec.size[1]) - crop_start(spec.resize_size, spec.size[1])
-        top = crop_start(height, spec.size[0]) - crop_start(spec.resize_size, spec.size[0])
+        # The graph crops the native square to the network's size. This crop leaves it what a centre crop takes from the
+        # whole resized image, odd remainders included.
+        left, top = (
+            crop_start(resized, crop, spec.crop) - crop_start(spec.resize_size, crop, spec.crop)
+            for resized, crop in ((width, spec.size[1]), (height, spec.size[0]))
+        )
         return resized.crop((left, top, left + spec.resize_size, top + spec.resize_size))
 
 
@@ -97,6 +99,6 @@ def shortest_edge_size(size: tuple[int, int], resize_size: int) -> tuple[int, in
     return int(resize_size * width / height), resize_size
 
 
-def crop_start(length: int, crop: int) -> int:
-    """Gives the first pixel of torchvision's `CenterCrop`: Python's round, halves to the even number."""
-    return round((length - crop) / 2.0)
+def crop_start(length: int, crop: int, kind: Crop = "center") -> int:
+    """Gives the first pixel of torchvision's `CenterCrop` (halves to the even number), or of the crop rounded down."""
+    return (length - crop) // 2 if kind == "center_floor" else round((length - crop) / 2.0)

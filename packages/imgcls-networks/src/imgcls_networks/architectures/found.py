@@ -2,15 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeAlias
 
+from imgcls_cli.progress import Progress
 from imgcls_core.artifact import ClassInfo, Preprocessing
-from torch import nn
+from PIL import Image
+from torch import Tensor, nn
 
 from imgcls_networks.models.trained_model import TrainedModel
 from imgcls_networks.weights.source import WeightsSource
+
+# An upright RGB image → the network's input, float32 [1, 3, height, width].
+Prepare: TypeAlias = Callable[[Image.Image], Tensor]
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """The file that the weights came from, and which of its sets was asked for."""
+
+    path: Path
+    sha256: str
+    key: str | None = None
 
 
 @dataclass(frozen=True)
@@ -30,6 +45,11 @@ class FoundNetwork:
         checkpoint: a file that holds the weights, and nothing but them.
         about_weights: what there is to know of the weights, in one line; travels with the artifact.
         trained: the card of a trained model, where the network is one.
+        load: builds the network with its weights, where it needs a way of its own.
+        prepare: the library's own preprocessing, which is what `preprocessing` says: the yardstick where it is taken.
+        other_preparations: other ways in which the library prepares images, by name; how far answers move with them
+            is measured and said.
+        no_preprocessing: why what is published cannot be taken, in sentences; the user must say all of it then.
     """
 
     name: str
@@ -44,3 +64,7 @@ class FoundNetwork:
     checkpoint: Path | None = None
     about_weights: str | None = None
     trained: TrainedModel | None = None
+    load: Callable[[Progress], tuple[nn.Module, WeightsFile]] | None = None
+    prepare: Prepare | None = None
+    other_preparations: Mapping[str, Prepare] = field(default_factory=dict[str, Prepare])
+    no_preprocessing: str | None = None

@@ -53,12 +53,17 @@ def find_timm(model: TimmReference, num_classes: int | None, *, own_weights: boo
         build=build,
         asked_classes=num_classes,
         build_loads=True,
-        preprocessing=_preprocessing(timm.data.resolve_data_config(pretrained_cfg=details), model),
+        preprocessing=timm_preprocessing(timm.data.resolve_data_config(pretrained_cfg=details), model.timm_name),
         classes=_classes(timm, details) if own_classes else None,
     )
 
 
-def _preprocessing(config: dict[str, Any], model: TimmReference) -> Preprocessing:
+def timm_preprocessing(config: dict[str, Any], name: str) -> Preprocessing:
+    """Translates timm's data configuration of a model.
+
+    Raises:
+        RequestError: it is one that artifacts do not have.
+    """
     _, height, width = config["input_size"]
     crop_pct, mode, interpolation = config["crop_pct"], config["crop_mode"], config["interpolation"]
     # timm trains some models with a filter chosen at random; it evaluates those with bilinear.
@@ -66,7 +71,7 @@ def _preprocessing(config: dict[str, Any], model: TimmReference) -> Preprocessin
     squash = mode == "squash" and crop_pct == 1.0
     if interpolation not in get_args(Interpolation) or not (squash or (mode == "center" and height == width)):
         raise RequestError(
-            f"timm evaluates {model.timm_name!r} with {interpolation} and crop mode {mode!r} ({crop_pct}), which an "
+            f"timm evaluates {name!r} with {interpolation} and crop mode {mode!r} ({crop_pct}), which an "
             "artifact cannot express; give `--resize`, `--crop` and a model whose preprocessing is a centre crop."
         )
     return Preprocessing(

@@ -15,6 +15,13 @@ from typing import Any, Final, TypeAlias
 from imgcls_networks.errors import CheckpointError, RequestError
 from imgcls_networks.models import bundled
 from imgcls_networks.models.catalog import CatalogEntry, read_catalog
+from imgcls_networks.models.hugging_face import (
+    CONFIG_NAME,
+    HUB_PREFIX,
+    HuggingFaceReference,
+    parse_folder,
+    parse_repository,
+)
 from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
 
 TIMM_PREFIX: Final = "timm/"
@@ -121,18 +128,38 @@ class TimmReference(_Reference):
         return f"{TIMM_PREFIX}{self.timm_name}"
 
 
-ModelReference: TypeAlias = CatalogReference | FactoryReference | SavedReference | TimmReference | TrainedReference
+ModelReference: TypeAlias = (
+    CatalogReference | FactoryReference | HuggingFaceReference | SavedReference | TimmReference | TrainedReference
+)
 
 
-def parse_model(text: str) -> ModelReference:
+def parse_model(text: str, revision: str | None = None) -> ModelReference:
     """Resolves MODEL.
 
     A name of the catalog is that model, even where a folder has the same name; `./NAME` is the folder.
+
+    Args:
+        text: MODEL.
+        revision: branch, tag or commit of a model of the Hugging Face hub.
 
     Raises:
         RequestError: nothing by that name, no such file, a file without a factory, arguments that are not literals, a
             folder without a trained model.
     """
+    if text.startswith(HUB_PREFIX):
+        return parse_repository(text, revision)
+    if revision is not None:
+        raise RequestError(f"`--revision` is for models of the Hugging Face hub (hf/OWNER/NAME); {text!r} has none.")
+    return _timm(text.removeprefix(TIMM_PREFIX)) if text.startswith(TIMM_PREFIX) else _from_files(text)
+
+
+def _timm(name: str) -> TimmReference:
+    if importlib.util.find_spec("timm") is None:
+        raise RequestError(f"'{TIMM_PREFIX}{name}' needs the library timm, which is not installed: `pip install timm`.")
+    return TimmReference(name)
+
+
+def _from_files(text: str) -> ModelReference:
     if found := _FACTORY.fullmatch(text):
         return _factory(Path(found["file"]), found["factory"], found["call"])
     if ".py:" in text or text.endswith(".py"):
@@ -141,17 +168,14 @@ def parse_model(text: str) -> ModelReference:
             f"{text!r} names no factory; write `{file}:FACTORY` or `{file}:FACTORY(num_classes=10)`, "
             "a function or class that gives the network."
         )
-    if text.startswith(TIMM_PREFIX):
-        if importlib.util.find_spec("timm") is None:
-            raise RequestError(f"{text!r} needs the library timm, which is not installed: `pip install timm`.")
-        return TimmReference(text.removeprefix(TIMM_PREFIX))
     if text == bundled.BUNDLED:
         return _trained(bundled.bundled_folder())
     path = Path(text)
     if path.name in {CARD_NAME, WEIGHTS_NAME} and path.is_file():
         raise RequestError(f"{text!r} is a part of a trained model; name its folder: `imgcls-convert {path.parent}`.")
     if path.is_dir() and text not in read_catalog():
-        return _trained(path)
+        is_transformers = (path / CONFIG_NAME).is_file() and not (path / CARD_NAME).is_file()
+        return parse_folder(path) if is_transformers else _trained(path)
     if text.endswith(_SAVED_SUFFIXES):
         if not Path(text).is_file():
             raise RequestError(f"There is no file {text!r}; MODEL may be a TorchScript or torch.export file.")
