@@ -10,11 +10,11 @@ import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, get_args
 
 import numpy as np
 import torch
-from imgcls_core.artifact import Preprocessing
+from imgcls_core.artifact import Interpolation, Preprocessing
 from imgcls_core.images.preprocess import ImagePreprocessor, crop_start
 from PIL import Image
 from PIL import __version__ as pillow_version
@@ -26,6 +26,9 @@ from imgcls_networks.exception_text import one_line
 
 # ConvNeXt's processor crops below this size and squashes from it on.
 _CONVNEXT_SQUASHES_FROM: Final = 384
+_FILTERS: Final[Mapping[int, Interpolation]] = {
+    int(Image.Resampling[name.upper()]): name for name in get_args(Interpolation)
+}
 _PROBE_SIZES: Final = ((53, 37), (301, 400), (411, 300), (64, 64))  # height, width in pixels
 # Of a level from 0 to 255: above what rounding in another order can do, far below a pixel that is another one.
 _LEVEL_TOLERANCE: Final = 0.01
@@ -133,7 +136,7 @@ def _translated(processor: Any) -> Preprocessing:  # noqa: ANN401 - of transform
         resize_mode="shortest_edge" if edge else "squash",
         resize_size=resized if crop else None,
         crop="center_floor" if crop else None,
-        interpolation=Image.Resampling(processor.resample if processor.resample is not None else 2).name.lower(),
+        interpolation=_FILTERS[int(processor.resample)] if processor.resample is not None else "bilinear",
         mean=mean,
         std=std,
         pillow=pillow_version,
@@ -142,8 +145,8 @@ def _translated(processor: Any) -> Preprocessing:  # noqa: ANN401 - of transform
 
 def _edge_or_box(size: Mapping[str, int], kind: str, processor: Any) -> tuple[int, tuple[int, int]]:  # noqa: ANN401
     """Gives the shorter edge after the resize, or 0 and (height, width), in pixels."""
-    edge = size["shortest_edge"] if size.keys() == {"shortest_edge"} else 0
-    box = (size["height"], size["width"]) if size.keys() == {"height", "width"} else (0, 0)
+    edge = size["shortest_edge"] if set(size) == {"shortest_edge"} else 0
+    box = (size["height"], size["width"]) if set(size) == {"height", "width"} else (0, 0)
     if not edge and not box[0]:
         raise ValueError(f"resizes to {size}, another shape for each image")
     if kind == "ConvNext" and edge:

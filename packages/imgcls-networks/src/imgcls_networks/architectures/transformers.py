@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib
 import warnings
 from collections import Counter
@@ -14,15 +13,16 @@ from typing import Any
 import torch
 from imgcls_cli.progress import Progress
 from imgcls_core.artifact import ClassInfo
-from torch import Tensor, nn
+from torch import nn
 
 from imgcls_networks.architectures.found import FoundNetwork, WeightsFile
 from imgcls_networks.architectures.image_processor import ProcessedImages, read_processor
 from imgcls_networks.errors import CheckpointError, RequestError
 from imgcls_networks.exception_text import one_line
+from imgcls_networks.models.hub import fetch_configuration, fetch_weights, weight_files
 from imgcls_networks.models.hugging_face import HuggingFaceReference, read_config
-from imgcls_networks.weights.checkpoint import read_checkpoint
-from imgcls_networks.weights.hub import fetch_configuration, fetch_weights, weight_files
+from imgcls_networks.weights.checkpoint import named_tensors, read_checkpoint
+from imgcls_networks.weights.choice import some
 
 
 def find_transformers(model: HuggingFaceReference, num_classes: int | None, *, own_weights: bool) -> FoundNetwork:
@@ -104,14 +104,9 @@ def _processor(folder: Path, config: Any, model: str) -> tuple[ProcessedImages |
 
 
 def _load(network_class: Any, config: Any, folder: Path, progress: Progress) -> tuple[nn.Module, WeightsFile]:  # noqa: ANN401
-    files = weight_files(folder)
-    tensors: dict[str, Tensor] = {}
-    digest = hashlib.sha256()
-    for part in files[1:] or files:
-        checkpoint = read_checkpoint(part)
-        tensors.update(checkpoint.tensors)
-        digest.update(bytes.fromhex(checkpoint.sha256))
-    sha256 = checkpoint.sha256 if len(files) == 1 else digest.hexdigest()
+    file = weight_files(folder)[0]
+    checkpoint = read_checkpoint(file)
+    tensors = named_tensors(checkpoint)
     try:
         network, info = network_class.from_pretrained(
             None,
@@ -123,16 +118,20 @@ def _load(network_class: Any, config: Any, folder: Path, progress: Progress) -> 
         )
     except Exception as error:  # whatever the library makes of the weights
         raise CheckpointError(
-            f"The weights {files[0].name!r} of {str(folder)!r} do not fit {network_class.__name__}: {one_line(error)}."
+            f"The weights {file.name!r} of {str(folder)!r} do not fit {network_class.__name__}: {one_line(error)}."
         ) from error
     if missing := sorted(info["missing_keys"]):
         raise CheckpointError(
-            f"The weights {files[0].name!r} of {str(folder)!r} lack {_some(missing)} of {network_class.__name__}, "
+            f"The weights {file.name!r} of {str(folder)!r} lack {some(missing)} of {network_class.__name__}, "
             "which transformers would fill with random numbers; fine-tune the model and convert what that saves."
         )
     if extra := sorted(info["unexpected_keys"]):
-        progress.note(f"{files[0].name} also holds {_some(extra)}, which {network_class.__name__} does not use")
-    return network, WeightsFile(files[0], sha256)
+        progress.note(f"{file.name} also holds {some(extra)}, which {network_class.__name__} does not use")
+    if broken := sorted(key for key, value in network.state_dict().items() if not bool(value.isfinite().all())):
+        raise CheckpointError(
+            f"The weights {file.name!r} hold NaN or infinite values in {some(broken)}; their training has diverged."
+        )
+    return network, WeightsFile(file, checkpoint.sha256)
 
 
 def _classes(config: Any, model: str) -> tuple[ClassInfo, ...]:  # noqa: ANN401 - of transformers
@@ -143,10 +142,6 @@ def _classes(config: Any, model: str) -> tuple[ClassInfo, ...]:  # noqa: ANN401 
     # ImageNet has two of crane and maillot each; their numbers keep them apart.
     labels = (f"{names[i]} ({i})" if times[str(names[i])] > 1 else str(names[i]) for i in range(len(names)))
     return tuple(ClassInfo(i, label.strip() or f"class_{i}") for i, label in enumerate(labels))
-
-
-def _some(keys: list[str]) -> str:
-    return ", ".join(keys[:3]) + (f" and {len(keys) - 3} more" if len(keys) > 3 else "")
 
 
 @contextlib.contextmanager

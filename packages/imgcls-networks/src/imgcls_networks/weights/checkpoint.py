@@ -151,12 +151,27 @@ def load_into(network: nn.Module, weights: ChosenWeights, *, hint: str | None = 
     network.load_state_dict(own)
 
 
-def _read(stored: StoredTensor, own: Tensor, key: str, file: str) -> Tensor:
+def named_tensors(checkpoint: Checkpoint) -> dict[str, Tensor]:
+    """Reads all tensors of a file that holds nothing else, for a library that puts them into its network itself.
+
+    Raises:
+        CheckpointError: it holds something else, is damaged, or a tensor is of a kind that no network takes.
+    """
+    file, content = checkpoint.path.name, checkpoint.content
+    strange = [key for key, value in content.items() if not isinstance(value, StoredTensor)] if content else ["nothing"]
+    if not isinstance(content, dict) or strange:
+        raise CheckpointError(f"The checkpoint {file!r} holds {some(strange)}, where weights by name are expected.")
+    return {key: _read(stored, None, key, file) for key, stored in content.items()}
+
+
+def _read(stored: StoredTensor, own: Tensor | None, key: str, file: str) -> Tensor:
+    if stored.refusal:
+        raise CheckpointError(f"The checkpoint {file!r} cannot be used: {key} {stored.refusal}.")
     try:
         tensor = stored.read()
     except (InertPickleError, SafetensorError, OSError) as error:
         raise CheckpointError(f"The checkpoint {file!r} is damaged: {key}: {error}.") from error
-    if unusable := _unusable(tensor, own):
+    if own is not None and (unusable := _unusable(tensor, own)):
         raise CheckpointError(f"The checkpoint {file!r} cannot be used: {key} {unusable}.")
     return tensor
 
