@@ -128,9 +128,7 @@ def _translated(processor: Any) -> Preprocessing:  # noqa: ANN401 - of transform
     resized = edge or box[0]
     if crop and resized < max(target):
         raise ValueError(f"fills up with black: it crops {target[0]} × {target[1]} px out of {resized} px")
-    mean, std, is_bgr = _levels(processor, kind)
-    if is_bgr:
-        raise ValueError("exchanges red and blue (do_flip_channel_order)")
+    mean, std = _levels(processor, kind)
     return Preprocessing(
         size=target,
         resize_mode="shortest_edge" if edge else "squash",
@@ -140,6 +138,7 @@ def _translated(processor: Any) -> Preprocessing:  # noqa: ANN401 - of transform
         mean=mean,
         std=std,
         pillow=pillow_version,
+        channels="bgr" if getattr(processor, "do_flip_channel_order", False) else "rgb",
     )
 
 
@@ -160,8 +159,8 @@ def _edge_or_box(size: Mapping[str, int], kind: str, processor: Any) -> tuple[in
     return edge, box
 
 
-def _levels(processor: Any, kind: str) -> tuple[tuple[float, float, float], tuple[float, float, float], bool]:  # noqa: ANN401
-    """Gives mean and std for values from 0 to 1, and whether red and blue are exchanged."""
+def _levels(processor: Any, kind: str) -> tuple[tuple[float, float, float], tuple[float, float, float]]:  # noqa: ANN401
+    """Gives mean and std for values from 0 to 1."""
     factor = 255 * processor.rescale_factor if processor.do_rescale else 255.0
     offset = 1.0 if processor.do_rescale and getattr(processor, "rescale_offset", False) else 0.0
     normalises = processor.do_normalize and kind != "MobileViT"
@@ -170,7 +169,7 @@ def _levels(processor: Any, kind: str) -> tuple[tuple[float, float, float], tupl
     if getattr(processor, "include_top", False):
         std = std * _three(processor.image_std)
     mean, std = (mean + offset) / factor, std / factor
-    return tuple(mean.tolist()), tuple(std.tolist()), bool(getattr(processor, "do_flip_channel_order", False))
+    return tuple(mean.tolist()), tuple(std.tolist())
 
 
 def _three(values: Any) -> np.ndarray[Any, np.dtype[np.float64]]:  # noqa: ANN401 - one number, or three
@@ -185,6 +184,7 @@ def _difference(prepare: Prepare, spec: Preprocessing, size: tuple[int, int]) ->
     if spec.crop is not None:
         top, left = (crop_start(full, kept, spec.crop) for full, kept in zip(spec.native_size, spec.size, strict=True))
         pixels = pixels[top : top + spec.size[0], left : left + spec.size[1]]
+    pixels = pixels[..., ::-1] if spec.channels == "bgr" else pixels
     if given.shape != pixels.shape:
         return float("inf")
     return float(np.abs((given * np.array(spec.std) + np.array(spec.mean)) * 255 - pixels).max())
