@@ -16,10 +16,10 @@ ADMIN_TOKEN = "admin-token-1"  # noqa: S105 - of a service that lives for one me
 
 
 class Connection:
-    """One keep-alive connection; opens itself again where the service has closed it."""
+    """One keep-alive connection, from an address of loopback; opens itself again where the service has closed it."""
 
-    def __init__(self, port: int) -> None:
-        self._port = port
+    def __init__(self, port: int, *, address: str | None = None) -> None:
+        self._port, self._local = port, (address, 0) if address else None
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def send(self, request: bytes) -> tuple[int, bytes]:
@@ -34,7 +34,7 @@ class Connection:
 
     async def _send(self, request: bytes) -> tuple[int, bytes]:
         if self._streams is None:
-            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port, local_addr=self._local)
         reader, writer = self._streams
         try:
             writer.write(request)
@@ -76,12 +76,14 @@ class Running:
 
 
 @contextlib.asynccontextmanager
-async def service(model: Path, **settings: object) -> AsyncGenerator[Running]:
+async def service(model: Path | None, **settings: object) -> AsyncGenerator[Running]:
     """Starts the service and waits until it is ready."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     values = {"model": model, "port": port, "admin_token": ADMIN_TOKEN, "log_level": "warning", **settings}
-    environment = os.environ | {f"IMGCLS_{name.upper()}": str(value) for name, value in values.items()}
+    environment = os.environ | {
+        f"IMGCLS_{name.upper()}": "" if value is None else str(value) for name, value in values.items()
+    }
     with subprocess.Popen([sys.executable, "-m", "imgcls_serve"], env=environment) as process:  # noqa: ASYNC220
         connection = Connection(port)
         status = 0

@@ -19,9 +19,9 @@ WAIT_MS = 20_000
 PNG = {"content-type": "image/png"}
 
 
-def connect(url: str) -> socket.socket:
+def connect(url: str, address: str = "127.0.0.1") -> socket.socket:
     host, port = url.removeprefix("http://").split(":")
-    return socket.create_connection((host, int(port)), 20)
+    return socket.create_connection((host, int(port)), 20, (address, 0))
 
 
 def read_all(connection: socket.socket) -> bytes:
@@ -111,6 +111,31 @@ def test_an_idle_connection_makes_way_for_a_new_one(start_service: StartService)
             third.sendall(ask)
             assert third.recv(65_536).startswith(b"HTTP/1.1 200 ")
         assert read_all(one) == b""
+
+
+def test_an_address_that_takes_all_connections_makes_way_for_another(start_service: StartService) -> None:
+    """Those that are idle or hold up an answer, not those that are being answered."""
+    ask = b"GET /health HTTP/1.1\r\nHost: x\r\n"
+    with start_service(max_connections=3) as running, contextlib.ExitStack() as stack:
+        floods = [stack.enter_context(connect(running.url)) for _ in range(3)]
+        for sender in floods:
+            sender.sendall(ask)
+        with connect(running.url) as another:
+            assert read_all(another).startswith(b"HTTP/1.1 503 ")
+        with connect(running.url, "127.0.0.2") as polite, connect(running.url, "127.0.0.3") as second:
+            for sender in (polite, second):
+                sender.sendall(ask + b"\r\n")
+                assert sender.recv(65_536).startswith(b"HTTP/1.1 200 ")
+            assert sorted(go_on(sender) for sender in floods) == [b"", b"", b"HTTP/1.1 200 "]
+
+
+def go_on(sender: socket.socket) -> bytes:
+    """Ends the headers; gives the beginning of the answer, nothing where the connection was reset."""
+    try:
+        sender.sendall(b"\r\n")
+        return sender.recv(65_536)[:13]
+    except OSError:
+        return b""
 
 
 def test_trailers_without_end_are_refused(service: RunningService) -> None:

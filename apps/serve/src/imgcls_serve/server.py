@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import logging
 import logging.config
-import os
 import signal
 import socket
 import sys
@@ -22,6 +21,7 @@ from imgcls_core.memory import tune_malloc
 from imgcls_serve import __version__
 from imgcls_serve.app import create_app
 from imgcls_serve.http.connections import guarded_protocol
+from imgcls_serve.listeners import turn_away
 from imgcls_serve.observing.log_lines import FIELDS, log_config
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings
@@ -34,6 +34,7 @@ _KEEP_ALIVE_S = 75
 # Who connected while the end came has sent its request by then.
 _LINGER_S = 1.0
 _LOOK_S = 0.02
+_LOOKS = 10
 
 EXIT_OK = 0
 EXIT_USAGE = 2
@@ -86,11 +87,9 @@ class DrainingServer(uvicorn.Server):
         """Ends after those who have just connected: no more are let in, and these are told 503 instead of a reset."""
         for server in self.servers:
             for listening in server.sockets:
-                # Whoever waits to be let in when the socket is closed gets a reset: nobody new may wait,
-                # and those who do are let in first.
-                with socket.socket(fileno=os.dup(listening.fileno())) as same:
-                    same.listen(0)
-        await asyncio.sleep(_LOOK_S)
+                turn_away(listening.fileno())
+        for _ in range(_LOOKS):
+            await asyncio.sleep(_LOOK_S)  # those who are about to be connected are
         for server in self.servers:
             server.close()
         until_s = time.monotonic() + _LINGER_S

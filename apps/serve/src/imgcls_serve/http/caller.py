@@ -1,8 +1,9 @@
-"""Whether the caller of a request is still there; work for one who has gone is cancelled."""
+"""Who the caller of a request is, and whether it is still there; work for one who has gone is cancelled."""
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -12,6 +13,23 @@ from imgcls_serve.errors import CallerGoneError
 
 # Key of the ASGI scope under which a request finds its connection's `LostSignal`.
 LOST: Final = "imgcls.lost"
+
+
+# A household or a server has this much of IPv6 by itself, and could be as many callers as it likes.
+_IPV6_PREFIX: Final = 64
+
+
+def network_of(client: tuple[str, int] | None) -> str:
+    """Gives the address that counts as one caller: of IPv4 each, of IPv6 each network of 64 bits."""
+    if client is None:
+        return ""
+    host = client[0]
+    if ":" not in host:
+        return host
+    address = ipaddress.IPv6Address(host.partition("%")[0])
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((address, _IPV6_PREFIX), strict=False))
 
 
 class LostSignal:

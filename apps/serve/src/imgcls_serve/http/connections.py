@@ -10,14 +10,15 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from collections import Counter
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 import httptools
 from imgcls_contract import PROBLEM_MEDIA_TYPE
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
-from imgcls_serve.http.caller import LOST, LostSignal
+from imgcls_serve.http.caller import LOST, LostSignal, network_of
 from imgcls_serve.http.corked_transport import CorkedTransport
 from imgcls_serve.http.incoming_body import BODY, IncomingBody
 from imgcls_serve.http.problems import refusal
@@ -32,13 +33,17 @@ _MAX_FRAMING: Final = 8
 # sends: the kernel then resets it. So the rest is read and thrown away for this long.
 _LINGER_S: Final = 5.0
 
+# How often it is asked whether a caller who sends no more has gone: at once, then ever more rarely.
+_FIRST_LOOK_S: Final = 0.01
+_LAST_LOOK_S: Final = 0.5
+
 
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits.
 
     Attributes:
         header_timeout_s: how long a connection may take for the headers of its first request.
-        max_connections: most connections at a time; an idle one makes way for a new one.
+        max_connections: most connections at a time; then others make way for a new one, in fair shares.
         write_timeout_s: how long an answer may wait for its caller to read it.
     """
 
@@ -47,6 +52,8 @@ class GuardedProtocol(HttpToolsProtocol):
     write_timeout_s = 30.0
 
     _lost: LostSignal
+    _network: str
+    _opened_s: float
     _body: IncomingBody | None = None
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
@@ -54,6 +61,7 @@ class GuardedProtocol(HttpToolsProtocol):
     _is_refused = False
     _idle_since_s: float | None = None
     _write_timer: asyncio.TimerHandle | None = None
+    _look_timer: asyncio.TimerHandle | None = None
     _answers = 0
     _body_bytes = 0
     _framing_bytes = 0
@@ -62,6 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Refuses one connection too many; gives the others time for their headers."""
         self._lost = LostSignal()
         super().connection_made(cast("asyncio.Transport", CorkedTransport(transport)))
+        self._network, self._opened_s = network_of(self.client), self.loop.time()
         if len(self.connections) > self.max_connections and not self._make_way():
             self._refuse("queue_full", "The service has too many connections.")
             # No lingering here: it would hold the very thing that there is too much of.
@@ -72,12 +81,36 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops the clocks and tells whoever works for this connection."""
         self._stop_timer()
-        if self._write_timer is not None:
-            self._write_timer.cancel()
+        for timer in (self._write_timer, self._look_timer):
+            if timer is not None:
+                timer.cancel()
         super().connection_lost(exc)
         if self._body is not None:
             self._body.lose()
         self._lost.tell()
+
+    def eof_received(self) -> bool:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Keeps the connection of a caller who has said all and waits for the answer.
+
+        Whoever has hung up altogether says the same. The first bytes of the answer, sent at once, tell them apart:
+        their system refuses them.
+        """
+        if self._is_refused or not self._is_being_answered:
+            return False
+        self.cycle.keep_alive = False
+        if not self.cycle.response_started and not self.pipeline:
+            cast("CorkedTransport", self.transport).begin()
+        self._look_after_caller(_FIRST_LOOK_S)
+        return True
+
+    def _look_after_caller(self, next_look_s: float) -> None:
+        if self.transport.is_closing():
+            return
+        if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
+            self.transport.abort()
+            return
+        later_s = min(2 * next_look_s, _LAST_LOOK_S)
+        self._look_timer = self.loop.call_later(next_look_s, self._look_after_caller, later_s)
 
     def data_received(self, data: bytes) -> None:
         """Counts the bytes of headers, and of what frames a body: sizes of chunks and trailers."""
@@ -172,24 +205,47 @@ class GuardedProtocol(HttpToolsProtocol):
     def _end_of_writing(self, answers: int) -> None:
         self._write_timer = None
         if self.transport.get_write_buffer_size() and self._answers == answers:
-            # Without this the kernel goes on holding what nobody reads.
-            socket_ = self.transport.get_extra_info("socket")
-            socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-            self.transport.abort()
+            self._reset()
         else:
             self._watch_writing()
 
     def _make_way(self) -> bool:
-        """Closes the connection that has been idle longest; False where none is."""
-        idle = [
-            (one._idle_since_s, number, one)
-            for number, one in enumerate(cast("set[GuardedProtocol]", self.connections))
-            if one._idle_since_s is not None and not one.transport.is_closing()
-        ]
-        if not idle:
+        """Ends a connection for this one; False where none may be ended.
+
+        It is one of the address that has most: the one that has been idle longest, else the oldest that is not being
+        answered. Nothing of it goes for an address that has more, and only what is idle for one that has as many.
+        """
+        everyone = cast("set[GuardedProtocol]", self.connections)
+        shares = Counter(one._network for one in everyone)
+        own = shares[self._network]
+
+        def may_go(one: GuardedProtocol) -> bool:
+            if one is self or one.transport.is_closing():
+                return False
+            return shares[one._network] > own - (one._idle_since_s is not None) and not one._is_being_answered
+
+        def rank(one: GuardedProtocol) -> tuple[int, bool, float]:
+            return shares[one._network], one._idle_since_s is not None, -(one._idle_since_s or one._opened_s)
+
+        goes = max(filter(may_go, everyone), key=rank, default=None)
+        if goes is None:
             return False
-        min(idle)[2].transport.close()
+        if goes._idle_since_s is None or goes.transport.get_write_buffer_size():
+            goes._reset()
+        else:
+            goes.transport.close()
         return True
+
+    @property
+    def _is_being_answered(self) -> bool:
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
+
+    def _reset(self) -> None:
+        # Without this the kernel goes on holding what nobody reads.
+        socket_ = self.transport.get_extra_info("socket")
+        socket_.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.transport.abort()
 
     def _cut_off(self, detail: str) -> None:
         if self._body is not None:

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any, Final
 
 _LARGE_BYTES: Final = 65_536
+_BEGINNING: Final = b"HTTP/1.1 "
 
 
 class CorkedTransport:
@@ -23,13 +24,20 @@ class CorkedTransport:
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
         self._head = b""
+        self._has_begun = False
         self.is_sender_busy = False
         self.has_ended = False
 
+    def begin(self) -> None:
+        """Sends what every answer begins with, before there is one: the system of a caller who has gone says so."""
+        self._has_begun = True
+        self._transport.write(_BEGINNING)
+
     def write(self, data: bytes) -> None:
         """Holds a head back until its body comes; an interim answer has none and leaves at once."""
-        if not self._head and data.startswith(b"HTTP/1.1 ") and not data.startswith(b"HTTP/1.1 1"):
-            self._head = data
+        if not self._head and data.startswith(_BEGINNING) and not data.startswith(b"HTTP/1.1 1"):
+            self._head = data[len(_BEGINNING) :] if self._has_begun else data
+            self._has_begun = False
             return
         head, self._head = self._head, b""
         if len(data) > _LARGE_BYTES:

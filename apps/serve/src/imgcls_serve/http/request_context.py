@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any, Final, NamedTuple
 
 from imgcls_serve.errors import InvalidParameterError
+from imgcls_serve.http.caller import network_of
 from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.http.url_fetch import UrlFetcher
 from imgcls_serve.scheduler.job import Deadline, JobResult
@@ -64,6 +65,7 @@ class RequestContext:
         urls: UrlFetcher | None,
     ) -> None:
         self.started_s = time.perf_counter()
+        self._scope = scope
         self.service = service
         self.gatekeeper = gatekeeper
         self.urls = urls
@@ -86,6 +88,11 @@ class RequestContext:
         """Gives the header of this lower-case name."""
         value = self.headers.get(name)
         return value.decode("latin-1") if value is not None else None
+
+    @cached_property
+    def caller(self) -> bytes | str:
+        """Who shares the queue with others: a key where keys are needed, else the address that has connected."""
+        return self.gatekeeper.key_digest(self.headers) or network_of(self._scope.get("client"))
 
     @property
     def is_check(self) -> bool:

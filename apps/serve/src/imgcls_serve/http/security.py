@@ -48,6 +48,11 @@ class Gatekeeper:
         key = _key_of(headers)
         return bool(self._api) and (key is None or not _is_one_of(key, self._api + self._admin))
 
+    def key_digest(self, headers: Mapping[bytes, bytes]) -> bytes | None:
+        """Names the caller by its key, where keys are needed."""
+        key = _key_of(headers) if self._api else None
+        return _digest(key) if key is not None else None
+
     def check_admin(self, headers: Mapping[bytes, bytes]) -> None:
         """Raises if these headers do not open the admin routes.
 

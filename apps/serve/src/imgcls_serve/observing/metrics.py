@@ -51,7 +51,7 @@ class Metrics:
         self._dropped = Counter(
             "imgcls_dropped_images", "Images dropped before their inference, by reason.", ("reason",), registry=ours
         )
-        for reason in ("deadline", "caller_gone"):
+        for reason in ("deadline", "caller_gone", "gave_way"):
             self._dropped.labels(reason)
         self._classes = Counter(
             "imgcls_predictions", "Answers by most probable class.", ("model", "class_id", "label"), registry=ours

@@ -41,11 +41,11 @@ async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()
     deadline = context.deadline
     model, scheduler = context.service.model(query.model), context.service.scheduler
     asked_top_k(model, query)
-    scheduler.check_admission(deadline)
+    scheduler.check_admission(deadline, caller=context.caller)
     images = await _read_images(request, context)
-    scheduler.check_admission(deadline, len(images))
+    scheduler.check_admission(deadline, len(images), caller=context.caller)
     futures = [
-        scheduler.submit(model, image, deadline, is_counted=not context.is_check)
+        scheduler.submit(model, image, deadline, caller=context.caller, is_counted=not context.is_check)
         for image in images
         if not isinstance(image, ServiceError)
     ]

@@ -34,10 +34,10 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     deadline = context.deadline
     model, scheduler = context.service.model(query.model), context.service.scheduler
     top_k = asked_top_k(model, query)
-    scheduler.check_admission(deadline)
+    scheduler.check_admission(deadline, caller=context.caller)
     image = await read_image(request, context)
     context.fields["image_bytes"] = len(image)
-    future = scheduler.submit(model, image, deadline, is_counted=not context.is_check)
+    future = scheduler.submit(model, image, deadline, caller=context.caller, is_counted=not context.is_check)
     with CallerWatch(request, [future]):
         result = await future
     return json_reply(prediction(context, model, result, k=top_k, with_probabilities=query.probabilities))

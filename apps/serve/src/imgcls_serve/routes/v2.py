@@ -93,7 +93,7 @@ async def infer(request: Request, service: ServiceDep, name: ModelPath, version:
     context = context_of(request.scope)
     deadline, settings = context.deadline, service.settings
     model, scheduler = _model(service, name, version), service.scheduler
-    scheduler.check_admission(deadline)
+    scheduler.check_admission(deadline, caller=context.caller)
     if (encoding := context.header(b"content-encoding")) not in {None, "", "identity"}:
         raise UnsupportedMediaTypeError(f"content encoding {encoding}", allowed="a body that is not compressed")
     body = await read_body(request, context, limit=settings.max_body_bytes)
@@ -102,8 +102,11 @@ async def infer(request: Request, service: ServiceDep, name: ModelPath, version:
     k = output.parameters.classification
     check_top_k(model, max(1, k))
     images = images_of(asked, binary, max_images=min(settings.max_images, settings.queue_size))
-    scheduler.check_admission(deadline, len(images))
-    futures = [scheduler.submit(model, image, deadline, is_counted=not context.is_check) for image in images]
+    scheduler.check_admission(deadline, len(images), caller=context.caller)
+    futures = [
+        scheduler.submit(model, image, deadline, caller=context.caller, is_counted=not context.is_check)
+        for image in images
+    ]
     with CallerWatch(request, futures):
         results = await asyncio.gather(*futures)
     for one in results:

@@ -8,7 +8,6 @@ from typing import Final
 from imgcls_core.decoding.isolated import IsolatedDecoder
 from imgcls_core.images.header import ordinary_pixels
 
-from imgcls_serve.errors import QueueFullError
 from imgcls_serve.scheduler.budget import PixelBudget
 from imgcls_serve.scheduler.job import Job, Stage
 from imgcls_serve.scheduler.work_queue import WorkQueue
@@ -31,25 +30,27 @@ class DecodeWork:
         self._isolated = isolated
         self._budget = budget
 
-    def run(self, job: Job, isolated: IsolatedDecoder | None) -> None:
+    def run(self, job: Job, isolated: IsolatedDecoder | None) -> Job | None:
         """Decodes a job's image and makes the job ready, or puts it where a process of its own decodes it.
 
         Args:
             job: its image is in memory.
             isolated: the caller's process, where it is a thread that waits for one.
 
+        Returns:
+            A job that is refused, where too many wait for a process of their own: the latest of whoever has most.
+
         Raises:
             ImageError: it cannot be decoded.
-            QueueFullError: too many wait for a process of their own.
         """
         source = job.source
         if source is None:  # its caller has just left
-            return
+            return None
         pixels: int | None = 0
         encoded = source if self._isolated and isinstance(source, bytes | bytearray | memoryview) else None
         if encoded is not None and isolated is None and (pixels := ordinary_pixels(encoded)) is None:
-            self._isolate(job)
-            return
+            job.is_isolated = True
+            return self._queue.put_isolated(job, _MAX_WAITING * self._isolated)
         job.stage = Stage.DECODING
         started_s = time.perf_counter()
         job.waited_s = started_s - job.submitted_s
@@ -65,9 +66,4 @@ class DecodeWork:
         job.source = None
         job.stage = Stage.READY
         self._queue.put_ready(job)
-
-    def _isolate(self, job: Job) -> None:
-        if (waiting := self._queue.waiting_isolated) >= _MAX_WAITING * self._isolated:
-            raise QueueFullError(f"{waiting} images wait that are costly to decode", retry_after_s=1)
-        job.is_isolated = True
-        self._queue.put_isolated(job)
+        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from enum import Enum
 from typing import NamedTuple, Protocol
@@ -54,7 +54,7 @@ class SchedulerObserver(Protocol):
         ...
 
     def job_dropped(self, reason: str) -> None:
-        """Nobody wanted a job any more before its inference: "deadline" or "caller_gone"."""
+        """Nobody wanted a job before its inference: "deadline" or "caller_gone"; "gave_way" to another caller's."""
         ...
 
 
@@ -90,10 +90,12 @@ class Job:
         source: the encoded image, or its RGB pixels.
         future: what the caller waits on.
         now_s: when it was submitted, on the clock of `time.perf_counter`.
+        caller: whose it is.
         is_counted: whether its answer is traffic; a test of the deployment is none and still shares batches.
     """
 
     __slots__ = (
+        "caller",
         "decode_s",
         "decoded_s",
         "future",
@@ -114,9 +116,11 @@ class Job:
         future: asyncio.Future[JobResult],
         now_s: float,
         *,
+        caller: Hashable,
         is_counted: bool,
     ) -> None:
         self.model = model
+        self.caller = caller
         self.source: ImageSource | None = source
         self.future = future
         self.submitted_s = now_s

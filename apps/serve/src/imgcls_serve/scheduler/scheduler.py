@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import math
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from functools import partial
 
 import numpy as np
@@ -19,6 +18,7 @@ from imgcls_core.images.preprocess import PreparedImage
 from numpy.typing import NDArray
 
 from imgcls_serve.errors import DeadlinePassedError, NotReadyError, QueueFullError
+from imgcls_serve.scheduler.admission import Admission
 from imgcls_serve.scheduler.budget import PixelBudget
 from imgcls_serve.scheduler.decode_work import DecodeWork
 from imgcls_serve.scheduler.job import BatchModel, Deadline, Job, JobResult, SchedulerObserver, Stage
@@ -28,9 +28,6 @@ from imgcls_serve.scheduler.work_queue import Role, WorkQueue
 
 # Answers that may be held back under load: at most this many inferences' worth of time.
 _MAX_HELD = 8
-
-# What waits may take so much longer than it lately did: neighbours on the machine come and go.
-_CAUTION = 1.5
 
 
 class Scheduler:
@@ -70,11 +67,11 @@ class Scheduler:
         self._decoding = DecodeWork(self._queue, isolated=layout.isolated, budget=PixelBudget(max_decoding_pixels))
         self._outbox: deque[tuple[list[Job], list[JobResult]]] = deque()
         self._is_delivery_due = False
-        self._jobs: set[Job] = set()
         self._loop = asyncio.get_running_loop()
         self._threads: list[threading.Thread] = []
         self._death: BaseException | None = None
         self._speed = Speed(layout)
+        self._jobs = Admission(queue_size, self._speed, lambda: self._queue.waiting_isolated)
 
     def start(self) -> None:
         """Starts the threads."""
@@ -113,13 +110,14 @@ class Scheduler:
         """Images accepted and unanswered that are at this stage."""
         return sum(job.stage is stage for job in self._jobs)
 
-    def check_admission(self, deadline: Deadline, images: int = 1) -> None:
+    def check_admission(self, deadline: Deadline, images: int = 1, *, caller: Hashable = None) -> None:
         """Raises if so many images would not be accepted now.
 
         Args:
             deadline: what waits already is expected to be done by then: it is better to refuse at once than to let a
                 caller wait for an answer that comes too late.
             images: how many.
+            caller: whose they are.
 
         Raises:
             QueueFullError: too many wait.
@@ -127,24 +125,17 @@ class Scheduler:
         """
         if self._death is not None:
             raise NotReadyError("A worker of the inference engine has died; restart the service.")
-        waiting = len(self._jobs) - self._waiting_isolated
-        wait_s = waiting * self._speed.s_per_image * _CAUTION
-        if waiting + images > self.queue_size:
-            reason = f"{waiting} of at most {self.queue_size} images wait"
-        elif waiting and self._loop.time() + wait_s > deadline.at_s:
-            reason = f"{waiting} images wait and take about {wait_s:.1f} s, longer than this request's deadline"
-        else:
-            return
-        raise QueueFullError(reason, retry_after_s=max(1, math.ceil(wait_s)))
-
-    @property
-    def _waiting_isolated(self) -> int:
-        if not self._queue.waiting_isolated:  # nearly always
-            return 0
-        return sum(job.is_isolated and job.stage is Stage.WAITING for job in self._jobs)
+        left_s = deadline.at_s - self._loop.time()
+        self._jobs.check(caller, images, left_s=left_s)
 
     def submit(
-        self, model: BatchModel, source: ImageSource, deadline: Deadline, *, is_counted: bool = True
+        self,
+        model: BatchModel,
+        source: ImageSource,
+        deadline: Deadline,
+        *,
+        caller: Hashable = None,
+        is_counted: bool = True,
     ) -> asyncio.Future[JobResult]:
         """Accepts one image.
 
@@ -152,22 +143,26 @@ class Scheduler:
             model: what answers.
             source: the encoded image, or its RGB pixels uint8 [H, W, 3].
             deadline: no work is begun for the image after it.
+            caller: whose it is; callers take turns.
             is_counted: whether the answer is traffic.
 
         Returns:
             A future. Cancelling it tells that the caller has gone. It raises what `model` raises, and
-            DeadlinePassedError, InferenceError, NotReadyError.
+            DeadlinePassedError, InferenceError, NotReadyError, and QueueFullError when the image has to give way to
+            one of a caller who has fewer.
 
         Raises:
             QueueFullError: too many wait; nothing was done.
             NotReadyError: a worker has died.
         """
-        self.check_admission(deadline)
+        self.check_admission(deadline, caller=caller)
         future: asyncio.Future[JobResult] = self._loop.create_future()
-        job = Job(model, source, future, time.perf_counter(), is_counted=is_counted)
+        job = Job(model, source, future, time.perf_counter(), caller=caller, is_counted=is_counted)
+        gave_way = self._jobs.add(job)
+        if gave_way is not None and self._observer is not None:
+            self._observer.job_dropped("gave_way")
         timer = self._loop.call_at(deadline.at_s, self._expire, job, deadline.timeout_ms)
         self.submitted += 1
-        self._jobs.add(job)
         future.add_done_callback(partial(self._done, job, timer))
         self._queue.put_encoded(job)
         return future
@@ -203,7 +198,9 @@ class Scheduler:
 
     def _decode(self, job: Job, isolated: IsolatedDecoder | None) -> None:
         try:
-            self._decoding.run(job, isolated)
+            refused = self._decoding.run(job, isolated)
+            if refused is not None:
+                self._tell(_fail, [refused], QueueFullError("too many costly images wait", retry_after_s=1))
         except Exception as error:  # noqa: BLE001 - it belongs to this image's caller, who gets it
             self._tell(_fail, [job], error)
 

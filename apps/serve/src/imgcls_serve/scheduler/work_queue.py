@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 from enum import Enum
 
+from imgcls_serve.scheduler.fair_queue import FairQueue
 from imgcls_serve.scheduler.job import Job
 
 
@@ -21,7 +22,7 @@ class Role(Enum):
 
 
 class WorkQueue:
-    """Two first-in first-out queues under one lock.
+    """What waits to be decoded, the callers in turn, and what waits to be inferred, first in first out, under one lock.
 
     A worker that infers takes what is ready, up to `max_batch` of one model; with `max_wait_ms` 0 it never waits
     for company. A worker that does both decodes on until a batch is full or nothing is left to decode. Jobs that
@@ -37,9 +38,9 @@ class WorkQueue:
         self._before_sleep = before_sleep
         self._max_batch = max_batch
         self._max_wait_s = max_wait_ms / 1000
-        self._encoded: deque[Job] = deque()
+        self._encoded = FairQueue()
         self._ready: deque[Job] = deque()
-        self._isolated: deque[Job] = deque()
+        self._isolated = FairQueue()
         self._closed = False
         lock = threading.Lock()
         self._sleepers = {role: threading.Condition(lock) for role in Role}
@@ -57,11 +58,12 @@ class WorkQueue:
             self._ready.append(job)
             self._wake(Role.INFER)
 
-    def put_isolated(self, job: Job) -> None:
-        """Adds a job that a process of its own has yet to decode."""
+    def put_isolated(self, job: Job, most: int) -> Job | None:
+        """Adds a job that a process of its own has yet to decode; gives the one for which there is no room then."""
         with self._lock:
             self._isolated.append(job)
             self._sleepers[Role.ISOLATED].notify()
+            return self._isolated.give_way(job) if len(self._isolated) > most else None
 
     def close(self) -> None:
         """Makes every `take` return None from now on."""
@@ -94,11 +96,11 @@ class WorkQueue:
         with self._lock:
             while not self._closed:
                 if role is Role.ISOLATED:
-                    if (job := _next_wanted(self._isolated)) is not None:
+                    if (job := self._isolated.next_wanted()) is not None:
                         return job
                 elif role is not Role.DECODE and (batch := self._take_batch(role)):
                     return batch
-                elif role is not Role.INFER and (job := _next_wanted(self._encoded)) is not None:
+                elif role is not Role.INFER and (job := self._encoded.next_wanted()) is not None:
                     return job
                 # While it chose, callers may have left, or the end may have come.
                 if not self._closed and not self._has_work(role):
@@ -154,11 +156,3 @@ class WorkQueue:
         # One more piece of work needs one more worker. A layout has workers for both or workers of each kind.
         self._sleepers[role].notify()
         self._sleepers[Role.BOTH].notify()
-
-
-def _next_wanted(jobs: deque[Job]) -> Job | None:
-    while jobs:
-        job = jobs.popleft()
-        if job.is_wanted:
-            return job
-    return None

@@ -1,0 +1,42 @@
+"""Takes leave of those who would connect to a service that ends."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import socket
+import struct
+import sys
+from typing import Final
+
+# Numbers of Linux: asm-generic/socket.h and linux/filter.h, where an instruction is code, jumps and operand.
+_ATTACH_FILTER: Final = 26
+_INSTRUCTION: Final = struct.Struct("HBBI")
+_PROGRAM: Final = struct.Struct("HP")
+_LOAD_BYTE, _IS_ANY_SET, _RETURN = 0x30, 0x45, 0x06
+_TCP_FLAGS, _TCP_SYN, _WHOLE = 13, 0x02, 0xFFFF_FFFF
+
+
+def turn_away(listener: int) -> None:
+    """Lets nobody begin to connect to a listening socket any more; those who are connecting still are let in.
+
+    Closing a listener resets the connections that the system has made and the process has not yet taken. Linux is told
+    to drop what begins a connection, as a busy network would: after a second the caller asks again, and is refused.
+    Elsewhere at most one may wait, so that few are reset.
+
+    Args:
+        listener: its file descriptor.
+    """
+    with socket.socket(fileno=socket.dup(listener)) as same:
+        if sys.platform != "linux":
+            same.listen(0)
+            return
+        instructions = (
+            _INSTRUCTION.pack(_LOAD_BYTE, 0, 0, _TCP_FLAGS),
+            _INSTRUCTION.pack(_IS_ANY_SET, 0, 1, _TCP_SYN),
+            _INSTRUCTION.pack(_RETURN, 0, 0, 0),
+            _INSTRUCTION.pack(_RETURN, 0, 0, _WHOLE),
+        )
+        code = ctypes.create_string_buffer(b"".join(instructions))
+        with contextlib.suppress(OSError):  # a sandbox without filters
+            same.setsockopt(socket.SOL_SOCKET, _ATTACH_FILTER, _PROGRAM.pack(len(instructions), ctypes.addressof(code)))

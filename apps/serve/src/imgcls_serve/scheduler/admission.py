@@ -1,0 +1,125 @@
+"""Who may have how many images waiting: as many as there is room for, in fair shares once there is none."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Hashable, Iterator
+
+from imgcls_serve.errors import QueueFullError
+from imgcls_serve.scheduler.job import Job, Stage
+from imgcls_serve.scheduler.speed import Speed
+
+# What waits may take so much longer than it lately did: neighbours on the machine come and go.
+_CAUTION = 1.5
+
+
+class Admission:
+    """The images that were accepted and are unanswered, by caller.
+
+    While there is room everybody is let in. When there is none, whoever has fewer images waiting than another takes the
+    place of that one's latest. Nothing is kept of a caller who has no image waiting.
+
+    Args:
+        queue_size: most images.
+        speed: how long they take.
+        waiting_isolated: how many images at most wait for processes of their own; those are in nobody's way.
+    """
+
+    def __init__(self, queue_size: int, speed: Speed, waiting_isolated: Callable[[], int]) -> None:
+        self._queue_size = queue_size
+        self._speed = speed
+        self._waiting_isolated = waiting_isolated
+        self._of_caller: dict[Hashable, dict[Job, None]] = {}
+        self._count = 0
+
+    def __len__(self) -> int:
+        """Images accepted and unanswered."""
+        return self._count
+
+    def __iter__(self) -> Iterator[Job]:
+        """Gives them."""
+        return (job for jobs in list(self._of_caller.values()) for job in list(jobs))
+
+    def discard(self, job: Job) -> None:
+        """The image was answered, or nobody waits for it any more; may be said again."""
+        jobs = self._of_caller.get(job.caller)
+        if jobs is not None and job in jobs:
+            del jobs[job]
+            self._count -= 1
+            if not jobs:
+                del self._of_caller[job.caller]
+
+    def check(self, caller: Hashable, images: int, *, left_s: float) -> None:
+        """Raises if a caller may not have so many more images waiting.
+
+        Args:
+            caller: who asks.
+            images: how many.
+            left_s: time until nobody waits for them; what is before them must be done by then.
+
+        Raises:
+            QueueFullError: it may not.
+        """
+        waiting = self._waiting
+        if not waiting:
+            if images > self._queue_size:
+                raise self._refusal(f"0 of at most {self._queue_size} images wait", 0.0)
+            return
+        own = len(self._of_caller.get(caller, ()))
+        most_s = waiting * self._speed.s_per_image * _CAUTION
+        if waiting + images > self._queue_size and self._largest(caller) - images < own + images:
+            raise self._refusal(f"{waiting} of at most {self._queue_size} images wait", most_s)
+        if most_s > left_s:
+            # Callers take turns: no other has more images before the next of this one than it has itself.
+            others = (min(len(jobs), own + 1) for one, jobs in self._of_caller.items() if one != caller)
+            ahead = min(waiting, own + sum(others))
+            wait_s = ahead * self._speed.s_per_image * _CAUTION
+            if wait_s > left_s:
+                reason = f"{ahead} images wait and take about {wait_s:.1f} s, longer than this request's deadline"
+                raise self._refusal(reason, wait_s)
+
+    def add(self, job: Job) -> Job | None:
+        """Takes an image in, in the place of another caller's where there is no room.
+
+        Returns:
+            The image that gave way, whose caller has been told.
+
+        Raises:
+            QueueFullError: there is no room and no place to take.
+        """
+        waiting, latest = self._waiting, None
+        if waiting >= self._queue_size:
+            if (latest := self._latest_of_largest(job.caller)) is None:
+                raise self._refusal(f"{waiting} of at most {self._queue_size} images wait", 0.0)
+            self.discard(latest)
+            refusal = self._refusal(f"{waiting} of at most {self._queue_size} images wait, most of them yours", 0.0)
+            latest.future.set_exception(refusal)
+        self._of_caller.setdefault(job.caller, {})[job] = None
+        self._count += 1
+        return latest
+
+    @property
+    def _waiting(self) -> int:
+        if not self._waiting_isolated():  # nearly always
+            return self._count
+        return sum(not (job.is_isolated and job.stage is Stage.WAITING) for job in self)
+
+    def _largest(self, caller: Hashable) -> int:
+        return max((len(jobs) for one, jobs in self._of_caller.items() if one != caller), default=0)
+
+    def _latest_of_largest(self, caller: Hashable) -> Job | None:
+        """Gives the latest image of the caller who has most, if it still waits for a worker."""
+        own = len(self._of_caller.get(caller, ()))
+        one = max(
+            (one for one in self._of_caller if one != caller), key=lambda one: len(self._of_caller[one]), default=None
+        )
+        jobs = self._of_caller[one] if one is not None else {}
+        if len(jobs) < own + 2:
+            return None
+        waits = {Stage.WAITING, Stage.READY}
+        return next(
+            (job for job in reversed(jobs) if job.stage in waits and job.is_wanted and not job.is_isolated), None
+        )
+
+    def _refusal(self, reason: str, wait_s: float) -> QueueFullError:
+        return QueueFullError(reason, retry_after_s=max(1, math.ceil(wait_s)))

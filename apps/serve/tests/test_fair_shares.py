@@ -1,0 +1,137 @@
+"""One caller's flood is its own trouble: others are answered as if it were not there."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from imgcls_serve.errors import QueueFullError
+from imgcls_serve.http.caller import network_of
+from imgcls_serve.scheduler.job import Deadline
+from scheduler_stand_ins import HeldDecode, MovableLoop, Observer, layout, new_scheduler, reached, run, submit
+
+if TYPE_CHECKING:
+    from conftest import PictureOf, StartService
+    from imgcls_core.images.preprocess import PreparedImage
+
+KEYS = {"flood": "flood-key-1", "polite": "polite-key-1"}
+
+
+def test_whoever_has_fewer_waiting_takes_the_place_of_the_latest_of_whoever_has_most() -> None:
+    async def test(_: MovableLoop) -> None:
+        observer = Observer()
+        scheduler = new_scheduler(layout(), queue_size=4, observer=observer)
+        scheduler.start()
+        model = HeldDecode()
+        flood = [submit(scheduler, model, number, caller="flood") for number in range(4)]
+        await reached(model)
+        with pytest.raises(QueueFullError):
+            submit(scheduler, model, 4, caller="flood")
+        polite = submit(scheduler, model, 10, caller="polite")
+        with pytest.raises(QueueFullError, match="most of them yours"):
+            await flood[3]
+        assert scheduler.pending == 4
+        second = submit(scheduler, model, 11, caller="polite")
+        with pytest.raises(QueueFullError):  # both have two now
+            submit(scheduler, model, 12, caller="polite")
+        model.let_go.set()
+        answers = await asyncio.gather(*flood[:2], polite, second)
+        assert [one.width_px for one in answers] == [0, 1, 10, 11]
+        assert observer.dropped == ["gave_way", "gave_way"]
+        await scheduler.stop()
+
+    run(test)
+
+
+def test_callers_take_turns() -> None:
+    async def test(_: MovableLoop) -> None:
+        scheduler = new_scheduler(layout(), queue_size=100)
+        scheduler.start()
+        model = HeldDecode()
+        futures = [submit(scheduler, model, number, caller="flood") for number in range(6)]
+        await reached(model)
+        futures += [submit(scheduler, model, number, caller="one") for number in (10, 11)]
+        futures += [submit(scheduler, model, 20, caller="two")]
+        model.let_go.set()
+        await asyncio.gather(*futures)
+        assert model.decoded == [0, 1, 10, 20, 2, 11, 3, 4, 5]
+        await scheduler.stop()
+
+    run(test)
+
+
+def test_a_deadline_counts_what_is_before_a_callers_turn_alone() -> None:
+    """A flood that would take longer than the deadline refuses the flood, and nobody else."""
+
+    class Slow(HeldDecode):
+        def preprocess(self, source: Any) -> PreparedImage:
+            threading.Event().wait(0.01)
+            return super().preprocess(source)
+
+    async def test(loop: MovableLoop) -> None:
+        scheduler = new_scheduler(layout(max_batch=1), queue_size=1000)
+        scheduler.start()
+        model = Slow()
+        model.let_go.set()
+        for number in range(20):
+            await submit(scheduler, model, number, caller="flood")
+        model.let_go.clear()
+        futures = [submit(scheduler, model, number, caller="flood") for number in range(200)]
+        soon_s = loop.time() + 0.2  # at 10 ms an image or more the flood takes two seconds
+        with pytest.raises(QueueFullError, match="longer than this request's deadline"):
+            submit(scheduler, model, 200, soon_s, "flood")
+        scheduler.check_admission(Deadline(soon_s, 1), caller="polite")
+        for one in futures:
+            one.cancel()
+        model.let_go.set()
+        await scheduler.stop()
+
+    run(test)
+
+
+def test_a_caller_with_another_key_is_answered_while_the_first_floods(
+    start_service: StartService, picture_of: PictureOf
+) -> None:
+    image = picture_of("red", size=(1500, 1500))
+
+    async def ask(client: httpx.AsyncClient, caller: str) -> int:
+        headers = {"content-type": "image/png", "x-api-key": KEYS[caller]}
+        return (await client.post("/predict", content=image, headers=headers)).status_code
+
+    async def both(url: str) -> tuple[list[int], list[int]]:
+        limits = httpx.Limits(max_connections=100)
+        async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
+            flooding = True
+
+            async def flood() -> list[int]:
+                statuses: list[int] = []
+                while flooding:
+                    statuses.append(await ask(client, "flood"))
+                return statuses
+
+            floods = [asyncio.create_task(flood()) for _ in range(24)]
+            polite = [await ask(client, "polite") for _ in range(10)]
+            flooding = False
+            return polite, [status for one in await asyncio.gather(*floods) for status in one]
+
+    with start_service(queue_size=8, api_keys=",".join(KEYS.values()), threads=1) as running:
+        polite, flood = asyncio.run(both(running.url))
+    assert polite == [200] * 10
+    assert set(flood) == {200, 503}
+
+
+@pytest.mark.parametrize(
+    ("host", "network"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+    ],
+)
+def test_an_address_of_ipv6_counts_by_its_network(host: str, network: str) -> None:
+    assert network_of((host, 1)) == network
+    assert network_of(None) == ""
