@@ -50,7 +50,7 @@ BUGS: dict[str, Plant] = {
     "a double answer: an image is queued twice": (
         "work_queue",
         "self._encoded.append(job)",
-        "self._encoded.extend((job, job))",
+        "self._encoded.append(job)\n            self._encoded.append(job)",
     ),
     "a wrong slot: answers in another order than images": (
         "scheduler",
@@ -64,10 +64,11 @@ BUGS: dict[str, Plant] = {
     ),
     "a wrong model: batches mix them": ("work_queue", "if job.model is model", "if True"),
     "a race: more are admitted than may wait, beside costly ones that nobody wants any more": (
-        "scheduler",
-        "waiting = len(self._jobs) - self._waiting_isolated",
-        "waiting = len(self._jobs) - self._queue.waiting_isolated",
+        "admission",
+        "return sum(not (job.is_isolated and job.stage is Stage.WAITING) for job in self)",
+        "return self._count - self._waiting_isolated()",
     ),
+    "an unfair share: whoever gives way is answered all the same": ("admission", "self.discard(latest)", "pass"),
 }
 
 
