@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import select
 import socket
+import struct
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -218,6 +219,19 @@ def test_a_caller_who_hangs_up_in_its_body_leaves_no_trace(start_service: StartS
         while "imgcls_in_flight_requests 1.0" not in (text := running.client.get("/metrics").text):
             pass
         assert 'code="caller_gone",route="/predict",status="0"} 20.0' in text
+        assert [line for line in running.log if line["level"] == "error"] == []
+
+
+def test_a_caller_who_resets_before_all_its_requests_are_answered_leaves_no_trace(start_service: StartService) -> None:
+    with start_service() as running:
+        for _ in range(3):
+            with connect(running.url) as sender:
+                sender.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                sender.sendall(b"GET /golden HTTP/1.1\r\nHost: x\r\n\r\n" * 200)
+                while "imgcls_in_flight_requests 2.0" not in running.client.get("/metrics").text:
+                    pass  # until no more can be written of what it does not read
+        while "imgcls_in_flight_requests 1.0" not in running.client.get("/metrics").text:
+            pass
         assert [line for line in running.log if line["level"] == "error"] == []
 
 

@@ -68,7 +68,11 @@ BUGS: dict[str, Plant] = {
         "return sum(not (job.is_isolated and job.stage is Stage.WAITING) for job in self)",
         "return self._count - self._waiting_isolated()",
     ),
-    "an unfair share: whoever gives way is answered all the same": ("admission", "self.discard(latest)", "pass"),
+    "an unfair share: whoever gives way is answered all the same": (
+        "admission",
+        "latest.future.set_exception(refusal)",
+        "pass",
+    ),
 }
 
 

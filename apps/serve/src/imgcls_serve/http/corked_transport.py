@@ -34,7 +34,12 @@ class CorkedTransport:
         self._transport.write(_BEGINNING)
 
     def write(self, data: bytes) -> None:
-        """Holds a head back until its body comes; an interim answer has none and leaves at once."""
+        """Holds a head back until its body comes; an interim answer has none and leaves at once.
+
+        What is written for a caller who has gone is dropped: requests that were sent together learn of it one by one.
+        """
+        if self._transport.is_closing():
+            return
         if not self._head and data.startswith(_BEGINNING) and not data.startswith(b"HTTP/1.1 1"):
             self._head = data[len(_BEGINNING) :] if self._has_begun else data
             self._has_begun = False
