@@ -103,7 +103,7 @@ def test_a_deployment_that_has_learnt_its_golden_answers_by_heart_is_found_out(
 
 
 def test_the_same_seed_draws_the_same_images(colours_path: Path) -> None:
-    from imgcls_client.verify.artifact import ArtifactTruth
+    from imgcls_core.verification.truth import ArtifactTruth
 
     truth = ArtifactTruth(colours_path)
     assert list(truth.drawn_images(3))[1:4] == list(truth.drawn_images(3))[1:4]

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from imgcls_client.cli import main
-from imgcls_client.verify import artifact as suite_artifact
-from imgcls_client.verify.artifact import ArtifactTruth
+from imgcls_core.verification import truth
+from imgcls_core.verification.truth import ArtifactTruth
 from imgcls_testing.commands import runner_of
 
 # What load and hostile bytes do to a service has tests of its own; a fault of answers does not show there.
@@ -48,7 +48,7 @@ class RememberedTruth(ArtifactTruth):
         return iter(self._drawn(seed))
 
 
-suite_artifact.ArtifactTruth = functools.cache(RememberedTruth)  # pyright: ignore[reportAttributeAccessIssue]
+truth.ArtifactTruth = functools.cache(RememberedTruth)  # pyright: ignore[reportAttributeAccessIssue]
 _run = runner_of(main)
 
 

@@ -8,6 +8,7 @@ from imgcls_cli.durations import DURATION, DURATION_OR_ZERO
 from imgcls_cli.group import LazyGroup
 from imgcls_cli.helped import HelpedCommand, HelpedOption
 from imgcls_cli.program import Program
+from imgcls_cli.width import fit_parts, shorten
 
 
 @click.command(cls=HelpedCommand, examples=("tool fit photos/", "tool fit --url http://127.0.0.1:8192  # elsewhere"))
@@ -58,3 +59,20 @@ def test_a_length_of_time_is_a_number_with_a_unit(
 def test_what_is_no_length_of_time_is_refused_with_examples(capsys: pytest.CaptureFixture[str], text: str) -> None:
     assert Program("tool fit", fit, expected=OSError).run(["--for", text]) == 2
     assert "write it as 60s, 5m, 1.5h or 7d" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("columns", "lines"), [("40", 3), ("0", 1), ("", 1)])
+def test_a_line_is_broken_between_its_parts_where_the_terminal_ends(
+    monkeypatch: pytest.MonkeyPatch, columns: str, lines: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    parts = ["2026-11-21 06:39:34", "golden 2/2", "a part that fills a line of its own", "p95 3 ms"]
+    shown = fit_parts(parts, indent="    ")
+    assert len(shown.splitlines()) == lines
+    assert [part for part in parts if part not in shown] == []
+
+
+def test_a_text_that_is_too_long_is_cut_at_the_end_that_says_less() -> None:
+    assert shorten("photos/a.png", 12) == "photos/a.png"
+    assert shorten("electric locomotive", 10) == "electric …"
+    assert shorten("photos/2026/tench.jpg", 10, keeps_end=True) == "…tench.jpg"

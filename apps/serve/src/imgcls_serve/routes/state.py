@@ -12,14 +12,13 @@ import psutil
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import PlainTextResponse, Response
 from imgcls_contract import (
-    ClassProbability,
-    GoldenCaseReply,
     GoldenReply,
     Gpu,
     HealthModel,
     HealthReply,
     ReadyReply,
 )
+from imgcls_core.artifact.golden_reply import golden_reply
 
 from imgcls_serve.errors import NotReadyError
 from imgcls_serve.models.served_model import ServedModel
@@ -98,34 +97,7 @@ async def golden(request: Request, service: ServiceDep, model: ModelName = None)
     """Gives the golden cases of the artifact, for clients that test a deployment."""
     served = service.model(model)
     kept = _GOLDEN.setdefault(served, KeptReplies())
-    return kept.respond(request, served.name, lambda: _golden(served))
-
-
-def _golden(served: ServedModel) -> GoldenReply:
-    metadata = served.metadata
-    return GoldenReply(
-        model=model_id(served),
-        precision=metadata.source.precision,
-        tolerance=metadata.golden_tolerance,
-        cases=[
-            GoldenCaseReply(
-                name=case.name,
-                image_base64=case.image_base64,
-                top=[
-                    ClassProbability(
-                        class_id=one.class_id,
-                        label=metadata.classes[one.class_id].label,
-                        probability=one.probability,
-                    )
-                    for one in case.top
-                ],
-                expected_class_id=case.expected_class_id,
-                vector_base64=case.vector_base64,
-                counterfactuals=case.counterfactuals,
-            )
-            for case in metadata.golden
-        ],
-    )
+    return kept.respond(request, served.name, lambda: golden_reply(served.metadata, model_id(served)))
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

@@ -15,7 +15,7 @@ import click
 from imgcls_client.errors import SettingsError
 
 if TYPE_CHECKING:
-    from imgcls_client.verify.artifact import ArtifactTruth
+    from imgcls_core.verification.truth import ArtifactTruth
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 
@@ -85,9 +85,13 @@ def truth_of(artifact: Path | None) -> ArtifactTruth | None:
     if artifact is None:
         return None
     try:
-        from imgcls_client.verify.artifact import ArtifactTruth
+        from imgcls_core import ImgclsError
+        from imgcls_core.verification.truth import ArtifactTruth
     except ImportError as error:
         raise SettingsError(
             f"--artifact needs the extra `verify` ({error.name} is missing): `pip install imgcls-client[verify]`."
         ) from error
-    return ArtifactTruth(artifact)
+    try:
+        return ArtifactTruth(artifact)
+    except ImgclsError as error:
+        raise SettingsError(f"--artifact {artifact} cannot be used: {error}") from error

@@ -18,7 +18,7 @@ from imgcls_client.monitor.drift import DistributionDrift
 from imgcls_client.predict.image_sources import NamedImage
 
 if TYPE_CHECKING:
-    from imgcls_client.verify.artifact import ArtifactTruth
+    from imgcls_core.verification.truth import ArtifactTruth
 
 # What the caller waited, the service's own stages, and the service's whole time.
 Stage = Literal["call", "decode", "queue", "inference", "service"]

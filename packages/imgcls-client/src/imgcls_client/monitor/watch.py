@@ -19,7 +19,7 @@ from imgcls_client.monitor.store import RuleState, Store
 from imgcls_client.predict.image_sources import NamedImage
 
 if TYPE_CHECKING:
-    from imgcls_client.verify.artifact import ArtifactTruth
+    from imgcls_core.verification.truth import ArtifactTruth
 
 
 @dataclass(frozen=True, slots=True)

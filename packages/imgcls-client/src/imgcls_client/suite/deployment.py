@@ -18,7 +18,7 @@ from imgcls_client.http.calls import OPENAPI, Call, SentAs, predict_call
 from imgcls_client.http.client import ImgclsClient
 
 if TYPE_CHECKING:
-    from imgcls_client.verify.artifact import ArtifactTruth
+    from imgcls_core.verification.truth import ArtifactTruth
 
 
 class _Description(msgspec.Struct):

@@ -1,4 +1,4 @@
-"""The user's own artifact as the truth."""
+"""An artifact that answers in this process as its deployments must answer elsewhere."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from imgcls_contract import ClassProbability, GoldenCaseReply, GoldenReply, ModelId
-from imgcls_core import ImgclsError, OnnxClassifier
+from imgcls_contract import GoldenReply, ModelId
 
-from imgcls_client.errors import SettingsError
-from imgcls_client.verify.images import drawn_images, large_images, seen_pixels
+from imgcls_core.artifact.golden_reply import golden_reply
+from imgcls_core.inference.classifier import OnnxClassifier
+from imgcls_core.verification.drawn_images import drawn_images, large_images, seen_pixels
 
 
 class ArtifactTruth:
@@ -20,15 +20,12 @@ class ArtifactTruth:
         path: the artifact.
 
     Raises:
-        SettingsError: it cannot be used, or was changed after it was sealed.
+        ImgclsError: it cannot be used, or was changed after it was sealed.
     """
 
     def __init__(self, path: Path) -> None:
-        try:
-            self._classifier = OnnxClassifier(path, provider="cpu")
-            self._classifier.check_golden()
-        except ImgclsError as error:
-            raise SettingsError(f"--artifact {path} cannot be used: {error}") from error
+        self._classifier = OnnxClassifier(path, provider="cpu")
+        self._classifier.check_golden()
 
     @property
     def sha256(self) -> str:
@@ -46,31 +43,11 @@ class ArtifactTruth:
         """The names of its classes, in order."""
         return tuple(each.label for each in self._classifier.metadata.classes)
 
-    @property
+    @cached_property
     def golden(self) -> GoldenReply:
         """The artifact's golden cases, as the service gives them."""
-        return self._golden
-
-    @cached_property
-    def _golden(self) -> GoldenReply:
-        metadata, labels = self._classifier.metadata, self.labels
-        cases = [
-            GoldenCaseReply(
-                name=case.name,
-                image_base64=case.image_base64,
-                top=[ClassProbability(one.class_id, labels[one.class_id], one.probability) for one in case.top],
-                expected_class_id=case.expected_class_id,
-                vector_base64=case.vector_base64,
-                counterfactuals=case.counterfactuals,
-            )
-            for case in metadata.golden
-        ]
-        return GoldenReply(
-            model=ModelId(metadata.name, self.sha256),
-            precision=metadata.source.precision,
-            tolerance=metadata.golden_tolerance,
-            cases=cases,
-        )
+        metadata = self._classifier.metadata
+        return golden_reply(metadata, ModelId(metadata.name, self.sha256))
 
     def vector(self, encoded: bytes) -> list[float]:
         """Answers an encoded image, decoded by Pillow."""
