@@ -159,6 +159,23 @@ def test_arguments_that_do_not_fit_are_a_usage_error(run_cli, sized, leaves_noth
     assert "sized.py:Sized(depth=3) fails with TypeError" in refused.sentence
 
 
+@pytest.mark.parametrize("wanted", [True, False])
+def test_the_whole_trace_of_the_users_code_is_shown_on_demand(run_cli, tmp_path, leaves_nothing, wanted):
+    (tmp_path / "mine.py").write_text("def inner():\n    return {}['x']\n\ndef build():\n    return inner()\n")
+    more = ["--traceback"] * wanted
+    refused = run_cli(tmp_path / "mine.py:build", *more, "--output", leaves_nothing / "mine.onnx")
+    assert refused.code == 2
+    assert "mine.py, line 2: `return {}['x']`" in refused.sentence
+    assert ("in build\n    return inner()" in refused.err) is wanted
+
+
+def test_an_exception_in_forward_shows_its_line(run_cli, tmp_path, leaves_nothing):
+    source = NETWORK.format(forward="return self.linear(x[..., 0])")
+    (tmp_path / "net.py").write_text(textwrap.dedent(source), encoding="utf-8")
+    refused = run_cli(tmp_path / "net.py:build", "--image-size", "32", "--output", leaves_nothing / "n.onnx")
+    assert f"{tmp_path}/net.py, line 11: `return self.linear(x[..., 0])`" in refused.sentence
+
+
 def test_asking_a_file_for_another_number_of_classes_names_the_way(run_cli, sized, leaves_nothing):
     refused = run_cli(
         f"{sized}:Sized", "--num-classes", "10", "--image-size", "32", "--output", leaves_nothing / "s.onnx"

@@ -75,15 +75,16 @@ _LEVEL: Final = click.IntRange(0, 255)
     is_flag=True,
     help="Accept golden images that prove little: all answered alike, or all in one class.",
 )
+@click.option("--traceback", is_flag=True, help="Show all of an exception in your own code or a library.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
 @click.option("--list", "list_models", is_flag=True, help="Show the models that can be converted by name.")
 @click.version_option(package_name="imgcls-convert")
-def convert_command(*, as_json: bool, list_models: bool, **options: object) -> None:
+def convert_command(*, as_json: bool, list_models: bool, traceback: bool, **options: object) -> None:
     """Convert a PyTorch image classifier to one proven .onnx artifact.
 
     MODEL is a name of the catalog (any torchvision classification architecture, or everyday100, which comes with the
-    package; see --list), the folder of a model that imgcls-train has trained, FILE.py:FACTORY or
-    "FILE.py:FACTORY(num_classes=10)" for a network of your own, a TorchScript file (.pt), a torch.export file (.pt2),
+    package; see --list), the folder of a model that imgcls-train has trained, FILE.py:FACTORY, package.module:FACTORY
+    or "FILE.py:FACTORY(num_classes=10)" for a network of your own, a TorchScript (.pt) or torch.export file (.pt2),
     timm/NAME where timm is installed, or hf/OWNER/NAME (from the Hugging Face hub) and the folder of a fine-tuned model
     where transformers is installed. A FILE.py is your own code and runs; TorchScript and torch.export files hold
     code too and need --trust; nothing in a checkpoint of weights can run.
@@ -96,7 +97,7 @@ def convert_command(*, as_json: bool, list_models: bool, **options: object) -> N
     if list_models:
         convert.show_catalog(as_json=as_json)
     else:
-        convert.run(options, as_json=as_json)
+        convert.run(options, as_json=as_json, show_traceback=traceback)
 
 
 def _exit_code(error: Exception) -> int:

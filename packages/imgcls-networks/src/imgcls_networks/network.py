@@ -12,10 +12,10 @@ from imgcls_networks.architectures.timm import find_timm
 from imgcls_networks.architectures.torchvision import find_published
 from imgcls_networks.architectures.trained import find_trained
 from imgcls_networks.architectures.transformers import find_transformers
+from imgcls_networks.models.factory_reference import FactoryReference
 from imgcls_networks.models.hugging_face import HuggingFaceReference
 from imgcls_networks.models.reference import (
     CatalogReference,
-    FactoryReference,
     ModelReference,
     SavedReference,
     TimmReference,

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from imgcls_networks.errors import NetworkError
-from imgcls_networks.exception_text import one_line
+from imgcls_networks.exception_text import one_line, raised_at
 
 # How far images of one batch may move each other's outputs, relative to the largest output: other batch sizes take
 # other code paths, which add up in another order.
@@ -157,7 +157,7 @@ def _answer(network: nn.Module, images: Tensor, size: tuple[int, int]) -> Tensor
     except Exception as error:  # a user's network may raise anything
         raise NetworkError(
             f"The network fails on {len(images)} images of {size[0]} × {size[1]} px: {one_line(error)}. "
-            "Is `--image-size` right, and does it take any number of images?"
+            f"Is `--image-size` right, and does it take any number of images?{raised_at(error)}"
         ) from error
     if isinstance(out, Tensor) and out.ndim == 1 and len(out) == len(images):
         out = out[:, None]

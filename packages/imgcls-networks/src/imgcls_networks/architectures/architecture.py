@@ -9,10 +9,10 @@ from typing import Any, Final
 import torchvision
 from torch import nn
 
-from imgcls_networks.architectures.factory import build_from_file
+from imgcls_networks.architectures.factory import build_from_factory
 from imgcls_networks.architectures.small_resnet import SmallResNet
 from imgcls_networks.errors import RequestError
-from imgcls_networks.models.reference import FactoryReference
+from imgcls_networks.models.factory_reference import FactoryReference
 
 # By name, from the length of the output: what is ours, beside torchvision's.
 _OURS: Final[Mapping[str, Callable[[int], nn.Module]]] = {"small_resnet12": SmallResNet}
@@ -37,7 +37,7 @@ def build_architecture(name: str, num_classes: int, folder: Path | None = None) 
         return _OURS[name](num_classes)
     if folder is not None and ".py:" in name:
         file, _, factory = name.partition(":")
-        return build_from_file(FactoryReference(folder / file, factory))
+        return build_from_factory(FactoryReference(folder / file, factory))
     if name not in torchvision.models.list_models(module=torchvision.models):
         ours = ", ".join(_OURS)
         raise RequestError(f"There is no architecture {name!r}; take {ours} or a torchvision one, such as resnet18.")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import ast
 import difflib
 import importlib.util
 import re
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 from imgcls_networks.errors import CheckpointError, RequestError
 from imgcls_networks.models import bundled
 from imgcls_networks.models.catalog import CatalogEntry, read_catalog
+from imgcls_networks.models.factory_reference import FactoryReference, parse_factory
 from imgcls_networks.models.hugging_face import (
     CONFIG_NAME,
     HUB_PREFIX,
@@ -26,7 +25,6 @@ from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, Traine
 
 TIMM_PREFIX: Final = "timm/"
 _SAVED_SUFFIXES: Final = (".pt", ".pth", ".ts", ".torchscript", ".pt2")
-_FACTORY: Final = re.compile(r"(?P<file>.+\.py):(?P<factory>[A-Za-z_]\w*)(?P<call>\(.*\))?", re.DOTALL)
 
 
 class _Reference:
@@ -72,25 +70,6 @@ class TrainedReference(_Reference):
 
     def __str__(self) -> str:
         return self.name
-
-
-@dataclass(frozen=True)
-class FactoryReference(_Reference):
-    """FILE.py:FACTORY(arguments), a function or class of a user's own that gives the network."""
-
-    path: Path
-    factory: str
-    args: tuple[Any, ...] = ()
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
-
-    @property
-    def name(self) -> str:
-        """Short name, used for the output file."""
-        return self.path.stem
-
-    def __str__(self) -> str:
-        given = [repr(value) for value in self.args] + [f"{name}={value!r}" for name, value in self.options.items()]
-        return f"{self.path.name}:{self.factory}" + (f"({', '.join(given)})" if given else "")
 
 
 @dataclass(frozen=True)
@@ -160,14 +139,8 @@ def _timm(name: str) -> TimmReference:
 
 
 def _from_files(text: str) -> ModelReference:
-    if found := _FACTORY.fullmatch(text):
-        return _factory(Path(found["file"]), found["factory"], found["call"])
-    if ".py:" in text or text.endswith(".py"):
-        file = text.partition(".py")[0] + ".py"
-        raise RequestError(
-            f"{text!r} names no factory; write `{file}:FACTORY` or `{file}:FACTORY(num_classes=10)`, "
-            "a function or class that gives the network."
-        )
+    if factory := parse_factory(text):
+        return factory
     if text == bundled.BUNDLED:
         return _trained(bundled.bundled_folder())
     path = Path(text)
@@ -235,24 +208,3 @@ def _trained(folder: Path) -> TrainedReference:
             f"{str(folder)!r} has a {CARD_NAME} and no {WEIGHTS_NAME}, the weights; copy the whole folder."
         )
     return TrainedReference(folder, card)
-
-
-def _factory(path: Path, factory: str, call: str | None) -> FactoryReference:
-    if not path.is_file():
-        raise RequestError(f"There is no file {str(path)!r}; FILE.py:FACTORY names a Python file and a function in it.")
-    if call is None:
-        return FactoryReference(path, factory)
-    try:
-        parsed = ast.parse(f"f{call}", mode="eval").body
-        if not isinstance(parsed, ast.Call) or not isinstance(parsed.func, ast.Name):
-            raise ValueError
-        args = tuple(ast.literal_eval(value) for value in parsed.args)
-        options = {keyword.arg or "**": ast.literal_eval(keyword.value) for keyword in parsed.keywords}
-        if "**" in options:
-            raise ValueError
-    except (ValueError, SyntaxError) as error:
-        raise RequestError(
-            f"The arguments of `{factory}{call}` must be plain values (numbers, texts, True, None, lists): "
-            "they are read, never run."
-        ) from error
-    return FactoryReference(path, factory, args, options)
