@@ -1,4 +1,4 @@
-"""Holds a running service to its promises under overload, hostile input, hot reload and SIGTERM.
+"""Holds a running service to its promises under hostile input, hot reload and SIGTERM.
 
 Each command starts `imgcls-serve` itself, prints one JSON document and exits with 1 when a promise is broken.
 Uses nothing but the standard library, so that the load costs little next to the service.
@@ -45,59 +45,6 @@ async def closed_loop(port: int, images: list[bytes], *, connections: int, secon
         "statuses": dict(statuses),
         "median_ms": round(statistics.median(took_ms), 1),
     }
-
-
-async def overload(model: Path, images: list[bytes], seconds: float) -> dict[str, Any]:
-    """Twice what the service can do, at fixed times: what is accepted keeps its deadline, the rest is told at once."""
-    deadline_ms = 2000
-    async with service(model, request_timeout_ms=deadline_ms) as running:
-        before = await closed_loop(running.port, images, connections=16, seconds=5)
-        rate = 2 * before["per_s"]
-        memory = [running.rss_mb()]
-        answers: list[tuple[int, float]] = []
-        idle: list[Connection] = []
-        open_tasks: set[asyncio.Task[None]] = set()
-
-        async def one(number: int) -> None:
-            connection = idle.pop() if idle else Connection(running.port)
-            began_s = time.perf_counter()
-            status, _ = await connection.send(post(images[number % len(images)]))
-            answers.append((status, (time.perf_counter() - began_s) * 1000))
-            idle.append(connection)
-
-        start_s = time.monotonic()
-        for number in range(int(rate * seconds)):
-            await asyncio.sleep(max(0.0, start_s + number / rate - time.monotonic()))
-            task = asyncio.create_task(one(number))
-            open_tasks.add(task)
-            task.add_done_callback(open_tasks.discard)
-            if number % int(rate * 10) == 0:
-                memory.append(running.rss_mb())
-        await asyncio.gather(*open_tasks)
-        for connection in idle:
-            connection.close()
-        memory.append(running.rss_mb())
-        after = await closed_loop(running.port, images, connections=16, seconds=5)
-    accepted = sorted(took for status, took in answers if status == 200)
-    refused = sorted(took for status, took in answers if status == 503)
-    result: dict[str, Any] = {
-        "capacity_per_s": before["per_s"],
-        "offered_per_s": round(rate, 1),
-        "statuses": dict(collections.Counter(status for status, _ in answers)),
-        "accepted_per_s": round(len(accepted) / seconds, 1),
-        "accepted_p50_ms": round(accepted[len(accepted) // 2], 1),
-        "accepted_max_ms": round(accepted[-1], 1),
-        "refused_p50_ms": round(refused[len(refused) // 2], 1),
-        "refused_p99_ms": round(refused[len(refused) * 99 // 100], 1),
-        "refused_max_ms": round(refused[-1], 1),
-        "memory_mb": memory,
-        "recovered_per_s": after["per_s"],
-        "exit_code": running.process.returncode,
-    }
-    result["ok"] = (
-        set(result["statuses"]) <= {200, 503} and accepted[-1] <= deadline_ms and result["refused_p99_ms"] <= 100
-    )
-    return result
 
 
 async def fuzz(model: Path, images: list[bytes], requests: int, seed: int) -> dict[str, Any]:
@@ -221,10 +168,9 @@ async def drain(model: Path, images: list[bytes], requests: int) -> dict[str, An
 def main() -> None:
     """Runs one command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("command", choices=["overload", "fuzz", "reload", "drain"])
+    parser.add_argument("command", choices=["fuzz", "reload", "drain"])
     parser.add_argument("model", type=Path)
     parser.add_argument("images", type=Path, help="folder of JPEGs; the first 64 are used")
-    parser.add_argument("--seconds", type=float, default=60, help="of overload")
     parser.add_argument("--requests", type=int, help="of fuzz (10,000) or drain (64)")
     parser.add_argument("--times", type=int, default=100, help="of reload")
     parser.add_argument("--seed", type=int, default=1)
@@ -235,7 +181,6 @@ def main() -> None:
         model = Path(folder) / arguments.model.name
         model.write_bytes(arguments.model.read_bytes())
         runs = {
-            "overload": lambda: overload(model, images, arguments.seconds),
             "fuzz": lambda: fuzz(model, images, arguments.requests or 10_000, arguments.seed),
             "reload": lambda: reload(model, images, arguments.times),
             "drain": lambda: drain(model, images, arguments.requests or 64),
