@@ -5,19 +5,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serve_command import run
+
 if TYPE_CHECKING:
     from conftest import RunningService
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "imgcls_serve", *arguments],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=60,
-        check=False,
-    )
 
 
 def test_help_imports_nothing_heavy() -> None:

@@ -85,6 +85,12 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends after those who have just connected: no more are let in, and these are told 503 instead of a reset."""
+        if self._service.fatal is None:
+            await self._take_leave()
+        await super().shutdown(sockets)
+
+    async def _take_leave(self) -> None:
+        """Lets in who is about to be connected, nobody after them, and gives all time for a request that is refused."""
         for server in self.servers:
             for listening in server.sockets:
                 turn_away(listening.fileno())
@@ -95,7 +101,6 @@ class DrainingServer(uvicorn.Server):
         until_s = time.monotonic() + _LINGER_S
         while self.server_state.connections and not self.force_exit and time.monotonic() < until_s:  # noqa: ASYNC110
             await asyncio.sleep(_LOOK_S)
-        await super().shutdown(sockets)
 
     async def on_tick(self, counter: int) -> bool:
         """Is asked ten times a second whether to end."""

@@ -16,7 +16,7 @@ from imgcls_core.inference.providers import GpuPresence, find_gpu
 from imgcls_core.memory import give_memory_back
 
 from imgcls_serve.errors import ModelRefusedError, NotReadyError, QueueFullError
-from imgcls_serve.models.loading import on_thread_of_its_own
+from imgcls_serve.models.loading import LoadLimits
 from imgcls_serve.models.registry import ModelRegistry
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.observing.idle_memory import give_back_when_idle
@@ -57,7 +57,8 @@ class Service:
             folder=settings.models_dir,
             default=settings.default_model,
             load=self._load,
-            timeout_s=settings.load_timeout_s,
+            provider=settings.provider,
+            limits=LoadLimits(settings.load_timeout_s, settings.max_load_bytes),
         )
         self.tracer = tracer_from_environment()
         self.requests_in_flight = 0
@@ -191,9 +192,11 @@ class Service:
 
     async def _load_at_start(self) -> None:
         self.gpu = await asyncio.to_thread(find_gpu)
-        names = await on_thread_of_its_own(
-            self.registry.files, self.settings.models_dir or Path(), timeout_s=self.settings.load_timeout_s
-        )
+        try:
+            names = await self.registry.find_files()
+        except ArtifactError as error:
+            self._reason, self.fatal = str(error), error
+            return
         preferred = self.registry.default_name or next(iter(names))
         for name in sorted(names, key=lambda one: one != preferred):
             try:

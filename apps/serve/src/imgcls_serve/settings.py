@@ -138,6 +138,16 @@ class Settings(BaseSettings):
         float, Field(gt=0, le=3600, description="How long loading a model may take, in s; then it is refused.")
     ] = 120.0
 
+    max_load_bytes: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000_000_000,
+            description="Most memory that loading a model may take, in bytes; then it is refused. 0 takes 1 GB and "
+            "eight times its file.",
+        ),
+    ] = 0
+
     drift_window_s: Annotated[
         int, Field(ge=60, le=604_800, description="How far back the figures of drift look, in s; in twelve steps.")
     ] = 3600

@@ -12,7 +12,7 @@ from imgcls_core import ImgclsError
 from imgcls_core.memory import give_memory_back
 
 from imgcls_serve.errors import InvalidParameterError, ModelRefusedError, UnknownModelError
-from imgcls_serve.models.loading import on_thread_of_its_own, try_apart
+from imgcls_serve.models.loading import LoadLimits, on_thread_of_its_own, try_apart
 from imgcls_serve.models.model_files import check_published, find_artifacts
 from imgcls_serve.models.served_model import ServedModel
 
@@ -30,7 +30,8 @@ class ModelRegistry:
         folder: a folder of artifacts, or a model store, or None; looked through again at each load.
         default: which model answers requests that name none; None takes `model`, else the first by name.
         load: makes a model from a name and a file; runs on a thread.
-        timeout_s: how long a load may take.
+        provider: where models run: "auto", "cuda" or "cpu".
+        limits: what a load may take.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class ModelRegistry:
         folder: Path | None,
         default: str | None,
         load: Callable[[str, Path], ServedModel],
-        timeout_s: float,
+        provider: str,
+        limits: LoadLimits,
     ) -> None:
         self._model = model
         self._folder = folder
         self._load = load
-        self._timeout_s = timeout_s
+        self._provider = provider
+        self._limits = limits
         self._loaded: dict[str, ServedModel] = {}
         self._default = default or (model.stem if model is not None else None)
         self._lock = asyncio.Lock()
@@ -91,13 +94,11 @@ class ModelRegistry:
             ModelRefusedError: the file cannot be served; nothing has changed.
         """
         async with self._lock:
-            files = await on_thread_of_its_own(self.files, self._folder or Path(), timeout_s=self._timeout_s)
+            files = await self.find_files()
             if (file := files.get(name)) is None:
                 raise UnknownModelError(name, known=files)
             try:
-                work = partial(self._load_checked, name, file)
-                # The time of the trial in a process comes first; a model that answers then has as much again.
-                model = await on_thread_of_its_own(work, file, timeout_s=2 * self._timeout_s)
+                model = await self._load_checked(name, file)
             except ImgclsError as error:
                 raise ModelRefusedError(name, error, file) from error
             self._loaded[name] = model
@@ -106,10 +107,27 @@ class ModelRegistry:
                 self._default = name
             return model
 
-    def _load_checked(self, name: str, file: Path) -> ServedModel:
-        if self._loaded:  # others are being answered, whom it must not take down
-            try_apart(file, timeout_s=self._timeout_s)
-        model = self._load(name, file)
+    async def find_files(self) -> dict[str, Path]:
+        """Gives `files`, unless that takes too long.
+
+        Raises:
+            LoadAbandonedError: it does, as on a network mount that is dead.
+        """
+        return await on_thread_of_its_own(
+            self.files, self._folder or self._model or Path(), timeout_s=self._limits.timeout_s
+        )
+
+    async def _load_checked(self, name: str, file: Path) -> ServedModel:
+        limits, most_bytes = self._limits, None
+        if self._loaded:
+            # Others are being answered, whom it must not take down. What has passed has as much time again.
+            work = partial(try_apart, file, provider=self._provider, limits=limits)
+            await on_thread_of_its_own(work, file, timeout_s=2 * limits.timeout_s)
+        else:  # nobody is: the process itself is given up
+            work = partial(limits.bytes_for, file)
+            most_bytes = await on_thread_of_its_own(work, file, timeout_s=limits.timeout_s)
+        load = partial(self._load, name, file)
+        model = await on_thread_of_its_own(load, file, timeout_s=limits.timeout_s, most_bytes=most_bytes)
         check_published(file, model.sha256)
         return model
 
