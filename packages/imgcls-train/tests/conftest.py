@@ -120,7 +120,13 @@ class MakeArtifact(Protocol):
     """Writes an artifact that answers as tests/data/colours.onnx does and is another file; gives its path."""
 
     def __call__(
-        self, path: Path, name: str = "colours", *, swap_red_and_green: bool = False, doc_string: str = "another file"
+        self,
+        path: Path,
+        name: str = "colours",
+        *,
+        swap_red_and_green: bool = False,
+        red_label: str = "red",
+        doc_string: str = "another file",
     ) -> Path: ...
 
 
@@ -129,11 +135,17 @@ def make_artifact(colours_path: Path) -> MakeArtifact:
     """Sealed, as `imgcls-convert` leaves one; or one that calls red green and green red."""
 
     def make(
-        path: Path, name: str = "colours", *, swap_red_and_green: bool = False, doc_string: str = "another file"
+        path: Path,
+        name: str = "colours",
+        *,
+        swap_red_and_green: bool = False,
+        red_label: str = "red",
+        doc_string: str = "another file",
     ) -> Path:
         metadata = structs.replace(OnnxClassifier(colours_path, provider="cpu").metadata, name=name)
+        red, green, *others = metadata.classes
+        metadata = structs.replace(metadata, classes=(structs.replace(red, label=red_label), green, *others))
         if swap_red_and_green:
-            red, green, *others = metadata.classes
             classes = (structs.replace(red, label=green.label), structs.replace(green, label=red.label), *others)
             metadata = structs.replace(metadata, classes=classes, golden=(), parity=None)
         model = onnx.load(colours_path)

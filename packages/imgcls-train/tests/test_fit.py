@@ -101,6 +101,19 @@ def test_a_fit_learns_and_leaves_figures_events_weights_and_a_card(uninterrupted
     assert list((uninterrupted / "tensorboard").glob("events.*"))
 
 
+def test_a_run_is_named_after_its_dataset_and_recipe(
+    dataset: Path, network: Path, tmp_path: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two recipes on one dataset do not meet in one folder."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "quick.toml").write_text("epochs = 1\nbatch_size = 24\n")
+    given = arguments(dataset, Path("unused"), network)
+    at = given.index("--run")
+    code, _, stderr = run([*given[:at], *given[at + 2 :], "--recipe", "quick.toml"])
+    assert code == 0, stderr
+    assert (tmp_path / "runs" / f"{dataset.name}-quick" / "model.json").is_file()
+
+
 def test_killed_again_and_again_a_fit_ends_with_the_same_weights(
     dataset: Path, network: Path, uninterrupted: Path, tmp_path: Path, run: Run
 ) -> None:

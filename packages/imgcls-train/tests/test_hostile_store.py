@@ -90,7 +90,7 @@ def _in_memory(store: Path) -> str:
 def test_a_pointer_that_leads_elsewhere_is_refused(run_cli: RunCli, store: Path, tmp_path: Path, version: str) -> None:
     rewrite(store / "colours" / "latest.json", lambda pointer: pointer.update(version=version))
     before = tree(tmp_path)
-    for arguments in (("pull", store, tmp_path / "copy"), ("publish", "--list", store), ("publish", COLOURS, store)):
+    for arguments in (("pull", store, tmp_path / "copy"), ("store", "list", store), ("publish", COLOURS, store)):
         refused = run_cli(*arguments)
         assert refused.code == 3, refused.out
         assert "latest.json" in refused.sentence

@@ -52,7 +52,7 @@ def test_a_model_goes_through_s3_to_a_folder_that_can_be_served(
     published = run_cli("publish", COLOURS, bucket)
     assert published.code == 0, published.err
     assert "nothing has changed" in run_cli("publish", COLOURS, bucket).out
-    assert "* colours" in run_cli("publish", "--list", bucket).out
+    assert "* colours" in run_cli("store", "list", bucket).out
     assert run_cli("pull", bucket, tmp_path).code == 0
     version = json.loads((tmp_path / "colours" / "latest.json").read_bytes())["version"]
     content = (tmp_path / "colours" / version / "colours.onnx").read_bytes()

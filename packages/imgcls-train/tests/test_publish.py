@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import itertools
 import json
 import os
 import shutil
@@ -116,12 +117,12 @@ def test_the_list_shows_versions_accuracy_and_which_is_latest(
 ) -> None:
     run_cli("publish", COLOURS, store, "--dataset", dataset)
     run_cli("publish", other_artifact, store, "--dataset", dataset)
-    listing = json.loads(run_cli("publish", "--list", store, "--json").out)
+    listing = json.loads(run_cli("store", "list", store, "--json").out)
     rows = {row["version"]: row for row in listing["versions"]}
     assert rows[f"sha256-{_sha256(COLOURS)}"]["is_latest"] is False
     assert rows[f"sha256-{_sha256(other_artifact)}"]["is_latest"] is True
     assert {row["top1_pct"] for row in rows.values()} == {100.0}
-    text = run_cli("publish", "--list", store).out
+    text = run_cli("store", "list", store).out
     assert f"* colours  sha256-{_sha256(other_artifact)[:12]}" in text
     assert "val of colours-data (40 images)" in text
 
@@ -132,26 +133,127 @@ def test_a_rollback_moves_the_pointer_to_a_version_by_the_beginning_of_its_hash(
     run_cli("publish", COLOURS, store)
     run_cli("publish", other_artifact, store, "--allow-worse")
     assert _check_latest(store, one_of={_sha256(other_artifact)})
-    outcome = run_cli("publish", "--rollback", _sha256(COLOURS)[:8], store)
+    outcome = run_cli("store", "rollback", store, _sha256(COLOURS)[:8])
     assert outcome.code == 0, outcome.err
     assert _check_latest(store, one_of={_sha256(COLOURS)})
-    unknown = run_cli("publish", "--rollback", "ffff0000", store)
+    unknown = run_cli("store", "rollback", store, "ffff0000")
     assert unknown.code == 2
     assert _sha256(COLOURS)[:12] in unknown.err
+
+
+def test_a_model_of_other_classes_replaces_none_unasked(
+    run_cli: RunCli, store: str, worse_artifact: Path, tmp_path: Path, make_artifact: MakeArtifact
+) -> None:
+    run_cli("publish", COLOURS, store)
+    moved = run_cli("publish", worse_artifact, store, "--allow-worse")
+    assert moved.code == 1
+    assert "the same in another order (green was 1, is 0, red was 0, is 1)" in moved.err
+    renamed = make_artifact(tmp_path / "renamed.onnx", red_label="crimson")
+    refused = run_cli("publish", renamed, store)
+    assert refused.code == 1
+    assert "8 classes before, 8 now; 1 new (crimson), 1 gone (red)" in refused.err
+    assert "--new-classes" in refused.err
+    assert _check_latest(store, one_of={_sha256(COLOURS)})
+    assert run_cli("publish", renamed, store, "--new-classes").code == 0
+    assert _check_latest(store, one_of={_sha256(renamed)})
+
+
+def test_classes_of_a_version_that_does_not_say_them_are_read_from_its_artifact(
+    run_cli: RunCli, tmp_path: Path, worse_artifact: Path
+) -> None:
+    store = tmp_path / "store"
+    run_cli("publish", COLOURS, store)
+    manifest = store / f"colours/sha256-{_sha256(COLOURS)}/version.json"
+    document = json.loads(manifest.read_text())
+    del document["labels"]
+    manifest.write_text(json.dumps(document))
+    assert "green was 1, is 0" in run_cli("publish", worse_artifact, store).err
+
+
+@pytest.fixture
+def own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Publications follow one another by a second."""
+    seconds = itertools.count(10)
+    monkeypatch.setattr("imgcls_train.store.publication._now", lambda: f"2026-01-01T00:00:{next(seconds)}+00:00")
+
+
+@pytest.mark.usefixtures("own_clock")
+def test_prune_keeps_the_newest_the_latest_and_the_one_to_go_back_to(
+    run_cli: RunCli, store: str, tmp_path: Path, make_artifact: MakeArtifact
+) -> None:
+    artifacts = [make_artifact(tmp_path / f"{i}.onnx", doc_string=f"number {i}") for i in range(5)]
+    for artifact in artifacts:
+        assert run_cli("publish", artifact, store, "--allow-worse", "--report", artifact).code == 0
+    ids = [f"sha256-{_sha256(artifact)}" for artifact in artifacts]
+    run_cli("store", "rollback", store, ids[1])
+    shown = run_cli("store", "prune", store, "--keep", "1", "--dry-run")
+    assert shown.out.count("would be removed") == 4  # three versions, and their sum
+    assert len(json.loads(run_cli("store", "list", store, "--json").out)["versions"]) == 5
+    pruned = json.loads(run_cli("store", "prune", store, "--keep", "1", "--json").out)
+    assert set(pruned["removed"]) == {ids[0], ids[2], ids[3]}
+    left = json.loads(run_cli("store", "list", store, "--json").out)
+    assert {row["version"] for row in left["versions"]} == {ids[1], ids[4]}
+    assert _check_latest(store, one_of={_sha256(artifacts[1])})
+    filesystem, root = fsspec.core.url_to_fs(store)
+    assert not [path for path in filesystem.find(root) if ids[2] in path]
+
+
+@pytest.mark.usefixtures("own_clock")
+def test_a_version_that_somebody_goes_back_to_while_it_is_pruned_stays(
+    run_cli: RunCli, tmp_path: Path, make_artifact: MakeArtifact, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = tmp_path / "store"
+    artifacts = [make_artifact(tmp_path / f"{i}.onnx", doc_string=f"number {i}") for i in range(3)]
+    for artifact in artifacts:
+        run_cli("publish", artifact, store, "--allow-worse")
+    from imgcls_train.store.model_store import ModelStore
+
+    withdraw = ModelStore.withdraw
+
+    def slow(self: ModelStore, version: Any) -> None:
+        assert run_cli("store", "rollback", store, _sha256(artifacts[0])).code == 0
+        withdraw(self, version)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(ModelStore, "withdraw", slow)
+        assert json.loads(run_cli("store", "prune", store, "--keep", "1", "--json").out)["removed"] == []
+    assert _check_latest(str(store), one_of={_sha256(artifacts[0])})
+    assert run_cli("store", "prune", store, "--keep", "1").code == 0
+    assert json.loads(run_cli("store", "list", store, "--json").out)["unfinished"] == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "code"),
+    [
+        (("list", "{store}"), "There is no model in", 3),
+        (("rollback", "{store}", "abc"), "it is empty", 2),
+        (("prune", "{store}", "--keep", "2"), "it is empty", 2),
+        (("prune", "{store}"), "Missing option '--keep'", 2),
+        (("prune", "{store}", "--keep", "0"), "--keep", 2),
+        (("sweep", "{store}"), "sweep", 2),
+    ],
+)
+def test_wrong_requests_of_a_store_are_one_sentence(
+    run_cli: RunCli, tmp_path: Path, arguments: tuple[str, ...], said: str, code: int
+) -> None:
+    outcome = run_cli("store", *(one.format(store=tmp_path / "store") for one in arguments))
+    assert outcome.code == code
+    assert said in outcome.err
+    assert "Traceback" not in outcome.err
 
 
 def test_a_worse_model_is_refused_with_the_numbers(
     run_cli: RunCli, store: str, dataset: Path, worse_artifact: Path
 ) -> None:
     run_cli("publish", COLOURS, store, "--dataset", dataset)
-    refused = run_cli("publish", worse_artifact, store, "--dataset", dataset)
+    refused = run_cli("publish", worse_artifact, store, "--dataset", dataset, "--new-classes")
     assert refused.code == 1
     assert "top-1 60.00 % against 100.00 % on the same 40 images: 0 gained, 16 lost" in refused.err
     assert _check_latest(store, one_of={_sha256(COLOURS)})
-    allowed = run_cli("publish", worse_artifact, store, "--dataset", dataset, "--allow-worse")
+    allowed = run_cli("publish", worse_artifact, store, "--dataset", dataset, "--new-classes", "--allow-worse")
     assert allowed.code == 0
     assert _check_latest(store, one_of={_sha256(worse_artifact)})
-    better = run_cli("publish", COLOURS, store)  # its evaluation is in the store already
+    better = run_cli("publish", COLOURS, store, "--new-classes")  # its evaluation is in the store already
     assert better.code == 0, better.err
     assert "16 gained, 0 lost" in better.out
 
@@ -293,7 +395,7 @@ def test_a_publisher_killed_in_the_middle_of_an_upload_leaves_latest_whole(
     (part,) = store.rglob("*.part")
     assert part.stat().st_size == 1000
     assert _check_latest(str(store), one_of={_sha256(COLOURS)})
-    assert "uploads that have not ended: 1" in run_cli("publish", "--list", store).err
+    assert "uploads that have not ended: 1" in run_cli("store", "list", store).err
 
     os.utime(part, (0, 0))  # as if the kill was long ago
     assert run_cli("publish", other_artifact, store, "--allow-worse").code == 0
@@ -317,7 +419,7 @@ def test_publishers_at_the_same_time_leave_a_whole_store(run_cli: RunCli, tmp_pa
         _, err = one.communicate(timeout=120)
         assert one.returncode == 0, err
     _check_latest(str(store), one_of={_sha256(COLOURS), _sha256(other_artifact)})
-    listing = json.loads(run_cli("publish", "--list", store, "--json").out)
+    listing = json.loads(run_cli("store", "list", store, "--json").out)
     assert len(listing["versions"]) == 2
     assert listing["unfinished"] == 0
 
@@ -333,21 +435,21 @@ def test_a_model_published_meanwhile_is_the_one_that_is_compared_with(
 ) -> None:
     """While a bad model is replaced by a less bad one, somebody publishes a good one."""
     store = tmp_path / "store"
-    run_cli("publish", worse_artifact, store, "--dataset", dataset)
+    run_cli("publish", worse_artifact, store, "--dataset", dataset, "--new-classes")
     from imgcls_train.store.model_store import ModelStore
 
     complete = ModelStore.complete
 
     def slow(self: ModelStore, version: Any) -> None:
         monkeypatch.setattr(ModelStore, "complete", complete)
-        assert run_cli("publish", COLOURS, store, "--dataset", dataset).code == 0
+        assert run_cli("publish", COLOURS, store, "--dataset", dataset, "--new-classes").code == 0
         complete(self, version)
 
     worst = make_artifact(
         tmp_path / "worst.onnx", "colours", swap_red_and_green=True, doc_string="as bad, another file"
     )
     monkeypatch.setattr(ModelStore, "complete", slow)
-    refused = run_cli("publish", worst, store, "--dataset", dataset)
+    refused = run_cli("publish", worst, store, "--dataset", dataset, "--new-classes")
     assert refused.code == 1
     assert "16 lost" in refused.err
     assert _check_latest(str(store), one_of={_sha256(COLOURS)})
@@ -356,15 +458,12 @@ def test_a_model_published_meanwhile_is_the_one_that_is_compared_with(
 @pytest.mark.parametrize(
     ("arguments", "said", "code"),
     [
-        ((COLOURS,), "publish ARTIFACT STORE", 2),
-        (("--list", COLOURS, "store"), "publish ARTIFACT STORE", 2),
+        ((COLOURS,), "Missing argument 'STORE'", 2),
         ((COLOURS, "ftp://host/models"), "allowed are a folder and s3://, gs://, az://", 2),
         ((COLOURS, "s3://key:secret@bucket/models"), "Credentials belong into the environment", 2),
         ((COLOURS, "{store}", "--name", "../up"), "cannot be a model's in a store", 2),
         ((COLOURS, "{store}", "--report", "no.html"), "There is no report 'no.html'", 2),
         (("no.onnx", "{store}"), "There is no artifact at 'no.onnx'", 2),
-        (("--list", "{store}"), "There is no model in", 3),
-        (("--rollback", "abc", "{store}"), "the store is empty", 2),
     ],
 )
 def test_wrong_requests_are_one_sentence(

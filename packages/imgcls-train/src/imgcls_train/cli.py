@@ -15,6 +15,7 @@ _COMMANDS: Final = {
     "fit": "Train a network, from scratch or from pretrained weights; resumes where it was stopped.",
     "evaluate": "Accuracy, confusion and calibration of a trained model on a split, as tables and images.",
     "publish": "Put an artifact and its report into a model store, unless it is worse than what is there.",
+    "store": "List, roll back or prune the versions in a model store.",
     "pull": "Copy the latest models of a store into a folder that imgcls-serve can serve.",
 }
 

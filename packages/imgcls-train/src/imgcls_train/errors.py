@@ -6,7 +6,8 @@ ImgclsError
     ├── DatasetError      2  the dataset is not there, or is not one of the known layouts
     ├── RunError          2  the run's folder holds something that does not fit what was asked
     ├── StoreError        3  the model store cannot be reached or read
-    └── WorseModelError   1  the new model is worse than the one it would replace
+    ├── WorseModelError   1  the new model is worse than the one it would replace
+    └── OtherClassesError 1  the new model tells other classes apart than the one it would replace
 """
 
 from typing import ClassVar
@@ -43,4 +44,11 @@ class WorseModelError(TrainError):
     """The new model is worse than the one it would replace."""
 
     code = "worse_model"
+    exit_code = 1
+
+
+class OtherClassesError(TrainError):
+    """The new model tells other classes apart than the one it would replace."""
+
+    code = "other_classes"
     exit_code = 1

@@ -7,12 +7,20 @@ from pathlib import Path
 from typing import Final
 
 import click
+from imgcls_cli.helped import HelpedCommand
 
 _NO: Final = 1
 _COLOURS: Final = {"error": "red", "warning": "yellow", "note": "blue"}
 
 
-@click.command("data")
+@click.command(
+    "data",
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-train data flowers --html flowers.html",
+        "imgcls-train data flowers --strict",
+    ),
+)
 @click.argument("root", type=click.Path(path_type=Path))
 @click.option("--splits", help="Which parts to look at, such as train,val.  [default: those that are there]")
 @click.option(

@@ -6,9 +6,17 @@ import sys
 from pathlib import Path
 
 import click
+from imgcls_cli.helped import HelpedCommand
 
 
-@click.command("evaluate")
+@click.command(
+    "evaluate",
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-train evaluate runs/flowers flowers --html evaluation.html",
+        "imgcls-train evaluate models/flowers.onnx flowers --json > flowers.json",
+    ),
+)
 @click.argument("model", metavar="RUN_OR_ARTIFACT", type=click.Path(path_type=Path))
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--split", "split_name", default="val", metavar="NAME", help="Which images of the dataset.")

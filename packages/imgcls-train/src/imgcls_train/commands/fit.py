@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import msgspec
+from imgcls_cli.helped import HelpedCommand
 
 # Command-line names of the recipe's fields that are changed most; `--set` reaches all.
 _SHORTCUTS = (
@@ -16,22 +17,28 @@ _SHORTCUTS = (
 
 
 @click.command(
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-train fit flowers                                # runs/flowers",
+        "imgcls-train fit flowers --recipe finetune --epochs 3   # runs/flowers-finetune",
+        "imgcls-train fit flowers --set mixup_alpha=0.2",
+    ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
     epilog="A fit that was stopped goes on where it was when the same command is given again, with the same result.",
 )
 @click.argument("dataset", type=click.Path(path_type=Path))
 @click.option("--run", type=click.Path(path_type=Path), help="Folder of the run. [default: runs/NAME]")
-@click.option("--name", help="Of the model. [default: the run's, else the recipe's]")
+@click.option("--name", help="Of the model. [default: the run's, else DATASET-RECIPE]")
 @click.option("--recipe", help="One of everyday100, finetune, vgg16_bn_cifar100, or a TOML file.")
 @click.option("--architecture", help="small_resnet12, a torchvision architecture, or FILE.py:FACTORY.")
-@click.option("--epochs", type=click.IntRange(1))
-@click.option("--batch-size", type=click.IntRange(1))
-@click.option("--image-size", type=click.IntRange(8, 1024), metavar="PX")
-@click.option("--learning-rate", type=click.FloatRange(0, min_open=True))
+@click.option("--epochs", type=click.IntRange(1), metavar="N", help="How often each image is seen.")
+@click.option("--batch-size", type=click.IntRange(1), metavar="N", help="Images in each step.")
+@click.option("--image-size", type=click.IntRange(8, 1024), metavar="PX", help="Side of what the network sees.")
+@click.option("--learning-rate", type=click.FloatRange(0, min_open=True), metavar="RATE", help="At its highest.")
 @click.option("--pretrained", metavar="WEIGHTS", help="'catalog', a checkpoint, or the folder of a trained model.")
 @click.option("--state-key", metavar="NAME", help="Which weights of --pretrained, where the file has several.")
-@click.option("--seed", type=click.IntRange(0, 2**31 - 1))
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]))
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), metavar="N", help="The same one gives the same weights.")
+@click.option("--precision", type=click.Choice(["auto", "bf16", "fp32"]), help="Of the arithmetic; auto measures.")
 @click.option("--set", "others", metavar="FIELD=VALUE", multiple=True, help="Any other field of the recipe.")
 @click.option("--train-split", default="train", help="Trained on.")
 @click.option("--val-split", default="val", help="Measured on after every epoch; nothing is chosen by it.")
@@ -62,7 +69,8 @@ def command(*, dataset: Path, run: Path | None, name: str | None, recipe: str | 
     from imgcls_train.training.fit import EpochSink, FitRequest, fit
     from imgcls_train.training.fit_console import FitConsole
 
-    named = name or (run.name if run else Path(recipe).stem if recipe else dataset.resolve().name)
+    default = "-".join([dataset.resolve().name, *([Path(recipe).stem] if recipe else [])])
+    named = name or (run.name if run else default)
     request = FitRequest(
         dataset=dataset,
         run=run or Path("runs") / named,

@@ -8,16 +8,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.helped import HelpedCommand
 
 if TYPE_CHECKING:
     from imgcls_cli.progress import Progress
 
-    from imgcls_train.store.model_store import ModelStore
     from imgcls_train.store.publication import Evaluate, Published
 
 
-@click.command("publish")
-@click.argument("places", metavar="ARTIFACT STORE", nargs=-1, required=True)
+@click.command(
+    "publish",
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-train publish models/flowers.onnx ./store --dataset flowers",
+        "imgcls-train publish models/flowers.onnx s3://models --evaluation flowers.json",
+    ),
+)
+@click.argument("artifact", type=click.Path(path_type=Path))
+@click.argument("url", metavar="STORE")
 @click.option("--name", metavar="NAME", help="What the model is called in the store.  [the artifact's own]")
 @click.option(
     "--report",
@@ -42,11 +50,11 @@ if TYPE_CHECKING:
     metavar="POINTS",
     help="Largest loss of top-1, in points, that may pass for chance.  [2.0]",
 )
-@click.option("--list", "shows", is_flag=True, help="Show what the store holds: `publish --list STORE`.")
-@click.option("--rollback", metavar="VERSION", help="Let this version be the latest: `publish --rollback V STORE`.")
+@click.option("--new-classes", is_flag=True, help="Replace a version that tells other classes apart.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
-    places: tuple[str, ...],
+    artifact: Path,
+    url: str,
     name: str | None,
     reports: tuple[Path, ...],
     evaluation: Path | None,
@@ -54,8 +62,7 @@ def command(
     split_name: str,
     allow_worse: bool,
     tolerance_pct: float | None,
-    shows: bool,
-    rollback: str | None,
+    new_classes: bool,
     as_json: bool,
 ) -> None:
     """Put an artifact into a model store and make it the latest version of its model.
@@ -64,11 +71,6 @@ def command(
     is replaced only by one that is not worse on the same images. Readers see the old version or the new one, whole,
     whatever happens meanwhile.
     """
-    expected = 1 if shows or rollback is not None else 2
-    if len(places) != expected or (shows and rollback is not None):
-        raise click.UsageError(
-            "Say `publish ARTIFACT STORE`, `publish --list STORE` or `publish --rollback VERSION STORE`."
-        )
     if evaluation is not None and dataset is not None:
         raise click.UsageError("`--evaluation` and `--dataset` both say how good the model is; give one of them.")
 
@@ -77,28 +79,14 @@ def command(
     from imgcls_train.store.comparison import TOLERANCE_PCT
     from imgcls_train.store.model_store import ModelStore
     from imgcls_train.store.opening import open_files
-    from imgcls_train.store.publication import PublishRequest, publish, roll_back
+    from imgcls_train.store.publication import PublishRequest, publish
 
     progress = TerminalProgress()
-    store = ModelStore(open_files(places[-1]), progress)
-    if shows:
-        _show(store, name, as_json=as_json)
-    elif rollback is not None:
-        _print(roll_back(store, name, rollback), store.url, as_json=as_json)
-    else:
-        tolerance = TOLERANCE_PCT if tolerance_pct is None else tolerance_pct
-        request = PublishRequest(Path(places[0]), name, reports, allow_worse, tolerance)
-        evaluate = _evaluate(request.artifact, evaluation, dataset, split_name, progress)
-        _print(publish(request, store, progress, evaluate), store.url, as_json=as_json)
-
-
-def _show(store: ModelStore, name: str | None, *, as_json: bool) -> None:
-    from imgcls_train.store.listing import list_store
-
-    listing = list_store(store, name)
-    if listing.unfinished:
-        store.progress.note(f"uploads that have not ended: {listing.unfinished}; publish those artifacts again")
-    sys.stdout.write(listing.to_json() if as_json else listing.to_text())
+    store = ModelStore(open_files(url), progress)
+    tolerance = TOLERANCE_PCT if tolerance_pct is None else tolerance_pct
+    request = PublishRequest(artifact, name, reports, allow_worse, tolerance, new_classes)
+    evaluate = _evaluate(artifact, evaluation, dataset, split_name, progress)
+    print_published(publish(request, store, progress, evaluate), store.url, as_json=as_json)
 
 
 def _evaluate(
@@ -115,7 +103,8 @@ def _evaluate(
     return lambda _: given
 
 
-def _print(done: Published, url: str, *, as_json: bool) -> None:
+def print_published(done: Published, url: str, *, as_json: bool) -> None:
+    """Tells which version is the latest now."""
     from imgcls_train.store.documents import short
 
     version = done.version

@@ -7,9 +7,14 @@ import sys
 from pathlib import Path
 
 import click
+from imgcls_cli.helped import HelpedCommand
 
 
-@click.command("pull")
+@click.command(
+    "pull",
+    cls=HelpedCommand,
+    examples=("imgcls-train pull s3://models models --name flowers",),
+)
 @click.argument("url", metavar="STORE")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False))
 @click.option("--name", "names", multiple=True, metavar="NAME", help="Only this model; may be repeated.  [all]")

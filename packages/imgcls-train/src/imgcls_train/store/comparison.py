@@ -1,8 +1,9 @@
-"""Whether a new model is worse than the one it would replace, on the same images."""
+"""Whether a new model is worse than the one it would replace, on the same images, or tells other classes apart."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,6 +68,28 @@ def compare(new: Evaluation, old: Evaluation, *, tolerance_pct: float = TOLERANC
         p=p,
         is_worse=lost > gained and (p < SIGNIFICANCE or drop_pct > tolerance_pct),
     )
+
+
+def class_change(old: Sequence[str], new: Sequence[str]) -> str | None:
+    """Says how labels differ, in the order of their class ids; None where they are the same."""
+    if list(old) == list(new):
+        return None
+    said = [
+        f"{len(labels)} {verb} ({_few(labels)})"
+        for verb, labels in (
+            ("new", [one for one in new if one not in set(old)]),
+            ("gone", [one for one in old if one not in set(new)]),
+        )
+        if labels
+    ]
+    if not said:
+        moved = [f"{one} was {old.index(one)}, is {id_}" for id_, one in enumerate(new) if old.index(one) != id_]
+        said = [f"the same in another order ({_few(moved)})"] if moved else ["some twice"]
+    return f"{len(old):,} classes before, {len(new):,} now; {', '.join(said)}"
+
+
+def _few(names: Sequence[str]) -> str:
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
 
 
 def mcnemar_p(lost: int, gained: int) -> float:

@@ -50,6 +50,7 @@ class Version(msgspec.Struct, frozen=True):
         reports: further files, for users.
         evaluations: one for each split that it was evaluated on.
         schema: of this document.
+        labels: of the classes, by class id; None in versions of before.
     """
 
     name: _ModelName
@@ -58,6 +59,7 @@ class Version(msgspec.Struct, frozen=True):
     reports: tuple[StoredFile, ...] = ()
     evaluations: tuple[StoredEvaluation, ...] = ()
     schema: Literal[1] = 1
+    labels: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         if self.artifact.path != f"{self.name}.onnx":

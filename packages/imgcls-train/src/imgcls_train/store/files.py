@@ -59,6 +59,10 @@ class StoreFiles(Protocol):
         """Writes a file's content out and gives its SHA-256; None when there is none."""
         ...
 
+    def remove(self, path: str) -> None:
+        """Takes a file away, if it is there."""
+        ...
+
     def folders(self, path: str) -> list[str]:
         """Gives the names of the folders in a folder, sorted; none when it is not there."""
         ...

@@ -70,6 +70,16 @@ class LocalFiles:
         with self._opened(path) as file:
             return None if file is None else pump(file, target, on_bytes)
 
+    def remove(self, path: str) -> None:
+        """Takes a file away, and the folders that are empty without it."""
+        target = self._at(path)
+        with as_store_errors(self.url, (OSError,)):
+            target.unlink(missing_ok=True)
+            for folder in target.parents:
+                if folder == self.root or any(folder.iterdir()):
+                    return
+                folder.rmdir()
+
     def folders(self, path: str) -> list[str]:
         """Gives the names of the folders in a folder, sorted; none when it is not there."""
         folder = self._at(path)

@@ -12,11 +12,14 @@ Files that hold content never change; `version.json` and `latest.json` are repla
 from __future__ import annotations
 
 import hashlib
+import io
 from pathlib import Path
 from typing import Final, TypeVar
 
 import msgspec
 from imgcls_cli.progress import Progress
+from imgcls_core.artifact.metadata import ArtifactMetadata
+from imgcls_core.artifact.props import parts_of
 from imgcls_networks.errors import RequestError
 
 from imgcls_train.errors import StoreError
@@ -59,6 +62,21 @@ class ModelStore:
         """Gives the names of the models that have a latest version."""
         return [name for name in self.files.folders("") if is_model_name(name) and self.pointer(name) is not None]
 
+    def only_name(self, name: str | None) -> str:
+        """Gives the name of a model, which need not be said where the store has only one.
+
+        Raises:
+            RequestError: there is no such model, or more than one.
+        """
+        names = self.names()
+        found = [one for one in names if name in {None, one}]
+        if len(found) != 1:
+            asked = "" if name is None else f"There is no {name!r} in {self.url!r}. "
+            raise RequestError(
+                f"{asked}Which model? `--name` must be one of {', '.join(names) or 'none: it is empty'}."
+            )
+        return found[0]
+
     def pointer(self, name: str) -> Pointer | None:
         """Gives the pointer of a model; None before its first version is complete."""
         path = f"{name}/{LATEST}"
@@ -95,6 +113,16 @@ class ModelStore:
         if version is None:
             raise StoreError(f"{self.url}/{name}/{LATEST} names {pointer.version}, which is not there (any more).")
         return version
+
+    def labels(self, version: Version) -> tuple[str, ...]:
+        """Gives the labels of a version's classes, out of its artifact where the version does not say them."""
+        if version.labels is not None:
+            return version.labels
+        path, content = f"{version.name}/{version.id}/{version.artifact.path}", io.BytesIO()
+        if not self.receive(path, version.artifact, content, lambda _: None):
+            raise StoreError(f"{self.url}/{path} is not there any more, or is damaged. Publish the version again.")
+        props = parts_of(content.getvalue(), path=path).props
+        return tuple(one.label for one in ArtifactMetadata.from_props(props, path=path).classes)
 
     def evaluation(self, version: Version, stored: StoredEvaluation) -> Evaluation:
         """Reads an evaluation of a version."""
@@ -149,6 +177,10 @@ class ModelStore:
     def complete(self, version: Version) -> None:
         """Declares a version complete; its files must be there."""
         self.files.write(f"{version.name}/{version.id}/{MANIFEST}", _encoded(version))
+
+    def withdraw(self, version: Version) -> None:
+        """Declares a version incomplete again."""
+        self.files.remove(f"{version.name}/{version.id}/{MANIFEST}")
 
     def point(self, name: str, pointer: Pointer) -> None:
         """Moves the pointer of a model, wherever it points."""

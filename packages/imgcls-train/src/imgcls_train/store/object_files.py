@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, cast
 
@@ -79,6 +80,11 @@ class ObjectFiles:
                     return pump(file, target, on_bytes)
             except FileNotFoundError:
                 return None
+
+    def remove(self, path: str) -> None:
+        """Takes a file away, if it is there."""
+        with as_store_errors(self.url, self._errors), suppress(FileNotFoundError):
+            self._filesystem.rm_file(self._at(path))
 
     def folders(self, path: str) -> list[str]:
         """Gives the names of the folders in a folder, sorted; none when it is not there."""

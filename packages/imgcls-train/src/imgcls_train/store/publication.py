@@ -14,9 +14,9 @@ from imgcls_cli.progress import Progress
 from imgcls_core.inference.classifier import OnnxClassifier
 from imgcls_networks.errors import RequestError
 
-from imgcls_train.errors import RunError, WorseModelError
+from imgcls_train.errors import OtherClassesError, RunError, WorseModelError
 from imgcls_train.evaluation.document import Evaluation
-from imgcls_train.store.comparison import TOLERANCE_PCT, Comparison, compare
+from imgcls_train.store.comparison import TOLERANCE_PCT, Comparison, class_change, compare
 from imgcls_train.store.documents import (
     PREFIX,
     Pointer,
@@ -40,6 +40,7 @@ class PublishRequest:
         reports: further files to keep with it.
         allow_worse: replace the present version whatever the comparison says.
         tolerance_pct: see `model_comparison.compare`.
+        new_classes: replace a version that tells other classes apart.
     """
 
     artifact: Path
@@ -47,6 +48,7 @@ class PublishRequest:
     reports: Sequence[Path] = ()
     allow_worse: bool = False
     tolerance_pct: float = TOLERANCE_PCT
+    new_classes: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,11 +76,12 @@ def publish(request: PublishRequest, store: ModelStore, progress: Progress, eval
         RequestError: its name cannot be a folder's, or a report is not there.
         RunError: the evaluation is of another file.
         WorseModelError: it is worse than the present version, or cannot be compared with it.
+        OtherClassesError: it tells other classes apart than the present version.
         StoreError: the store cannot be reached, or gives back something else than was sent.
     """
-    name, artifact = _checked(request, progress)
+    name, artifact, labels = _checked(request, progress)
     present = store.version(name, f"{PREFIX}{artifact.sha256}")
-    version = present or Version(name, artifact, _now())
+    version = present or Version(name, artifact, _now(), labels=labels)
     evaluation = evaluate(frozenset(one.split_sha256 for one in version.evaluations))
     if evaluation is not None and evaluation.model_sha256 != artifact.sha256:
         raise RunError(
@@ -92,7 +95,7 @@ def publish(request: PublishRequest, store: ModelStore, progress: Progress, eval
         if evaluation is not None:
             version = _with_evaluation(version, evaluation, store, Path(scratch), sources)
         before = store.pointer(name)
-        gate = _Gate(store, version, evaluation, request, progress)
+        gate = _Gate(store, version, labels, evaluation, request, progress)
         comparison = gate.pass_or_refuse(before)
         if version == present and before is not None and before.version == version.id:
             return Published(version, changed=False, replaced=None, comparison=None)
@@ -118,8 +121,8 @@ def _points(store: ModelStore, before: Pointer | None, version: Version) -> bool
     return store.move(version.name, before, Pointer(version.id, _now(), before.version if before else None))
 
 
-def _checked(request: PublishRequest, progress: Progress) -> tuple[str, StoredFile]:
-    """Loads the artifact as a service would; gives its name in the store, and its file."""
+def _checked(request: PublishRequest, progress: Progress) -> tuple[str, StoredFile, tuple[str, ...]]:
+    """Loads the artifact as a service would; gives its name in the store, its file and its labels."""
     progress.step(f"Checking {request.artifact.name}: its golden cases")
     classifier = OnnxClassifier(request.artifact, provider="cpu")
     classifier.check_golden()
@@ -130,7 +133,8 @@ def _checked(request: PublishRequest, progress: Progress) -> tuple[str, StoredFi
         raise RequestError(f"There is no report {missing[0]!r}.")
     if odd := [path.name for path in request.reports if not is_file_name(path.name)]:
         raise RequestError(f"The report {odd[0]!r} has a name that a store cannot keep; rename it.")
-    return name, StoredFile(f"{name}.onnx", f"{name}.onnx", classifier.sha256, request.artifact.stat().st_size)
+    file = StoredFile(f"{name}.onnx", f"{name}.onnx", classifier.sha256, request.artifact.stat().st_size)
+    return name, file, tuple(one.label for one in classifier.metadata.classes)
 
 
 def roll_back(store: ModelStore, name: str | None, text: str) -> Published:
@@ -144,10 +148,7 @@ def roll_back(store: ModelStore, name: str | None, text: str) -> Published:
     Raises:
         RequestError: there is no such version, or more than one model.
     """
-    names = store.names() if name is None else [name]
-    if len(names) != 1:
-        raise RequestError(f"Which model? `--name` must be one of {', '.join(names) or 'none: the store is empty'}.")
-    version = store.find(names[0], text)
+    version = store.find(store.only_name(name), text)
     while not _points(store, before := store.pointer(version.name), version):
         pass
     replaced = before.version if before else None
@@ -155,12 +156,18 @@ def roll_back(store: ModelStore, name: str | None, text: str) -> Published:
 
 
 class _Gate:
-    """Lets a version pass that is not worse than the one it would replace."""
+    """Lets a version pass that tells the same classes apart as the one it would replace, no worse."""
 
     def __init__(
-        self, store: ModelStore, version: Version, fresh: Evaluation | None, request: PublishRequest, progress: Progress
+        self,
+        store: ModelStore,
+        version: Version,
+        labels: tuple[str, ...],
+        fresh: Evaluation | None,
+        request: PublishRequest,
+        progress: Progress,
     ) -> None:
-        self._store, self._version, self._fresh = store, version, fresh
+        self._store, self._version, self._labels, self._fresh = store, version, labels, fresh
         self._request, self._progress = request, progress
 
     def pass_or_refuse(self, pointer: Pointer | None) -> str | None:
@@ -168,7 +175,18 @@ class _Gate:
         if pointer is None or pointer.version == self._version.id:
             return None
         old = self._store.version(self._version.name, pointer.version)
+        change = None if old is None else class_change(self._store.labels(old), self._labels)
+        if change is not None:
+            if not self._request.new_classes:
+                raise OtherClassesError(
+                    f"{self._request.artifact.name!r} tells other classes apart than {short(pointer.version)}, which "
+                    f"it would replace: {change}. Nothing was published; `--new-classes` publishes it, and `--name` "
+                    "gives it a place of its own."
+                )
+            self._progress.note(f"published with `--new-classes`: {change}")
         found = "it is gone from the store" if old is None else self._compare(old)
+        if change is not None and isinstance(found, str):
+            return None  # no split could be shared
         if isinstance(found, Comparison) and not found.is_worse:
             return found.words()
         words = found.words() if isinstance(found, Comparison) else found
