@@ -8,63 +8,20 @@ Digits stay in -64…63, so that even processors that add pairs of products in 1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
-from imgcls_core.artifact import INPUT_NAME, Crop, Interpolation, Preprocessing
-from onnx import GraphProto, NodeProto, TensorProto, helper, numpy_helper
+from imgcls_core.artifact import INPUT_NAME, Crop, Preprocessing
+from onnx import NodeProto, TensorProto, numpy_helper
+
+from imgcls_convert.graph.filters import FILTERS
+from imgcls_convert.graph.nodes import Nodes
 
 NETWORK_INPUT: Final = "network_input"
 
 _COEFFICIENT_BITS: Final = 22  # Pillow's PRECISION_BITS for 8-bit images: 32 - 8 - 2
 _DIGIT_BASE: Final = 128
 _DIGITS: Final = 4  # 128^4 / 2 is far above the largest coefficient, 2^22 plus cubic overshoot
-
-
-class _Nodes:
-    """Nodes and constants of one graph or of one branch; names are unique within the whole model."""
-
-    def __init__(self, prefix: str, constants: list[TensorProto]) -> None:
-        self.prefix = prefix
-        self.nodes: list[NodeProto] = []
-        self.constants = constants  # shared: branches see the constants of the graph around them
-
-    def constant(self, value: np.ndarray | np.generic) -> str:
-        name = f"pre/constant_{len(self.constants)}"
-        self.constants.append(numpy_helper.from_array(np.asarray(value), name))
-        return name
-
-    def i64(self, *values: int) -> str:
-        return self.constant(np.array(values, np.int64))
-
-    def f64(self, value: float) -> str:
-        return self.constant(np.float64(value))
-
-    def i32(self, value: int) -> str:
-        return self.constant(np.int32(value))
-
-    def __call__(
-        self,
-        op: str,
-        *inputs: str,
-        output: str | None = None,
-        **attributes: Any,  # noqa: ANN401 - numbers, lists, tensors and graphs
-    ) -> str:
-        output = output or f"{self.prefix}/{op}_{len(self.nodes)}"
-        self.nodes.append(helper.make_node(op, list(inputs), [output], name=f"{output}/node", **attributes))
-        return output
-
-    def branch(self, name: str) -> _Nodes:
-        return _Nodes(f"{self.prefix}/{name}", self.constants)
-
-    def choose(self, condition: str, then_branch: _Nodes, then_value: str, else_branch: _Nodes, else_value: str) -> str:
-        graphs: list[GraphProto] = []
-        for nodes, value in ((then_branch, then_value), (else_branch, else_value)):
-            result = nodes("Identity", value)
-            info = helper.make_tensor_value_info(result, TensorProto.UINT8, None)
-            graphs.append(helper.make_graph(nodes.nodes, nodes.prefix, [], [info]))
-        return self("If", condition, then_branch=graphs[0], else_branch=graphs[1])
 
 
 def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorProto]]:
@@ -77,7 +34,7 @@ def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorP
         Nodes in topological order and their constants. They read `images`, uint8 [N, H, W, 3], and write
         `NETWORK_INPUT`, float32 [N, 3, height, width].
     """
-    nodes = _Nodes("pre", [])
+    nodes = Nodes("pre", [])
     size_h = nodes("Shape", INPUT_NAME, start=1, end=2)  # [1]
     size_w = nodes("Shape", INPUT_NAME, start=2, end=3)  # [1]
     resized_h, resized_w = _resized_size(nodes, spec, size_h, size_w)
@@ -109,7 +66,7 @@ def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorP
     return nodes.nodes, nodes.constants
 
 
-def _resized_size(nodes: _Nodes, spec: Preprocessing, size_h: str, size_w: str) -> tuple[str, str]:
+def _resized_size(nodes: Nodes, spec: Preprocessing, size_h: str, size_w: str) -> tuple[str, str]:
     """Gives height and width after the resize, int64 [1] each; the longer edge is truncated as torchvision does."""
     if spec.resize_mode == "squash":
         return nodes.i64(spec.native_size[0]), nodes.i64(spec.native_size[1])
@@ -123,7 +80,7 @@ def _resized_size(nodes: _Nodes, spec: Preprocessing, size_h: str, size_w: str) 
     return nodes("Where", portrait, longer, edge), nodes("Where", portrait, edge, longer)
 
 
-def _contained_size(nodes: _Nodes, size: tuple[int, int], height: str, width: str) -> tuple[str, str]:
+def _contained_size(nodes: Nodes, size: tuple[int, int], height: str, width: str) -> tuple[str, str]:
     """Gives the largest height and width that fit into `size`, rounded step by step as Pillow's `ImageOps.contain`."""
     aspect, target = nodes("Div", width, height), nodes.f64(size[1] / size[0])
 
@@ -137,7 +94,7 @@ def _contained_size(nodes: _Nodes, size: tuple[int, int], height: str, width: st
     )
 
 
-def _inside(nodes: _Nodes, edge: tuple[str, str, str], count: int, *, axis: int) -> str:
+def _inside(nodes: Nodes, edge: tuple[str, str, str], count: int, *, axis: int) -> str:
     """Says which rows (axis 1: [count, 1]) or columns (axis 0: [1, count]) show the image and no bar."""
     _, resized, start = edge
     index = nodes("Add", nodes.constant(np.arange(count, dtype=np.int64)), start)  # [count]
@@ -145,14 +102,14 @@ def _inside(nodes: _Nodes, edge: tuple[str, str, str], count: int, *, axis: int)
     return nodes("Unsqueeze", shown, nodes.i64(axis))
 
 
-def _crop_start(nodes: _Nodes, length: str, crop: int, kind: Crop | None) -> str:
+def _crop_start(nodes: Nodes, length: str, crop: int, kind: Crop | None) -> str:
     """Gives the first row or column of the crop, int64 [1]; both Python's round and ONNX's take halves to even."""
     spare = nodes("Cast", nodes("Sub", length, nodes.i64(crop)), to=TensorProto.DOUBLE)
     rounding = "Floor" if kind == "center_floor" else "Round"
     return nodes("Cast", nodes(rounding, nodes("Mul", spare, nodes.f64(0.5))), to=TensorProto.INT64)
 
 
-def _native_pixels(nodes: _Nodes, spec: Preprocessing, top: str, left: str) -> str:
+def _native_pixels(nodes: Nodes, spec: Preprocessing, top: str, left: str) -> str:
     """Crops (where there is a crop) and brings the channels to the front; no resize is needed."""
     pixels = INPUT_NAME
     if spec.crop is not None:
@@ -163,7 +120,7 @@ def _native_pixels(nodes: _Nodes, spec: Preprocessing, top: str, left: str) -> s
 
 
 def _resized_pixels(
-    nodes: _Nodes, spec: Preprocessing, rows: tuple[str, str, str], columns: tuple[str, str, str]
+    nodes: Nodes, spec: Preprocessing, rows: tuple[str, str, str], columns: tuple[str, str, str]
 ) -> str:
     """Makes both passes, in Pillow's order; only the rows and columns inside the crop are computed.
 
@@ -194,7 +151,7 @@ def _resized_pixels(
     return nodes.choose(nodes("Squeeze", vertical_first), vertical, by_rows, horizontal, by_columns)
 
 
-def _nearest(nodes: _Nodes, source: str, resized: str, start: str, *, count: int) -> str:
+def _nearest(nodes: Nodes, source: str, resized: str, start: str, *, count: int) -> str:
     """Gives the rows or columns that are taken, int64 [count]; Pillow adds up its step (`libImaging/Geometry.c`)."""
     length = nodes("Cast", source, to=TensorProto.DOUBLE)
     step = nodes("Div", length, nodes("Cast", resized, to=TensorProto.DOUBLE))
@@ -206,7 +163,7 @@ def _nearest(nodes: _Nodes, source: str, resized: str, start: str, *, count: int
     return nodes("Cast", nodes("Gather", nodes("Floor", places), index, axis=0), to=TensorProto.INT64)
 
 
-def _pass(nodes: _Nodes, pixels: str, digits: list[str]) -> str:
+def _pass(nodes: Nodes, pixels: str, digits: list[str]) -> str:
     """Makes one resize pass over the last axis: uint8 [N, 3, A, n] × taps [n, count] → uint8 [N, 3, A, count]."""
     total = nodes.i32(1 << (_COEFFICIENT_BITS - 1))  # one half, so that the division rounds
     for place, digit in enumerate(digits):
@@ -217,7 +174,7 @@ def _pass(nodes: _Nodes, pixels: str, digits: list[str]) -> str:
     return nodes("Cast", nodes("Clip", value, nodes.i32(0), nodes.i32(255)), to=TensorProto.UINT8)
 
 
-def _tap_digits(nodes: _Nodes, spec: Preprocessing, source: str, resized: str, start: str, *, count: int) -> list[str]:
+def _tap_digits(nodes: Nodes, spec: Preprocessing, source: str, resized: str, start: str, *, count: int) -> list[str]:
     """Pillow's integer coefficients as dense matrices of digits, int8 [source, count] each, lowest digit first."""
     if spec.pad_color is not None:  # of a strip so thin that nothing is left the bars cover all
         resized = nodes("Max", resized, nodes.i64(1))
@@ -245,10 +202,10 @@ def _tap_digits(nodes: _Nodes, spec: Preprocessing, source: str, resized: str, s
     return digits
 
 
-def _taps(nodes: _Nodes, spec: Preprocessing, source: str, resized: str, start: str, *, count: int) -> tuple[str, str]:
+def _taps(nodes: Nodes, spec: Preprocessing, source: str, resized: str, start: str, *, count: int) -> tuple[str, str]:
     """Positions and integer coefficients of all taps, float64 [taps, count] each; step by step as Pillow does it."""
     double = TensorProto.DOUBLE
-    support_px, weight_of = _FILTERS[spec.interpolation]
+    support_px, weight_of = FILTERS[spec.interpolation]
     one, half = nodes.f64(1.0), nodes.f64(0.5)
     length = nodes("Cast", source, to=double)  # [1]
     scale = nodes("Div", length, nodes("Cast", resized, to=double))
@@ -275,60 +232,7 @@ def _taps(nodes: _Nodes, spec: Preprocessing, source: str, resized: str, start: 
     return places, nodes("Mul", nodes("Sign", scaled), rounded)
 
 
-def _box(nodes: _Nodes, distance: str) -> str:
-    inside = nodes("And", nodes("Greater", distance, nodes.f64(-0.5)), nodes("LessOrEqual", distance, nodes.f64(0.5)))
-    return nodes("Cast", inside, to=TensorProto.DOUBLE)
-
-
-def _triangle(nodes: _Nodes, distance: str) -> str:
-    return nodes("Max", nodes("Sub", nodes.f64(1.0), nodes("Abs", distance)), nodes.f64(0.0))
-
-
-def _hamming(nodes: _Nodes, distance: str) -> str:
-    x = nodes("Mul", nodes("Abs", distance), nodes.f64(np.pi))
-    # ONNX Runtime has no cosine of doubles.
-    sine = nodes("Sin", nodes("Mul", x, nodes.f64(0.5)))
-    cosine = nodes("Sub", nodes.f64(1.0), nodes("Mul", nodes("Mul", sine, sine), nodes.f64(2.0)))
-    # Pillow writes these two numbers as float.
-    window = nodes("Add", nodes.f64(float(np.float32(0.54))), nodes("Mul", nodes.f64(float(np.float32(0.46))), cosine))
-    inside = nodes("Less", nodes("Abs", distance), nodes.f64(1.0))
-    return nodes("Where", inside, nodes("Mul", _sinc(nodes, distance), window), nodes.f64(0.0))
-
-
-def _lanczos(nodes: _Nodes, distance: str) -> str:
-    inside = nodes("Less", nodes("Abs", distance), nodes.f64(3.0))
-    product = nodes("Mul", _sinc(nodes, distance), _sinc(nodes, nodes("Div", distance, nodes.f64(3.0))))
-    return nodes("Where", inside, product, nodes.f64(0.0))
-
-
-def _sinc(nodes: _Nodes, distance: str) -> str:
-    x = nodes("Mul", distance, nodes.f64(np.pi))
-    is_zero = nodes("Equal", x, nodes.f64(0.0))
-    return nodes("Where", is_zero, nodes.f64(1.0), nodes("Div", nodes("Sin", x), x))
-
-
-def _cubic(nodes: _Nodes, distance: str) -> str:
-    """Pillow's bicubic filter, a = -0.5, with its own order of operations."""
-    x = nodes("Abs", distance)
-    near = nodes("Sub", nodes("Mul", nodes.f64(1.5), x), nodes.f64(2.5))
-    near = nodes("Add", nodes("Mul", nodes("Mul", near, x), x), nodes.f64(1.0))
-    far = nodes("Add", nodes("Mul", nodes("Sub", x, nodes.f64(5.0)), x), nodes.f64(8.0))
-    far = nodes("Mul", nodes("Sub", nodes("Mul", far, x), nodes.f64(4.0)), nodes.f64(-0.5))
-    far = nodes("Where", nodes("Less", x, nodes.f64(2.0)), far, nodes.f64(0.0))
-    return nodes("Where", nodes("Less", x, nodes.f64(1.0)), near, far)
-
-
-# Each filter: how far it reaches in source pixels when enlarging, and the weight of a distance, as Pillow computes it.
-_FILTERS: Final[Mapping[Interpolation, tuple[float, Callable[[_Nodes, str], str]]]] = {
-    "box": (0.5, _box),
-    "bilinear": (1.0, _triangle),
-    "hamming": (1.0, _hamming),
-    "bicubic": (2.0, _cubic),
-    "lanczos": (3.0, _lanczos),
-}
-
-
-def _normalise(nodes: _Nodes, spec: Preprocessing, pixels: str) -> None:
+def _normalise(nodes: Nodes, spec: Preprocessing, pixels: str) -> None:
     """Exchanges channels, then ÷255, mean and std in float32, one operation each, as `ToTensor` and `Normalize` do."""
 
     def per_channel(values: tuple[float, float, float]) -> str:

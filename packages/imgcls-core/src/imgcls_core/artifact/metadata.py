@@ -28,8 +28,7 @@ Precision = Literal["fp32", "fp16", "int8"]
 # Pillow's filters, by the name that Pillow, torchvision and timm give them; all but nearest widen when they shrink.
 Interpolation = Literal["nearest", "box", "bilinear", "hamming", "bicubic", "lanczos"]
 
-# Where the middle lies when an odd number of pixels is left over: torchvision rounds halves to the even number,
-# transformers rounds down.
+# Where the middle of an odd remainder lies: torchvision rounds halves to the even number, transformers down.
 Crop = Literal["center", "center_floor"]
 
 # What black and white are for a network before its mean is subtracted.
@@ -108,9 +107,8 @@ class Preprocessing(Struct, frozen=True, omit_defaults=True):
     def native_size(self) -> tuple[int, int]:
         """Height and width in pixels of images that pass the graph's resize unchanged.
 
-        The network's size where nothing is cropped. Else it is the square of `resize_size`, which the graph crops to
-        the network's size: an original that happens to have the network's size is still enlarged first, as torchvision
-        does.
+        The network's size where nothing is cropped, else the square of `resize_size`: an original that happens to have
+        the network's size is still enlarged first, as torchvision does.
         """
         return (self.resize_size, self.resize_size) if self.resize_size is not None else self.size
 
