@@ -7,6 +7,7 @@ processor itself, so that one with code of its own is never taken for what its s
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -64,6 +65,12 @@ def read_processor(folder: Path, config: Any, model: str) -> ProcessedImages:  #
             f"{model!r} has no image processor that can be read ({one_line(error)}). {advice}"
         ) from error
     name = type(processor).__name__
+    if (named := _named(folder)) not in {None, name.removesuffix("Pil")}:
+        # The library would take the one that is usual for the network instead.
+        raise RequestError(
+            f"{model!r} names the image processor {named}, which transformers {transformers.__version__} does not have "
+            f"for Pillow. {advice}"
+        )
     is_timm = hasattr(processor, "val_transforms")
     if not is_timm and getattr(processor, "backend", None) != "pil":
         raise RequestError(
@@ -92,14 +99,27 @@ def read_processor(folder: Path, config: Any, model: str) -> ProcessedImages:  #
     return ProcessedImages(spec, prepare, {} if is_timm else _fast(load))
 
 
+def _named(folder: Path) -> str | None:
+    """Gives the processor that the folder names, by the name that it has today; None where it leaves the choice."""
+    content: dict[str, Any] = {}
+    for file in ("processor_config.json", "preprocessor_config.json"):
+        if not content and (folder / file).is_file():
+            content = json.loads((folder / file).read_bytes())
+            content = content.get("image_processor", {}) if file == "processor_config.json" else content
+    name = content.get("image_processor_type") or content.get("feature_extractor_type")
+    return name.removesuffix("Fast").replace("FeatureExtractor", "ImageProcessor") if name else None
+
+
 def _fast(load: Any) -> dict[str, Prepare]:  # noqa: ANN401
+    def prepare(image: Image.Image) -> torch.Tensor:
+        return processor(images=image, return_tensors="pt")["pixel_values"]
+
     try:
         processor = load("torchvision")
-    except (OSError, ValueError, ImportError, TypeError, KeyError):
+        prepare(Image.new("RGB", _PROBE_SIZES[0]))  # torchvision has no box and no hamming
+    except (OSError, ValueError, ImportError, TypeError, KeyError, RuntimeError):
         return {}
-    if getattr(processor, "backend", None) != "torchvision":
-        return {}
-    return {type(processor).__name__: lambda image: processor(images=image, return_tensors="pt")["pixel_values"]}
+    return {type(processor).__name__: prepare} if getattr(processor, "backend", None) == "torchvision" else {}
 
 
 def _translated(processor: Any) -> Preprocessing:  # noqa: ANN401 - of transformers

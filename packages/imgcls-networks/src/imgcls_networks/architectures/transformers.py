@@ -77,11 +77,13 @@ def _network_class(folder: Path, model: str) -> tuple[Any, Any]:
     named = list(getattr(config, "architectures", None) or [])
     try:
         classes = known[type(config)]
-    except (KeyError, ImportError) as error:
+    except KeyError as error:
         raise RequestError(
-            f"{model!r} is a {named[0] if named else type(config).__name__}, of which transformers "
-            f"{transformers.__version__} has no image classifier here ({one_line(error)})."
+            f"{model!r} is a {named[0] if named else type(config).__name__}, and of its kind transformers "
+            f"{transformers.__version__} has no image classifier."
         ) from error
+    except ImportError as error:
+        raise RequestError(f"{model!r} needs a library that is not installed: {one_line(error)}.") from error
     classes = classes if isinstance(classes, tuple) else (classes,)
     found = next((entry for entry in classes if entry.__name__ in named), None if named else classes[0])
     if found is None:
