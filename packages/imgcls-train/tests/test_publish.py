@@ -10,7 +10,9 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +20,12 @@ import fsspec
 import msgspec
 import pytest
 from fsspec.implementations.memory import MemoryFileSystem
+from imgcls_testing.failing_disk import FailingDisk, Failure, attempts, failing_disk
 from PIL import Image
 
 if TYPE_CHECKING:
     from conftest import MakeArtifact
-    from imgcls_testing.commands import RunCli
+    from imgcls_testing.commands import Outcome, RunCli
 
 COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
 RGB = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "black": (0, 0, 0), "white": (255, 255, 255)}
@@ -297,47 +300,30 @@ def test_what_is_no_artifact_never_reaches_the_store(run_cli: RunCli, store: str
     assert not filesystem.exists(root)
 
 
-class _Fault:
-    """Fails the n-th operation of the file system, and every one after it, as a store that goes away does."""
-
-    def __init__(self, at: int, error: type[BaseException]) -> None:
-        self.at, self.error, self.count = at, error, 0
-
-    def wrap(self, operation: Callable[..., Any]) -> Callable[..., Any]:
-        def guarded(*args: Any, **kwargs: Any) -> Any:
-            self.count += 1
-            if self.count >= self.at:
-                raise self.error("the store went away")
-            return operation(*args, **kwargs)
-
-        return guarded
-
-
 def _until_it_works(
     run_cli: RunCli,
-    monkeypatch: pytest.MonkeyPatch,
-    targets: list[tuple[Any, str]],
+    failing: Callable[[int], AbstractContextManager[FailingDisk]],
     store: str,
     new: Path,
     reset: Callable[[], None],
-    error: type[BaseException],
 ) -> int:
     """Publishes with the store failing at the first operation, the second, …; gives the number that were tried."""
-    for at in range(1, 100):
-        reset()
-        fault = _Fault(at, error)
-        with monkeypatch.context() as patch:
-            for owner, name in targets:
-                patch.setattr(owner, name, fault.wrap(getattr(owner, name)))
-            outcome = run_cli("publish", new, store, "--allow-worse")
-        if outcome.code == 0:
-            assert _check_latest(store, one_of={_sha256(new)})
-            return at
-        assert outcome.code == (3 if issubclass(error, OSError) else 130)
+
+    def publish() -> Outcome:
+        return run_cli("publish", new, store, "--allow-worse")
+
+    tried = 0
+    for attempt in attempts(failing, publish):
+        tried = attempt.at
+        if attempt.has_failed and attempt.result is not None and attempt.result.code:
+            assert attempt.result.code in {3, 130}, attempt.result.err
+            assert "Traceback" not in attempt.result.err
         _check_latest(store, one_of={_sha256(COLOURS), _sha256(new)})
-        assert run_cli("publish", new, store, "--allow-worse").code == 0
+        if attempt.has_failed:
+            assert publish().code == 0
         _check_latest(store, one_of={_sha256(new)})
-    pytest.fail("the publication never ended")
+        reset()
+    return tried
 
 
 @pytest.mark.parametrize("error", [ConnectionError, KeyboardInterrupt])
@@ -351,22 +337,30 @@ def test_an_object_store_that_fails_at_any_operation_keeps_a_whole_latest(
         MemoryFileSystem.store.clear()
         MemoryFileSystem.store.update(before)
 
-    targets = [(MemoryFileSystem, name) for name in ("cat_file", "pipe_file", "put_file", "_open")]
-    assert _until_it_works(run_cli, monkeypatch, targets, memory, other_artifact, reset, error) > 6
+    @contextmanager
+    def failing(at: int) -> Generator[FailingDisk]:
+        disk = FailingDisk(Path("/"), at, lambda _: error("the store went away"))
+        with monkeypatch.context() as patch:
+            for name in ("cat_file", "pipe_file", "put_file", "_open"):
+                patch.setattr(MemoryFileSystem, name, disk.wrap(getattr(MemoryFileSystem, name)))
+            yield disk
+
+    assert _until_it_works(run_cli, failing, memory, other_artifact, reset) > 6
 
 
-@pytest.mark.parametrize("error", [OSError, KeyboardInterrupt])
+@pytest.mark.parametrize("failure", Failure)
 def test_a_folder_that_fails_at_any_operation_keeps_a_whole_latest(
-    run_cli: RunCli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, other_artifact: Path, error: type[BaseException]
+    run_cli: RunCli, tmp_path: Path, other_artifact: Path, failure: Failure
 ) -> None:
     store = tmp_path / "store"
+    run_cli("publish", COLOURS, store)
+    shutil.copytree(store, tmp_path / "before")
 
     def reset() -> None:
-        shutil.rmtree(store, ignore_errors=True)
-        run_cli("publish", COLOURS, store)
+        shutil.rmtree(store)
+        shutil.copytree(tmp_path / "before", store)
 
-    targets: list[tuple[Any, str]] = [(os, "fsync"), (Path, "replace")]
-    assert _until_it_works(run_cli, monkeypatch, targets, str(store), other_artifact, reset, error) >= 7
+    assert _until_it_works(run_cli, partial(failing_disk, store, failure), str(store), other_artifact, reset) > 10
 
 
 def test_a_publisher_killed_in_the_middle_of_an_upload_leaves_latest_whole(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -56,7 +56,8 @@ def replacing(path: Path, *, durable: bool = False, sole_writer: bool = False) -
             raise
         raise FileWriteError(path, error) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that does nothing any more; what happened first is what is told
+            part.unlink(missing_ok=True)
 
 
 def replace_file(path: Path, content: bytes | str, *, durable: bool = False) -> None:

@@ -12,7 +12,7 @@ from imgcls_core import ImgclsError
 from imgcls_core.memory import give_memory_back
 
 from imgcls_serve.errors import InvalidParameterError, ModelRefusedError, UnknownModelError
-from imgcls_serve.models.loading import LoadLimits, on_thread_of_its_own, try_apart
+from imgcls_serve.models.loading import LoadAbandonedError, LoadLimits, on_thread_of_its_own, try_apart
 from imgcls_serve.models.model_files import check_published, find_artifacts
 from imgcls_serve.models.served_model import ServedModel
 
@@ -94,13 +94,18 @@ class ModelRegistry:
             ModelRefusedError: the file cannot be served; nothing has changed.
         """
         async with self._lock:
-            files = await self.find_files()
-            if (file := files.get(name)) is None:
-                raise UnknownModelError(name, known=files)
+            file = self._folder or Path()
             try:
+                files = await self.find_files()
+                if (found := files.get(name)) is None:
+                    raise UnknownModelError(name, known=files)
+                file = found
                 model = await self._load_checked(name, file)
             except ImgclsError as error:
                 raise ModelRefusedError(name, error, file) from error
+            except OSError as error:
+                reason = error.strerror or str(error)
+                raise ModelRefusedError(name, LoadAbandonedError(file, reason), file) from error
             self._loaded[name] = model
             await asyncio.to_thread(give_memory_back)
             if self._default is None:

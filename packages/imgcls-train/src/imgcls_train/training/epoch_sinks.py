@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from contextlib import suppress
+import socket
+import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import msgspec
 from imgcls_networks.errors import RequestError
@@ -36,17 +37,36 @@ class TensorBoardSink:
     """
 
     def __init__(self, run: Path, step: int) -> None:
-        from torch.utils.tensorboard import SummaryWriter  # noqa: PLC0415 - takes a second to import
-
         self._folder = run / "tensorboard"
-        self._writer = SummaryWriter(self._folder, purge_step=step + 1)
+        self._begin = step + 1
+        self._file: BinaryIO | None = None
 
     def write(self, figures: EpochFigures) -> None:
-        """Takes one epoch's figures."""
+        """Takes one epoch's figures.
+
+        Raises:
+            RunError: the disk is full, for one.
+        """
+        # Not by its own writer, whose thread prints a trace where the disk is full.
+        from tensorboard.compat.proto import event_pb2, summary_pb2  # noqa: PLC0415
+        from tensorboard.summary.writer.record_writer import RecordWriter  # noqa: PLC0415
+
+        now_s = time.time()  # noqa: TID251 - the time of day is what is kept
+        events_of: Any = event_pb2  # what protobuf makes is untyped
+        summaries: Any = summary_pb2
+        values = [summaries.Summary.Value(tag=name, simple_value=getattr(figures, name)) for name in _FIGURES]
+        events = [events_of.Event(wall_time=now_s, step=figures.step, summary=summaries.Summary(value=values))]
         try:
-            for name in _FIGURES:
-                self._writer.add_scalar(name, getattr(figures, name), figures.step)
-            self._writer.flush()
+            if self._file is None:
+                self._folder.mkdir(parents=True, exist_ok=True)
+                name = f"events.out.tfevents.{int(now_s):010d}.{socket.gethostname()}.{os.getpid()}"
+                self._file = (self._folder / name).open("wb", buffering=0)
+                start = events_of.SessionLog(status=events_of.SessionLog.START)
+                events.insert(0, events_of.Event(wall_time=now_s, file_version="brain.Event:2"))
+                events.insert(1, events_of.Event(wall_time=now_s, step=self._begin, session_log=start))
+            records = RecordWriter(self._file)
+            for event in events:
+                records.write(event.SerializeToString())
         except OSError as error:
             raise RunError(
                 f"TensorBoard's files in {str(self._folder)!r} cannot be written: {error.strerror or error}. The same "
@@ -54,9 +74,9 @@ class TensorBoardSink:
             ) from error
 
     def close(self) -> None:
-        """Ends the file; what a full disk did not take was said when it was written."""
-        with suppress(OSError):
-            self._writer.close()
+        """Ends the file."""
+        if self._file is not None:
+            self._file.close()
 
 
 class WandbSink:
