@@ -78,24 +78,31 @@ class ShardRows:
         self._details: list[str | None] = [None] * count
 
     def answer(
-        self, row: int, facts: ImageFacts, probabilities: NDArray[np.float32], top_ids: NDArray[np.intp], entropy: float
+        self,
+        rows: Sequence[int],
+        facts: Sequence[ImageFacts],
+        probabilities: NDArray[np.float32],
+        top_ids: NDArray[np.intp],
+        entropies: NDArray[np.float32],
     ) -> None:
-        """Fills a row with an answer.
+        """Fills rows with answers.
 
         Args:
-            row: place in the shard.
-            facts: of the image.
-            probabilities: float32 [classes].
-            top_ids: int [k], the most probable first.
-            entropy: of the answer, 0 to 1.
+            rows: places in the shard.
+            facts: of the images.
+            probabilities: float32 [N, classes].
+            top_ids: int [N, k], the most probable first.
+            entropies: float32 [N], 0 to 1.
         """
-        self._is_answered[row] = True
-        self._facts[row] = facts
-        self._top_ids[row] = top_ids
-        self._top_probabilities[row] = probabilities[top_ids]
-        self._entropy[row] = entropy
+        for row, one in zip(rows, facts, strict=True):
+            self._facts[row] = one
+        places = list(rows)
+        self._is_answered[places] = True
+        self._top_ids[places] = top_ids
+        self._top_probabilities[places] = np.take_along_axis(probabilities, top_ids, axis=1)
+        self._entropy[places] = entropies
         if self._vectors.shape[1]:
-            self._vectors[row] = probabilities
+            self._vectors[places] = probabilities
 
     def refuse(self, row: int, facts: ImageFacts, code: str, detail: str) -> None:
         """Fills a row with the reason why there is no answer."""
@@ -115,7 +122,7 @@ class ShardRows:
             "id": pa.array(range(self._first_id, self._first_id + len(answered)), pa.int64()),
             "uri": pa.array(self._uris, pa.string()),
             "class_id": pa.array(self._top_ids[:, 0], pa.int32(), mask=~answered),
-            "label": self._labels.take(pa.array(self._top_ids[:, 0], pa.int32(), mask=~answered)),
+            "label": self._named(pa.array(self._top_ids[:, 0], pa.int32(), mask=~answered)),
             "probability": pa.array(self._top_probabilities[:, 0], pa.float32(), mask=~answered),
             "entropy": pa.array(self._entropy, pa.float32(), mask=~answered),
             "top": self._lists(self._top(), self._top_ids.shape[1]),
@@ -135,7 +142,11 @@ class ShardRows:
     def _top(self) -> pa.StructArray:
         ids = pa.array(self._top_ids[self._is_answered].ravel(), pa.int32())
         probabilities = pa.array(self._top_probabilities[self._is_answered].ravel(), pa.float32())
-        return pa.StructArray.from_arrays([ids, self._labels.take(ids), probabilities], fields=list(_TOP))
+        return pa.StructArray.from_arrays([ids, self._named(ids), probabilities], fields=list(_TOP))
+
+    def _named(self, ids: pa.Array) -> pa.Array:
+        # `take` would import pyarrow's compute functions, which is slow.
+        return pa.DictionaryArray.from_arrays(ids, self._labels).dictionary_decode()
 
     def _lists(self, values: pa.Array, length: int) -> pa.ListArray:
         """Puts the values of the answered rows into lists; the others have none."""

@@ -16,6 +16,7 @@ from imgcls_core import DecodeLimits, ImageError, ImagePreprocessor, ImgclsError
 from imgcls_core.artifact.answer_bins import entropies
 from imgcls_core.decoding.bounded import BoundedDecoder
 from imgcls_core.errors import InferenceError
+from imgcls_core.inference.top_k import top_ids
 from imgcls_core.memory import tune_malloc
 from numpy.typing import NDArray
 
@@ -32,6 +33,8 @@ from imgcls_batch.sources.reading import ImageReader
 from imgcls_batch.sources.stretches import stretches
 
 _SLOWEST: Final = 5
+# Answers whose rows are filled at a time.
+_TOGETHER: Final = 32
 _INTERNAL: Final = PROBLEMS["internal_error"].code
 
 Stretch = Fetched[list[Entry], "list[bytes | ImgclsError]"]
@@ -108,6 +111,7 @@ class ShardWorker:
                 answers.infer(batch)
                 batch = []
         answers.infer(batch)
+        answers.fill()
         self._output.create(self._run.shard_name(shard), rows.to_parquet(shard))
         took_s, cpu_s = time.perf_counter() - started_s, time.process_time() - started_cpu_s
         return ShardOutcome(shard, len(entries), dict(answers.bad), tuple(answers.slowest), took_s, cpu_s)
@@ -169,6 +173,7 @@ class _ShardAnswers:
 
     def __init__(self, rows: ShardRows, classifier: OnnxClassifier, top_k: int) -> None:
         self._rows, self._classifier, self._top_k = rows, classifier, top_k
+        self._answered: list[tuple[_Picture, NDArray[np.float32], float]] = []
         self.bad: Counter[str] = Counter()
         self.slowest: list[SlowImage] = []
 
@@ -187,22 +192,37 @@ class _ShardAnswers:
         if not batch:
             return
         started_s = time.perf_counter()
+        first, *more = (picture.pixels for picture in batch)
         try:
-            probabilities = self._classifier.predict(np.stack([picture.pixels for picture in batch]))
+            probabilities = self._classifier.predict(np.stack([first, *more]) if more else first)
         except InferenceError:
             if len(batch) == 1:
                 raise
             self._infer_singly(batch)
             return
         infer_ms = (time.perf_counter() - started_s) * 1000 / len(batch)
-        for picture, row, entropy in zip(batch, probabilities, entropies(probabilities), strict=True):
-            if not np.isfinite(entropy):
-                self.fail(picture, "The model answers this image with numbers that are no probabilities.")
-                continue
-            top = [entry.class_id for entry in self._classifier.top_k(row, self._top_k)]
-            self._rows.answer(picture.row, picture.facts, row, np.asarray(top, np.intp), float(entropy))
-            self.slowest.append(SlowImage(picture.uri, picture.read_ms, picture.decode_ms + infer_ms))
-        self.slowest = nlargest(_SLOWEST, self.slowest, key=lambda one: one.read_ms + one.answer_ms)
+        self._answered += ((picture, row, infer_ms) for picture, row in zip(batch, probabilities, strict=True))
+        if len(self._answered) >= _TOGETHER:
+            self.fill()
+
+    def fill(self) -> None:
+        """Fills the rows of what was answered, several at a time: numpy's calls cost more than one image's numbers."""
+        answered, self._answered = self._answered, []
+        if not answered:
+            return
+        pictures, vectors, _ = zip(*answered, strict=True)
+        probabilities = np.stack(vectors)
+        entropy = entropies(probabilities)
+        good = np.flatnonzero(np.isfinite(entropy))
+        top = [top_ids(probabilities[place], self._top_k) for place in good]
+        if top:
+            chosen = [pictures[place] for place in good]
+            rows, facts = [picture.row for picture in chosen], [picture.facts for picture in chosen]
+            self._rows.answer(rows, facts, probabilities[good], np.asarray(top, np.intp), entropy[good])
+        for place in np.flatnonzero(~np.isfinite(entropy)):
+            self.fail(pictures[place], "The model answers this image with numbers that are no probabilities.")
+        slow = (SlowImage(one.uri, one.read_ms, one.decode_ms + infer_ms) for one, _, infer_ms in answered)
+        self.slowest = nlargest(_SLOWEST, [*self.slowest, *slow], key=lambda one: one.read_ms + one.answer_ms)
 
     def _infer_singly(self, batch: list[_Picture]) -> None:
         failed: list[tuple[_Picture, InferenceError]] = []

@@ -13,7 +13,15 @@ from typing import BinaryIO, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import (
+    BmpImagePlugin,  # noqa: F401 - each makes its format known
+    GifImagePlugin,  # noqa: F401
+    Image,
+    JpegImagePlugin,  # noqa: F401
+    PngImagePlugin,  # noqa: F401
+    TiffImagePlugin,  # noqa: F401
+    WebPImagePlugin,  # noqa: F401
+)
 
 from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
 

@@ -30,8 +30,12 @@ def top_k(probabilities: NDArray[np.float32], classes: Sequence[ClassInfo], k: i
         raise ValueError(f"k is {k}; the artifact has {len(classes)} classes, so 1 to {len(classes)} can be named")
     if probabilities.shape != (len(classes),):
         raise ValueError(f"probabilities have shape {list(probabilities.shape)}; one row has [{len(classes)}]")
-    best = _few_largest(probabilities, k) if k <= _FEW else _largest(probabilities, k)
-    return [ClassProbability(i, classes[i].label, probabilities.item(i)) for i in best]
+    return [ClassProbability(i, classes[i].label, probabilities.item(i)) for i in top_ids(probabilities, k)]
+
+
+def top_ids(probabilities: NDArray[np.float32], k: int) -> list[int]:
+    """Gives the ids of the k most probable classes of float32 [classes], in the order of `top_k`."""
+    return _few_largest(probabilities, k) if k <= _FEW else _largest(probabilities, k)
 
 
 def _few_largest(probabilities: NDArray[np.float32], k: int) -> list[int]:
