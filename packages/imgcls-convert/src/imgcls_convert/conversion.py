@@ -71,6 +71,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
 
     found = find_network(plan.model, request.num_classes, own_weights=plan.weights is not None)
     preprocessing, reference = choose_preprocessing(request, found, notes)
+    yardstick = found.yardstick or "PyTorch"
     notes.step(f"Loading {found.architecture}")
     with _timed(seconds, "load"):
         classifier, weights = load_classifier(
@@ -85,7 +86,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         )
 
     images = select_images(plan.images, len(classes), reduced=request.precision != "fp32", progress=notes)
-    notes.step(f"Asking PyTorch about {len(images.compared)} images")
+    notes.step(f"Asking {yardstick} about {len(images.compared)} images")
     with _timed(seconds, "pytorch"):
         own = preprocessing == found.preprocessing
         pytorch = PyTorchClassifier(classifier, preprocessing, found.prepare if own else None)
@@ -110,12 +111,13 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
             weights_sha256=weights.sha256 if weights else None,
             weights=", ".join(filter(None, [weights.path.name, weights.key, found.about_weights])) if weights else None,
             terms=" ".join(found.trained.terms.split()) or None if found.trained else None,
-            precision="fp32",
+            precision=found.expected.precision if found.expected else "fp32",
             torch=str(torch.__version__),
             torchvision=str(torchvision.__version__),
             onnx=onnx.__version__,
             onnxruntime=import_runtime().__version__,
             imgcls_convert=version("imgcls-convert"),
+            yardstick=found.yardstick,
         ),
         parity=None,
         golden=golden,
@@ -124,7 +126,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
 
     gate = None
     if request.skip_verify:
-        notes.note("NOT VERIFIED: --skip-verify was given, nobody knows whether this artifact equals PyTorch")
+        notes.note(f"NOT VERIFIED: --skip-verify was given, nobody knows whether this artifact equals {yardstick}")
     else:
         gate = Gate(Evidence(images, answers, pytorch.exact), request.min_agreement, notes)
     choice = Choice(network, (), tuple)

@@ -39,6 +39,7 @@ class ParityError(ConversionError):
         onnx_class_id: the artifact's.
         disagreeing: how many images have another top-1.
         images: how many were compared.
+        yardstick: what stands for PyTorch where the network is a file of ONNX.
     """
 
     code = "parity"
@@ -54,14 +55,15 @@ class ParityError(ConversionError):
         onnx_class_id: int,
         disagreeing: int,
         images: int,
+        yardstick: str = "PyTorch",
     ) -> None:
         self.image, self.max_abs_diff, self.tolerance = image, max_abs_diff, tolerance
         self.rounding, self.disagreeing, self.images = rounding, disagreeing, images
         exact = "" if rounding is None else f"; PyTorch's own float32 is {rounding:.1e} from its float64"
         super().__init__(
-            f"ONNX and PyTorch disagree: {disagreeing} of {images} images have another top-1, and {image!r} differs "
-            f"most with max |Δp| = {max_abs_diff:.1e} (tolerance {tolerance:.1e}{exact}; PyTorch says class "
-            f"{pytorch_class_id}, ONNX {onnx_class_id}). Nothing was written; `--skip-verify` writes it unproven."
+            f"ONNX and {yardstick} disagree: {disagreeing} of {images} images have another top-1, and {image!r} "
+            f"differs most with max |Δp| = {max_abs_diff:.1e} (tolerance {tolerance:.1e}{exact}; {yardstick} says "
+            f"class {pytorch_class_id}, ONNX {onnx_class_id}). Nothing was written; `--skip-verify` writes it unproven."
         )
 
 

@@ -14,6 +14,7 @@ from imgcls_networks.labels import read_labels
 from imgcls_networks.models import bundled
 from imgcls_networks.models.reference import (
     ModelReference,
+    OnnxReference,
     SavedReference,
     TrainedReference,
     parse_model,
@@ -77,6 +78,12 @@ def plan_conversion(request: ConvertRequest) -> Plan:
     model = parse_model(DEFAULT_MODEL if request.model is None else request.model, request.revision)
     output = request.output or Path("models") / f"{model.name}.onnx"
     _check_output(output)
+    if request.output_name is not None:
+        if not isinstance(model, OnnxReference):
+            raise RequestError("`--output-name` chooses among the outputs of an ONNX file; this MODEL is none.")
+        model = replace(model, output=request.output_name)
+    if isinstance(model, OnnxReference) and output.exists() and output.samefile(model.path):
+        raise RequestError(f"The artifact would take the place of {str(output)!r} itself; say `--output` otherwise.")
     if request.precision == "fp32" and (request.calibrate or request.min_agreement is not None):
         raise RequestError(
             "`--calibrate` and `--min-agreement` are for `--precision fp16` and `int8`; fp32 must be exact."

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final, Literal
 
 import msgspec
 from imgcls_cli.progress import Progress
 from imgcls_core.artifact import Crop, Preprocessing, ReferenceDistribution
-from imgcls_networks.architectures.found import FoundNetwork
+from imgcls_networks.architectures.found import ExpectedInput, FoundNetwork
 from imgcls_networks.errors import RequestError
 from PIL import __version__ as pillow_version
 
@@ -35,6 +36,8 @@ def choose_preprocessing(
     published = found.preprocessing
     if found.no_preprocessing and not (request.mean and request.std and (request.resize or request.image_size)):
         raise RequestError(found.no_preprocessing)
+    if found.expected is not None:
+        request = _as_expected(request, found.expected, found.architecture)
     values = choose_pixel_values(request, published, progress)
     mode, size, resize_size, crop = _geometry(request, published)
     pad_color = _pad_color(request, published, progress) if mode == "letterbox" else None
@@ -64,6 +67,41 @@ def choose_preprocessing(
         "its reference distribution is left out"
     )
     return chosen, None
+
+
+def _as_expected(request: ConvertRequest, expected: ExpectedInput, name: str) -> ConvertRequest:
+    """Adds what a file says of its input; what it cannot say must have been said.
+
+    Raises:
+        RequestError: the size, or the numbers that pixels become, are not known, or are not those of the file.
+    """
+    if expected.precision != "fp32" != request.precision:
+        raise RequestError(
+            f"{name} computes in {expected.precision} already; leave `--precision` out, or give the network that it "
+            "was reduced from."
+        )
+    if expected.takes_levels:
+        if request.mean or request.std or request.range not in {None, "0..255"}:
+            raise RequestError(
+                f"{name} takes levels from 0 to 255 as uint8, and what it makes of them is inside; leave `--mean`, "
+                "`--std` and `--range` out."
+            )
+        request = replace(request, range="0..255", mean=(0.0,) * 3, std=(1.0,) * 3)
+    elif request.range in {None, "0..1"} and not (request.mean and request.std):
+        raise RequestError(
+            f"{name} does not say what its pixels are: say `--mean R G B --std R G B` as it was trained with, "
+            "`--range 0..255` for levels as they are, `--range -1..1`, or `--mean 0 0 0 --std 1 1 1` for 0 to 1."
+        )
+    asked = (request.crop, request.crop) if request.crop is not None else request.image_size
+    size = expected.size or asked
+    if size is None:
+        raise RequestError(f"{name} takes images of any size; say `--image-size PX`, that which it was trained with.")
+    if asked not in {None, size}:
+        raise RequestError(
+            f"{name} takes images of {size[0]} × {size[1]} px (height × width), and {asked[0]} × {asked[1]} was asked "
+            "for; leave the size out."
+        )
+    return replace(request, image_size=size)
 
 
 def _pad_color(request: ConvertRequest, published: Preprocessing | None, progress: Progress) -> tuple[int, int, int]:

@@ -33,6 +33,7 @@ class ConvertRequest:
         num_classes: length of the output, for architectures that can be built with any.
         golden: a CSV file or folder of images to record; None generates them.
         verify_images: a folder on which the artifact must also equal PyTorch.
+        output_name: which output of an ONNX file is meant, where it has several.
         output: the .onnx file; None means models/NAME.onnx.
         precision: of the artifact's network.
         calibrate: a folder of images that set the ranges of int8.
@@ -59,6 +60,7 @@ class ConvertRequest:
     num_classes: int | None = None
     golden: Path | None = None
     verify_images: Path | None = None
+    output_name: str | None = None
     output: Path | None = None
     precision: Precision = "fp32"
     calibrate: Path | None = None

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from imgcls_networks.architectures.factory import find_factory
 from imgcls_networks.architectures.found import FoundNetwork
+from imgcls_networks.architectures.onnx_file import find_onnx
 from imgcls_networks.architectures.saved import find_saved
 from imgcls_networks.architectures.timm import find_timm
 from imgcls_networks.architectures.torchvision import find_published
@@ -17,6 +18,7 @@ from imgcls_networks.models.hugging_face import HuggingFaceReference
 from imgcls_networks.models.reference import (
     CatalogReference,
     ModelReference,
+    OnnxReference,
     SavedReference,
     TimmReference,
     TrainedReference,
@@ -32,6 +34,7 @@ _FINDERS: Mapping[type, _Finder] = {
     CatalogReference: find_published,
     FactoryReference: find_factory,
     HuggingFaceReference: find_transformers,
+    OnnxReference: find_onnx,
     SavedReference: find_saved,
     TimmReference: find_timm,
     TrainedReference: find_trained,

@@ -131,7 +131,10 @@ def output_note(classifier: ProbabilityNetwork, size: tuple[int, int]) -> str | 
         )
     noise = torch.randn(len(_PROBE_SCALES), 3, *size, generator=torch.Generator().manual_seed(1))
     probes = noise * torch.tensor(_PROBE_SCALES)[:, None, None, None] * 4
-    if not _in_unit_range(_answer(classifier.network, probes, size)):
+    rows = _answer(classifier.network, probes, size)
+    if bool((rows.logsumexp(dim=1).abs() <= _SUM_TOLERANCE).all()):
+        return "the network gives log-probabilities (measured); a softmax turns them into the probabilities"
+    if not _in_unit_range(rows):
         return None
     return (
         "the outputs stay within 0 to 1 without summing to 1, as those of a multi-label network do; a softmax is "

@@ -15,6 +15,7 @@ from imgcls_networks.errors import RequestError
 @click.option("--model", help="What it was converted from: asks PyTorch again, as MODEL of the conversion did.")
 @click.option("--weights", metavar="PATH|URL", help="The checkpoint of --model.")
 @click.option("--state-key", metavar="NAME", help="Which weights of the checkpoint, where it has several.")
+@click.option("--output-name", metavar="NAME", help="Which output of --model, where that is ONNX with several.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of images to ask as well; needs --model.")
 @click.option("--key", metavar="FILE|BASE64", help="Public key, as PEM or base64, that must have signed the artifact.")
 @click.option("--trust", is_flag=True, help="Let --model be a TorchScript or torch.export file, whose code then runs.")
@@ -25,6 +26,7 @@ def command(
     model: str | None,
     weights: str | None,
     state_key: str | None,
+    output_name: str | None,
     images: Path | None,
     key: str | None,
     trust: bool,
@@ -42,9 +44,9 @@ def command(
     from imgcls_convert.report.text import printable
 
     trusted = [read_public_key(key)] if key is not None else []
-    if model is None and (weights or images or state_key):
+    if model is None and (weights or images or state_key or output_name):
         raise click.UsageError(
-            "--weights, --state-key and --images need --model, the network that PyTorch is asked with."
+            "--weights, --state-key, --output-name and --images need --model, the network that PyTorch is asked with."
         )
     try:
         origin = read_origin(file, trusted)
@@ -61,7 +63,14 @@ def command(
         from imgcls_convert.parity.verify_pytorch import verify_against_pytorch
 
         found = verify_against_pytorch(
-            file, origin, model=model, weights=weights, state_key=state_key, images=images, trust=trust
+            file,
+            origin,
+            model=model,
+            weights=weights,
+            state_key=state_key,
+            output_name=output_name,
+            images=images,
+            trust=trust,
         )
     sys.stdout.write(found.to_json() if as_json else printable(found.to_text()))
     return 0 if found.passed else 1

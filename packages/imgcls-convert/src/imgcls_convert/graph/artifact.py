@@ -81,6 +81,7 @@ def _assemble(network: ModelProto, preprocessing: Preprocessing, classes: int) -
         A checked model, serialised: `images` uint8 [N, H, W, 3] → `probabilities` float32 [N, classes].
     """
     graph = network.graph
+    opset = max([OPSET, *(entry.version for entry in network.opset_import if not entry.domain)])
     nodes, constants = preprocess_nodes(preprocessing)
     # The network's input is the preprocessing's output already, so its nodes only have to stand before the network's.
     whole = helper.make_graph(
@@ -91,7 +92,7 @@ def _assemble(network: ModelProto, preprocessing: Preprocessing, classes: int) -
         [*constants, *graph.initializer],
     )
     artifact = helper.make_model(
-        whole, opset_imports=[helper.make_opsetid("", OPSET)], ir_version=IR_VERSION, producer_name="imgcls-convert"
+        whole, opset_imports=[helper.make_opsetid("", opset)], ir_version=IR_VERSION, producer_name="imgcls-convert"
     )
     artifact.model_version = 1
     try:

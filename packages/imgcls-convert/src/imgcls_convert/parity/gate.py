@@ -149,13 +149,13 @@ class Gate:
         """
         precision = metadata.source.precision
         evidence = self._evidence
-        subject = "ONNX" if precision == "fp32" else precision
-        self._progress.step(f"Comparing {subject} with PyTorch on {len(evidence.answers)} images")
+        subject, yardstick = "ONNX" if precision == "fp32" else precision, metadata.source.yardstick or "PyTorch"
+        self._progress.step(f"Comparing {subject} with {yardstick} on {len(evidence.answers)} images")
         comparison = compare_with_pytorch(evidence, artifact, self._progress)
         self.comparisons = sorted(comparison.rows, key=lambda row: (row.agrees, -row.max_abs_diff))
         self.table.append(PrecisionRow(precision, comparison.onnx, comparison.pytorch))
         if precision == "fp32":
-            return msgspec.structs.replace(metadata, parity=_check_fp32(evidence, comparison, len(metadata.golden)))
+            return msgspec.structs.replace(metadata, parity=_check_fp32(evidence, comparison, metadata))
         figures = comparison.onnx
         bar = MIN_AGREEMENT[precision] if self._min_agreement is None else self._min_agreement / 100
         # Not "<": NaN must not pass.
@@ -241,7 +241,7 @@ def _rank(answer: NDArray[np.float32], class_id: int | None) -> int | None:
     return int(better.sum() + ties_before.sum())
 
 
-def _check_fp32(evidence: Evidence, comparison: ArtifactComparison, golden_cases: int) -> Parity:
+def _check_fp32(evidence: Evidence, comparison: ArtifactComparison, metadata: ArtifactMetadata) -> Parity:
     """Sums up, and refuses an artifact that differs.
 
     Raises:
@@ -270,8 +270,9 @@ def _check_fp32(evidence: Evidence, comparison: ArtifactComparison, golden_cases
             onnx_class_id=worst.onnx_class_id,
             disagreeing=len(differing),
             images=len(rows),
+            yardstick=metadata.source.yardstick or "PyTorch",
         )
-    return Parity(len(rows), worst.max_abs_diff, 1.0, tolerance, golden_cases)
+    return Parity(len(rows), worst.max_abs_diff, 1.0, tolerance, len(metadata.golden))
 
 
 def _reproduced_golden(

@@ -117,7 +117,8 @@ def verify_golden(path: Path, origin: Authenticity) -> Verification:
     results = classifier.replay_golden()
     if not results:
         raise RequestError(f"{str(path)!r} carries no golden cases; verify it with `--model` against PyTorch.")
+    yardstick = classifier.metadata.source.yardstick or "PyTorch"
     rows = [VerifiedImage(r.name, r.expected_class_id, r.actual_class_id, r.max_abs_diff) for r in results]
     return Verification(
-        path, origin, "the recorded answers of PyTorch", classifier.metadata.golden_tolerance, 1.0, rows
+        path, origin, f"the recorded answers of {yardstick}", classifier.metadata.golden_tolerance, 1.0, rows
     )

@@ -27,6 +27,7 @@ def verify_against_pytorch(
     model: str,
     weights: str | None,
     state_key: str | None,
+    output_name: str | None,
     images: Path | None,
     trust: bool,
 ) -> Verification:
@@ -38,6 +39,7 @@ def verify_against_pytorch(
         model: MODEL, as for a conversion.
         weights: its checkpoint.
         state_key: which set of its weights is meant, where it has several.
+        output_name: which output is meant, where it is an ONNX file with several.
         images: a folder whose images are asked besides the golden ones.
         trust: whether code that comes in the file of MODEL may run.
 
@@ -52,7 +54,11 @@ def verify_against_pytorch(
     asked += [image for image in (entry.load() for entry in listed) if image.encoded not in known]
 
     progress = SilentProgress()
-    plan = plan_conversion(ConvertRequest(model=model, weights=weights, state_key=state_key, output=path, trust=trust))
+    plan = plan_conversion(
+        ConvertRequest(
+            model=model, weights=weights, state_key=state_key, output_name=output_name, output=path, trust=trust
+        )
+    )
     found = find_network(plan.model, None, own_weights=weights is not None)
     classifier, file = load_classifier(found, plan.weights, metadata.preprocessing.size, progress, state_key=state_key)
     recorded = metadata.source.weights_sha256
@@ -75,7 +81,7 @@ def verify_against_pytorch(
     return Verification(
         path,
         origin,
-        f"PyTorch ({found.architecture})",
+        found.yardstick or f"PyTorch ({found.architecture})",
         FP32_TOLERANCE if precision == "fp32" else metadata.golden_tolerance,
         MIN_AGREEMENT[precision],
         [VerifiedImage(r.name, r.pytorch_class_id, r.onnx_class_id, r.max_abs_diff) for r in rows],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from imgcls_core.artifact import ArtifactMetadata, Preprocessing
+from imgcls_core.artifact import ArtifactMetadata, Preprocessing, Source
 from imgcls_core.inference.classifier import OnnxClassifier
 
 from imgcls_convert.report.reference_distribution import reference_words
@@ -104,10 +104,17 @@ class Inspection:
         parity = self.metadata.parity
         if parity is None:
             return "NOT VERIFIED (converted with --skip-verify)"
+        source = self.metadata.source
+        against = source.yardstick or "PyTorch"
         return (
-            f"top-1 agreement with PyTorch {parity.top1_agreement:.2%} on {parity.images} images, "
-            f"max |Δp| {parity.max_abs_diff:.1e}"
+            f"{yardstick_words(source)}top-1 agreement with {against} {parity.top1_agreement:.2%} on "
+            f"{parity.images} images, max |Δp| {parity.max_abs_diff:.1e}"
         )
+
+
+def yardstick_words(source: Source) -> str:
+    """Says what the artifact was proven equal to; nothing where that is PyTorch."""
+    return f"proven equal to {source.yardstick}, sha256 {source.weights_sha256}: " if source.yardstick else ""
 
 
 def preprocessing_words(spec: Preprocessing) -> str:

@@ -9,7 +9,7 @@ from imgcls_core.artifact import Parity
 from imgcls_networks.models.trained_model import evaluation_words
 from imgcls_report import visible
 
-from imgcls_convert.report.inspection import preprocessing_words
+from imgcls_convert.report.inspection import preprocessing_words, yardstick_words
 from imgcls_convert.report.report import ConversionReport
 
 _TABLE_LINE: Final = "{:<9}{:>10}{:>9}{:>9}{:>10}{:>10}{:>8}{:>8}{:>9}\n"
@@ -51,7 +51,8 @@ def print_report(report: ConversionReport, *, as_json: bool) -> None:
 def _parity_words(parity: Parity | None, report: ConversionReport) -> str:
     if parity is None:
         return "NOT VERIFIED"
+    source = report.metadata.source
     same = round(parity.top1_agreement * parity.images)
-    held_out = "" if report.metadata.source.precision == "fp32" or not report.held_out else " held-out"
-    agreed = f"top-1 identical on {same} of {parity.images}{held_out} images"
+    held_out = "" if source.yardstick or source.precision == "fp32" or not report.held_out else " held-out"
+    agreed = f"{yardstick_words(source)}top-1 identical on {same} of {parity.images}{held_out} images"
     return f"{agreed}, max |Δp| {parity.max_abs_diff:.1e} (tolerance {parity.tolerance:.0e})"

@@ -5,6 +5,7 @@ A look at the protobuf, without the package onnx: which operators there are, and
 
 from __future__ import annotations
 
+import io
 import math
 from pathlib import Path
 from typing import Final, NoReturn
@@ -28,8 +29,12 @@ _MAX_ELEMENTS: Final = 1 << 31
 _MAX_NAME_BYTES: Final = 1000
 
 
-def check_graph(path: Path) -> None:
+def check_graph(path: Path, content: bytes | None = None) -> None:
     """Raises if a file holds what no artifact has: foreign operators, loops, functions, tensors in other files.
+
+    Args:
+        path: the file.
+        content: what to look at in its place, where it is in memory.
 
     Raises:
         ArtifactUnreadableError: it is not ONNX, or is cut off.
@@ -37,7 +42,7 @@ def check_graph(path: Path) -> None:
     """
     scan = _Scan(str(path))
     try:
-        with path.open("rb") as file:
+        with path.open("rb") if content is None else io.BytesIO(content) as file:
             graphs = 0
             for field in read_fields(file):
                 if field.number == _MODEL_GRAPH:

@@ -116,7 +116,8 @@ class Preprocessing(Struct, frozen=True, omit_defaults=True):
 class Source(Struct, frozen=True):
     """Where the artifact comes from; `weights_sha256` is the hash of the checkpoint file.
 
-    `terms` are those under which the weights may be used, and None where nobody has said any.
+    `terms` are those under which the weights may be used, and None where nobody has said any. `yardstick` is the file
+    that the answers were compared with, by ONNX Runtime; None where they were PyTorch's.
     """
 
     architecture: _Text
@@ -129,6 +130,7 @@ class Source(Struct, frozen=True):
     imgcls_convert: str
     weights: str | None = None
     terms: str | None = None
+    yardstick: str | None = None
 
 
 class Parity(Struct, frozen=True, omit_defaults=True):

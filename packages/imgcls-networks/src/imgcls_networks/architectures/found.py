@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from imgcls_cli.progress import Progress
-from imgcls_core.artifact import ClassInfo, Preprocessing
+from imgcls_core.artifact import ClassInfo, Precision, Preprocessing
 from PIL import Image
 from torch import Tensor, nn
 
@@ -26,6 +26,21 @@ class WeightsFile:
     path: Path
     sha256: str
     key: str | None = None
+
+
+@dataclass(frozen=True)
+class ExpectedInput:
+    """What a file says of its input, where it does not say how images become it: nothing more is assumed then.
+
+    Args:
+        size: height and width, in pixels; None where it takes any.
+        takes_levels: it takes a pixel's levels from 0 to 255, and so no mean and std.
+        precision: that in which the network computes.
+    """
+
+    size: tuple[int, int] | None = None
+    takes_levels: bool = False
+    precision: Precision = "fp32"
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,8 @@ class FoundNetwork:
         other_preparations: other ways in which the library prepares images, by name; how far answers move with them
             is measured and said.
         no_preprocessing: why what is published cannot be taken, in sentences; the user must say all of it then.
+        expected: set where the preprocessing must be said by the user, and nothing is assumed.
+        yardstick: the file that the artifact is compared with; None where it is PyTorch.
     """
 
     name: str
@@ -68,3 +85,5 @@ class FoundNetwork:
     prepare: Prepare | None = None
     other_preparations: Mapping[str, Prepare] = field(default_factory=dict[str, Prepare])
     no_preprocessing: str | None = None
+    expected: ExpectedInput | None = None
+    yardstick: str | None = None

@@ -10,7 +10,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
+from imgcls_core.artifact.metadata import KEY_PREFIX
+from imgcls_core.artifact.props import read_parts
+
 from imgcls_networks.errors import CheckpointError, RequestError
+from imgcls_networks.foreign.kind import ONNX, PROGRAM, refuse_foreign, refuse_unknown
 from imgcls_networks.models import bundled
 from imgcls_networks.models.catalog import CatalogEntry, read_catalog
 from imgcls_networks.models.factory_reference import FactoryReference, parse_factory
@@ -25,6 +29,7 @@ from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, Traine
 
 TIMM_PREFIX: Final = "timm/"
 _SAVED_SUFFIXES: Final = (".pt", ".pth", ".ts", ".torchscript", ".pt2")
+_FILE_SUFFIXES: Final = (*_SAVED_SUFFIXES, ".onnx")
 
 
 class _Reference:
@@ -93,6 +98,27 @@ class SavedReference(_Reference):
 
 
 @dataclass(frozen=True)
+class OnnxReference(_Reference):
+    """An ONNX file that another tool wrote; `output` names the one of its outputs that is meant."""
+
+    path: Path
+    output: str | None = None
+
+    @property
+    def holds_weights(self) -> str:
+        """Where they are."""
+        return f"{self.path.name!r} holds its weights already"
+
+    @property
+    def name(self) -> str:
+        """Short name, used for the output file."""
+        return self.path.stem
+
+    def __str__(self) -> str:
+        return self.path.name
+
+
+@dataclass(frozen=True)
 class TimmReference(_Reference):
     """A model of the timm library, as `timm/NAME`."""
 
@@ -108,7 +134,13 @@ class TimmReference(_Reference):
 
 
 ModelReference: TypeAlias = (
-    CatalogReference | FactoryReference | HuggingFaceReference | SavedReference | TimmReference | TrainedReference
+    CatalogReference
+    | FactoryReference
+    | HuggingFaceReference
+    | OnnxReference
+    | SavedReference
+    | TimmReference
+    | TrainedReference
 )
 
 
@@ -144,15 +176,10 @@ def _from_files(text: str) -> ModelReference:
     if text == bundled.BUNDLED:
         return _trained(bundled.bundled_folder())
     path = Path(text)
-    if path.name in {CARD_NAME, WEIGHTS_NAME} and path.is_file():
-        raise RequestError(f"{text!r} is a part of a trained model; name its folder: `imgcls-convert {path.parent}`.")
-    if path.is_dir() and text not in read_catalog():
-        is_transformers = (path / CONFIG_NAME).is_file() and not (path / CARD_NAME).is_file()
-        return parse_folder(path) if is_transformers else _trained(path)
-    if text.endswith(_SAVED_SUFFIXES):
-        if not Path(text).is_file():
-            raise RequestError(f"There is no file {text!r}; MODEL may be a TorchScript or torch.export file.")
-        return SavedReference(Path(text))
+    if path.exists() and text not in read_catalog():
+        return _existing(path, text)
+    if text.endswith(_FILE_SUFFIXES):
+        raise RequestError(f"There is no file {text!r}; MODEL may be an ONNX, TorchScript or torch.export file.")
     return _from_catalog(text)
 
 
@@ -187,6 +214,31 @@ def refuse_untrusted(model: SavedReference) -> None:
         f"{model.path.name!r} would run: a {what}. Say `--trust` when you know where it comes from; a checkpoint of "
         "weights (`--weights FILE`) cannot run anything."
     )
+
+
+def _existing(path: Path, text: str) -> ModelReference:
+    """Gives what a file or folder is; raises RequestError, with the way to take it, for one that MODEL cannot be."""
+    kind = refuse_foreign(path, text)
+    if path.name in {CARD_NAME, WEIGHTS_NAME} and path.is_file():
+        raise RequestError(f"{text!r} is a part of a trained model; name its folder: `imgcls-convert {path.parent}`.")
+    if path.is_dir():
+        is_transformers = (path / CONFIG_NAME).is_file() and not (path / CARD_NAME).is_file()
+        return parse_folder(path) if is_transformers else _trained(path)
+    if kind == ONNX:
+        return _onnx(path)
+    if kind != PROGRAM and path.suffix not in _SAVED_SUFFIXES:
+        refuse_unknown(path, text)
+    return SavedReference(path)
+
+
+def _onnx(path: Path) -> OnnxReference:
+    """Raises RequestError for an artifact: it is what a conversion makes."""
+    if any(key.startswith(KEY_PREFIX) for key in read_parts(path).props):
+        raise RequestError(
+            f"{str(path)!r} is an artifact of imgcls already: serve it as it is, or look at it with `imgcls-convert "
+            f"inspect {path}`. For another precision convert the network that it was made from."
+        )
+    return OnnxReference(path)
 
 
 def _from_catalog(name: str) -> CatalogReference:
