@@ -20,6 +20,7 @@ from urllib.parse import parse_qs, urlsplit
 import msgspec
 from imgcls_contract import (
     PROBLEMS,
+    Accuracy,
     ClassProbability,
     GoldenCaseReply,
     GoldenReply,
@@ -74,6 +75,7 @@ class Faults:
     admin_token: str | None = "admin"  # noqa: S105 - of the stand-in
     api_key: str | None = None
     drift: dict[str, object] | None = None
+    accuracy: Accuracy | None = None
     api_key_header: str = "authorization"
 
 
@@ -319,6 +321,7 @@ class StandIn:
             sealed=True,
             seal="6" * 64,
             signed_by=(),
+            accuracy=self.faults.accuracy,
         )
         return msgspec.to_builtins(ModelsReply(default=only.name, models=[only]))
 

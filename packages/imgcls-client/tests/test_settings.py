@@ -87,9 +87,9 @@ def test_the_nearer_of_address_and_project_counts(show: Show, monkeypatch: pytes
         (("--url", "http://a", "--project", "p-1", "--app", "b"), "leave one out"),
         (("--project", "p-1"), "belong together"),
         (("--project", "p 1", "--app", "b"), "letters, digits and dashes"),
-        (("--timeout", "soon"), "it takes a length of time, as 30s or 2m"),
-        (("--timeout-s", "-1"), "it takes a length of time, as 30s or 2m"),
-        (("--retries", "3s"), "it takes a number of 0 or more"),
+        (("--timeout", "soon"), "'soon' is no length of time; write it as 60s, 5m, 1.5h or 7d"),
+        (("--timeout-s", "-1"), "'-1' is no length of time"),
+        (("--retries", "3s"), "'3s' is not a valid integer"),
         (("--profile", "other"), "There is no profile 'other'"),
     ],
 )

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree
 
 import pytest
+from imgcls_contract import Accuracy
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,23 +28,63 @@ def test_a_service_that_is_not_there_ends_with_3(run: Run, free_port: int) -> No
     assert ended.exit_code == 3
 
 
-def test_labelled_cases_are_asked(run: Run, service: StandIn, golden_images: dict[str, bytes], tmp_path: Path) -> None:
+def labelled(run: Run, url: str, images: dict[str, bytes], folder: Path, *, wrong: int = 0) -> Path:
+    """Write images and a table of the classes that the service gives them, but for as many that are wrong."""
     rows = ["file,class_id,label"]
-    for name, content in golden_images.items():
-        (tmp_path / name).write_bytes(content)
-        class_id = run("predict", "--url", service.url, "--quiet", tmp_path / name).stdout.strip()
-        rows.append(f"{name},{class_id},x")
-    cases = tmp_path / "labels.csv"
-    cases.write_text("\n".join(rows), encoding="utf-8")
-    arguments = ("--only", "labelled_cases", "--cases", cases, "--min-accuracy", 1)
-    assert run("suite", "--url", service.url, *arguments).exit_code == 0
+    for number, (name, content) in enumerate(images.items()):
+        (folder / name).write_bytes(content)
+        class_id = run("predict", "--url", url, "--quiet", folder / name).stdout.strip()
+        rows.append(f"{name},{777 if number < wrong else class_id},x")
+    (folder / "labels.csv").write_text("\n".join(rows), encoding="utf-8")
+    return folder / "labels.csv"
 
-    cases.write_text("\n".join([*rows[:-1], rows[-1].split(",")[0] + ",777,x"]), encoding="utf-8")
-    ended = run("suite", "--url", service.url, *arguments)
+
+def test_labelled_cases_are_measured_by_the_share_that_was_asked_for(
+    run: Run, service: StandIn, golden_images: dict[str, bytes], tmp_path: Path
+) -> None:
+    cases = labelled(run, service.url, golden_images, tmp_path, wrong=1)
+    arguments = ("suite", "--url", service.url, "--only", "labelled_cases", "--cases", cases)
+    ended = run(*arguments, "--min-accuracy", 1)
     assert ended.exit_code == 1
-    assert "3 of 4 right (75.0%)" in ended.stdout
-    arguments = ("--only", "labelled_cases", "--cases", cases, "--min-accuracy", 0.7)
-    assert run("suite", "--url", service.url, *arguments).exit_code == 0
+    assert "75.0% (3 of 4 right in --cases; 95 % interval 30.1% to 95.4%), asked for 100.0%" in ended.stdout
+    assert run(*arguments, "--min-accuracy", 0.7).exit_code == 0
+
+
+@pytest.mark.parametrize(("wrong", "exit_code"), [(0, 0), (1, 0), (4, 1)])
+def test_labelled_cases_are_measured_by_what_the_artifact_says_of_itself(
+    run: Run, serve: Serve, golden_images: dict[str, bytes], tmp_path: Path, wrong: int, exit_code: int
+) -> None:
+    """Four images say little: only what chance does not explain is a failure."""
+    service = serve(accuracy=Accuracy(900, 1000, "test"))
+    cases = labelled(run, service.url, golden_images, tmp_path, wrong=wrong)
+    ended = run("suite", "--url", service.url, "--only", "labelled_cases", "--cases", cases)
+    assert ended.exit_code == exit_code
+    assert "the artifact says 90.0% (900 of 1,000 right in test; 95 % interval 88.0% to 91.7%)" in ended.stdout
+
+
+def test_labelled_cases_are_counted_where_nobody_says_what_to_measure_them_by(
+    run: Run, service: StandIn, golden_images: dict[str, bytes], tmp_path: Path
+) -> None:
+    cases = labelled(run, service.url, golden_images, tmp_path, wrong=2)
+    ended = run("suite", "--url", service.url, "--only", "labelled_cases", "--cases", cases)
+    assert ended.exit_code == 0
+    assert "skipped" in ended.stdout
+    assert "50.0% (2 of 4 right" in ended.stdout
+    assert "--min-accuracy sets a limit" in ended.stdout
+
+
+def test_a_signature_is_asked_for_by_the_key_itself(run: Run, service: StandIn, tmp_path: Path) -> None:
+    raw = bytes(range(32))
+    der = base64.b64encode(bytes.fromhex("302a300506032b6570032100") + raw).decode()
+    (tmp_path / "public.pem").write_text(f"-----BEGIN PUBLIC KEY-----\n{der}\n-----END PUBLIC KEY-----\n")
+    key_id = hashlib.sha256(raw).hexdigest()[:16]
+    asked = ("suite", "--url", service.url, "--only", "identity")
+    for key in (key_id, tmp_path / "public.pem", base64.b64encode(raw).decode()):
+        assert f"not by {key_id}" in run(*asked, "--signed-by", key).stdout
+    (tmp_path / "private.pem").write_text("-----BEGIN PRIVATE KEY-----\nabc\n-----END PRIVATE KEY-----\n")
+    refused = run(*asked, "--signed-by", tmp_path / "private.pem")
+    assert (refused.exit_code, "is a private key" in refused.stderr) == (2, True)
+    assert "neither a key's id" in run(*asked, "--signed-by", tmp_path / "missing.pem").stderr
 
 
 @pytest.mark.parametrize(

@@ -73,19 +73,14 @@ __all__ = [
 
 # Loaded on first use: the commands live in this package too and must not pay for httpx to print their help.
 _HOMES = ("errors", "http.retry_policy", "http.answers", "http.client", "http.async_client")
-_OF_THE_CONTRACT = {
-    "Golden": "GoldenReply",
-    "GoldenCase": "GoldenCaseReply",
-    "Health": "HealthReply",
-    "ModelEntry": "ModelReply",
-    "ModelRef": "ModelId",
-}
+_RENAMED = {"ModelEntry": "ModelReply", "ModelRef": "ModelId"}
+_REPLIES = {"Golden", "GoldenCase", "Health"}
 
 
 def __getattr__(name: str) -> object:
-    if name in __all__:
-        for module in (f"imgcls_client.{home}" for home in _HOMES):
-            if hasattr(found := import_module(module), name):
-                return getattr(found, name)
-        return getattr(import_module("imgcls_contract"), _OF_THE_CONTRACT.get(name, name))
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    for home in _HOMES:
+        if hasattr(found := import_module(f"imgcls_client.{home}"), name):
+            return getattr(found, name)
+    return getattr(import_module("imgcls_contract"), f"{name}Reply" if name in _REPLIES else _RENAMED.get(name, name))

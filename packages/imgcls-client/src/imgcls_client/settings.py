@@ -1,6 +1,6 @@
 """Where a command's settings come from: flag, then environment, then profile in the config file, then default.
 
-The only module that reads the environment.
+click looks them up; this module says which there are, and reads the config file.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
+import click
 import msgspec
-from imgcls_cli.durations import seconds_of
+from imgcls_cli.durations import DURATION_OR_ZERO
 
 from imgcls_client.errors import SettingsError
-
-_MASK = "••••"
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,41 +22,34 @@ class Setting:
     """One setting; the flag is its name with dashes and without the unit, the variable `IMGCLS_` in capitals.
 
     Attributes:
-        kind: a duration is a number of seconds, or one with a unit; no number is below 0.
+        kind: its type, as click checks it; None for text.
         secret: never shown.
         other_variable: a variable of another tool that is honoured too.
-        command: the only command that has it as a flag, or `config` for none; None for every command that reaches a
-            deployment.
+        command: the only command that shows it as a flag, or `config` for none; None for every command that reaches
+            a deployment.
     """
 
     name: str
     says: str
-    default: str | float | None = None
-    kind: Literal["text", "number", "duration"] = "text"
+    default: str | None = None
+    kind: click.ParamType[float] | None = None
     secret: bool = False
     other_variable: str | None = None
     command: str | None = None
 
     @property
-    def variables(self) -> tuple[str, ...]:
+    def variables(self) -> list[str]:
         """The environment variables that set it, ours first."""
-        own = f"IMGCLS_{self.name.upper()}"
-        return (own,) if self.other_variable is None else (own, self.other_variable)
+        return [f"IMGCLS_{self.name.upper()}", *([self.other_variable] if self.other_variable else [])]
 
     @property
     def flag(self) -> str:
         """The command-line flag."""
         return f"--{self.name.removesuffix('_s').replace('_', '-')}"
 
-    @property
-    def shown_default(self) -> str:
-        """The default as a user would write it; empty where there is none."""
-        unit = "s" if self.kind == "duration" else ""
-        return f"{self.default:g}{unit}" if isinstance(self.default, float) else str(self.default or "")
-
 
 SETTINGS: tuple[Setting, ...] = (
-    Setting("url", "Base address of the service.", default="http://127.0.0.1:8192"),
+    Setting("url", "Base address of the service.", "http://127.0.0.1:8192"),
     Setting("api_key", "Key of the service, sent as a bearer token.", secret=True),
     Setting("project", "Cerebrium project, as p-1234abcd; with --app it takes the place of --url."),
     Setting("app", "Name of the app on Cerebrium."),
@@ -68,12 +59,12 @@ SETTINGS: tuple[Setting, ...] = (
         secret=True,
         other_variable="CEREBRIUM_SERVICE_ACCOUNT_TOKEN",
     ),
-    Setting("timeout_s", "Longest wait for an answer of a warm service.", default=30.0, kind="duration"),
-    Setting("cold_start_timeout_s", "Longest wait for the first answer.", default=120.0, kind="duration"),
-    Setting("connect_timeout_s", "Longest wait for a connection.", default=5.0, kind="duration"),
-    Setting("retries", "How often a passing failure is tried again.", default=3.0, kind="number"),
-    Setting("platform_url", "Router of the platform.", default="https://api.cerebrium.ai", command="config"),
-    Setting("platform_rest_url", "REST API of the platform.", default="https://rest.cerebrium.ai", command="config"),
+    Setting("timeout_s", "Longest wait for an answer of a warm service.", "30s", DURATION_OR_ZERO),
+    Setting("cold_start_timeout_s", "Longest wait for the first answer.", "2m", DURATION_OR_ZERO),
+    Setting("connect_timeout_s", "Longest wait for a connection.", "5s", DURATION_OR_ZERO),
+    Setting("retries", "How often a passing failure is tried again.", "3", click.IntRange(min=0)),
+    Setting("platform_url", "Router of the platform.", "https://api.cerebrium.ai", command="config"),
+    Setting("platform_rest_url", "REST API of the platform.", "https://rest.cerebrium.ai", command="config"),
     Setting("database", "SQLite file of the monitor; by default in the user's state folder.", command="monitor"),
     Setting("webhook", "Address that gets the monitor's alerts.", secret=True, command="monitor"),
 )
@@ -114,63 +105,28 @@ class ResolvedSettings:
         value = self.origins[setting.name].value
         if value is None:
             return "not set"
-        return _MASK if setting.secret else f"{value:g}" if isinstance(value, float) else str(value)
+        return "••••" if setting.secret else f"{value:g}" if isinstance(value, int | float) else value
 
 
-def config_path(environment: Mapping[str, str] = os.environ) -> Path:
+def config_path() -> Path:
     """Says where the config file is: `IMGCLS_CONFIG`, or `imgcls/config.toml` in the XDG config folder."""
-    if named := environment.get("IMGCLS_CONFIG"):
+    if named := os.environ.get("IMGCLS_CONFIG"):
         return Path(named)
-    return Path(environment.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "imgcls" / "config.toml"
+    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "imgcls" / "config.toml"
 
 
-def state_path(environment: Mapping[str, str] = os.environ) -> Path:
+def state_path() -> Path:
     """Says where the monitor's database is by default: `imgcls/monitor.sqlite` in the XDG state folder."""
-    return Path(environment.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "imgcls" / "monitor.sqlite"
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "imgcls" / "monitor.sqlite"
 
 
-def resolve_settings(
-    flags: Mapping[str, str | float | None], environment: Mapping[str, str] = os.environ
-) -> ResolvedSettings:
-    """Finds each setting's value and where it comes from.
-
-    Args:
-        flags: what the command line said, by setting name, and `profile`; None where it said nothing.
-        environment: what the shell has set; an empty variable counts as unset.
-
-    Raises:
-        SettingsError: a value is not of its kind, or the config file or profile cannot be used.
-    """
-    chosen = flags.get("profile") or environment.get("IMGCLS_PROFILE")
-    profile_name, profile = _read_profile(config_path(environment), None if chosen is None else str(chosen))
-    origins: dict[str, Origin] = {}
-    for setting in SETTINGS:
-        said: list[tuple[object, str, int]] = [
-            (flags.get(setting.name), setting.flag, 0),
-            *((environment.get(name) or None, name, 1) for name in setting.variables),
-            (profile.get(setting.name), f"profile {profile_name!r}", 2),
-        ]
-        value, source, rank = next((one for one in said if one[0] is not None), (setting.default, "default", 3))
-        origins[setting.name] = Origin(_checked(setting, value, source), source, rank)
-    return ResolvedSettings(origins, profile_name)
-
-
-def _checked(setting: Setting, value: object, source: str) -> str | float | None:
-    if value is None or setting.kind == "text":
-        return None if value is None else str(value)
-    length = seconds_of(str(value))
-    if length is None or (setting.kind == "number" and not str(value).strip()[-1].isdecimal()):
-        allowed = "a length of time, as 30s or 2m" if setting.kind == "duration" else "a number of 0 or more"
-        raise SettingsError(f"{source} says `{setting.name}` is {value!r}; it takes {allowed}.")
-    return length
-
-
-def _read_profile(path: Path, name: str | None) -> tuple[str | None, dict[str, object]]:
+def read_profile(name: str | None) -> tuple[str | None, dict[str, object]]:
     """Reads a profile of the config file: the one named, or the file's `default_profile`, or none.
 
     Raises:
         SettingsError: the file is not TOML, has no such profile, or the profile has a key that is no setting.
     """
+    path = config_path()
     try:
         file = msgspec.toml.decode(path.read_bytes(), type=_ConfigFile)
     except FileNotFoundError:

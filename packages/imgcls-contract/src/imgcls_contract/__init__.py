@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imgcls_contract.accuracy import Accuracy, wilson_interval
 from imgcls_contract.batch import BatchReply, BatchResult, FailedImage, ImageFault, decode_batch
 from imgcls_contract.classification import ClassProbability, ImageAnswer, ModelId, Prediction, StageTimingMs, TimingMs
 from imgcls_contract.drift import (
@@ -23,6 +24,7 @@ __all__ = [
     "FAULTS",
     "PROBLEMS",
     "PROBLEM_MEDIA_TYPE",
+    "Accuracy",
     "AnswerHistograms",
     "BatchReply",
     "BatchResult",
@@ -56,5 +58,6 @@ __all__ = [
     "decode_batch",
     "explain",
     "schema_components",
+    "wilson_interval",
 ]
 __version__ = "0.1.0"

@@ -114,7 +114,7 @@ def explain(cases: Sequence[ObservedCase], *, tolerance: float) -> Explanation |
         cases: right and wrong answers; the right ones are left aside.
         tolerance: how far a right answer may be off, the precision's own.
     """
-    wrong = [case for case in cases if _distance(case.expected, case.observed) > tolerance]
+    wrong = [case for case in cases if answer_distance(case.expected, case.observed) > tolerance]
     reach = max(tolerance, _LEAST_TOLERANCE)
     fits = sorted(_fits(wrong, reach), key=lambda fit: (-len(fit.distances), fit.mean))
     if not fits:
@@ -139,7 +139,7 @@ def _fits(cases: Sequence[ObservedCase], reach: float) -> Iterator[_Fit]:
     by_fault: dict[str, dict[int, float]] = {}
     for index, case in enumerate(cases):
         for one in case.counterfactuals:
-            distance = _distance(_values(one), case.observed)
+            distance = answer_distance(_values(one), case.observed)
             # Under the fault nothing is more probable than its first class; else a flat answer would fit everything.
             peak = abs(max(case.observed.values(), default=0.0) - one.top[0].probability) if one.top else 0.0
             if max(distance, peak) <= reach:
@@ -148,14 +148,16 @@ def _fits(cases: Sequence[ObservedCase], reach: float) -> Iterator[_Fit]:
 
 
 def _differs_from_right(case: ObservedCase, fault: str, least: float) -> bool:
-    return any(_distance(_values(one), case.expected) > least for one in case.counterfactuals if one.fault == fault)
+    return any(
+        answer_distance(_values(one), case.expected) > least for one in case.counterfactuals if one.fault == fault
+    )
 
 
 def _values(counterfactual: Counterfactual) -> dict[int, float]:
     return {answer.class_id: answer.probability for answer in counterfactual.top}
 
 
-def _distance(known: Mapping[int, float], answer: Mapping[int, float]) -> float:
+def answer_distance(known: Mapping[int, float], answer: Mapping[int, float]) -> float:
     """Gives the largest |Δp| over the known classes; a class that the answer lacks lies below all that it has."""
     lowest = min(answer.values(), default=0.0)
     return max(

@@ -6,6 +6,8 @@ from typing import Annotated
 
 from msgspec import Meta, Struct
 
+from imgcls_contract.accuracy import Accuracy
+
 
 class ModelReply(Struct, frozen=True):
     """One model that is there."""
@@ -26,6 +28,9 @@ class ModelReply(Struct, frozen=True):
         None
     )
     terms: Annotated[str | None, Meta(description="Under which the weights may be used.")] = None
+    accuracy: Annotated[
+        Accuracy | None, Meta(description="What it reached before it was served; null where unsaid.")
+    ] = None
 
 
 class ModelsReply(Struct, frozen=True):

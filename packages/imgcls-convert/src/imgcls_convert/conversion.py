@@ -27,6 +27,7 @@ from imgcls_networks.pytorch_classifier import PyTorchClassifier
 from imgcls_convert.graph.artifact import scratch_folder, write_artifact
 from imgcls_convert.graph.export import export_network
 from imgcls_convert.images.selection import select_images
+from imgcls_convert.parity.figures import known_accuracy
 from imgcls_convert.parity.gate import Evidence, Gate
 from imgcls_convert.parity.golden import check_proves, record_golden
 from imgcls_convert.parity.preparations import other_preparation
@@ -122,6 +123,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         parity=None,
         golden=golden,
         reference=reference,
+        accuracy=known_accuracy(found.trained, images.compared, answers),
     )
 
     gate = None

@@ -67,4 +67,5 @@ def _reply(service: Service, name: str) -> ModelReply:
         seal=model.seal,
         signed_by=model.signed_by,
         terms=metadata.source.terms,
+        accuracy=metadata.accuracy,
     )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
+
+from imgcls_contract import wilson_interval
 
 from imgcls_batch.analysis.answers import AnswerTables
 from imgcls_batch.errors import NoRunError
 
 _PAIRS: Final = 30
 _EXAMPLES: Final = 60
-_Z_95: Final = 1.959964
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,3 @@ def run_difference(tables: AnswerTables) -> RunDifference:
         tuple(ChangedPair(*found) for found in pairs),
         tuple(ChangedImage(*found) for found in examples),
     )
-
-
-def wilson_interval(found: int, total: int) -> tuple[float, float]:
-    """Gives the 95 % Wilson score interval of a share."""
-    share, square = found / total, _Z_95**2
-    middle = (share + square / (2 * total)) / (1 + square / total)
-    half = _Z_95 * math.sqrt(share * (1 - share) / total + square / (4 * total**2)) / (1 + square / total)
-    return max(0.0, middle - half), min(1.0, middle + half)

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import click
+from click.core import ParameterSource
 from imgcls_cerebrium.address import CerebriumApp, app_of_url, make_app
 from imgcls_cerebrium.errors import AppAddressError
 from imgcls_cerebrium.rest_api import CerebriumApi
+from imgcls_cli.durations import DURATION_OR_ZERO
 from imgcls_cli.helped import HelpedOption
 
 from imgcls_client.errors import SettingsError
 from imgcls_client.http.client import ImgclsClient
 from imgcls_client.http.connection import base_address
 from imgcls_client.http.retry_policy import NO_RETRY, RetryPolicy, Timeouts
-from imgcls_client.settings import SETTINGS, ResolvedSettings, resolve_settings
+from imgcls_client.settings import SETTINGS, Origin, ResolvedSettings, Setting, read_profile
 
 # The service leaves answers to such calls out of what it compares with the reference distribution.
 _CHECK_HEADER = "x-imgcls-check"
@@ -30,30 +34,49 @@ def connection_options(command: _Command, *, for_command: str | None = None) -> 
         command: the command.
         for_command: its name, where there are settings that it alone has.
     """
-
-    def take(context: click.Context, parameter: click.Parameter, value: object) -> None:
-        flags = context.meta.setdefault("imgcls.flags", {})
-        if value is not None:
-            flags[parameter.name] = value
-
-    def option(*names: str, says: str, hidden: bool = False) -> Callable[[_Command], _Command]:
-        return click.option(
-            *names, cls=HelpedOption, group="Connection", expose_value=False, callback=take, help=says, hidden=hidden
-        )
-
+    option = partial(click.option, cls=HelpedOption, group="Connection", expose_value=False, show_envvar=True)
     for setting in reversed(SETTINGS):
-        if setting.command in {None, for_command}:
-            default = f"  [default: {setting.shown_default}]" if setting.shown_default else ""
-            says = f"{setting.says} Also {setting.variables[0]}.{default}"
-            if setting.kind == "duration":  # what it was called before it took units
-                command = option(f"{setting.flag}-s", setting.name, says=says, hidden=True)(command)
-            command = option(setting.flag, setting.name, says=says)(command)
-    return option("--profile", says="Profile of the config file. Also IMGCLS_PROFILE.")(command)
+        options: dict[str, Any] = {
+            "type": setting.kind,
+            "default": setting.default,
+            "envvar": setting.variables,
+            "help": setting.says,
+        }
+        shown = setting.command in {None, for_command}
+        take = partial(_take, setting=setting)
+        if setting.kind is DURATION_OR_ZERO:  # what it was called before it took units
+            command = option(f"{setting.flag}-s", setting.name, hidden=True, callback=take, **options)(command)
+        command = option(setting.flag, setting.name, hidden=not shown, callback=take, show_default=True, **options)(
+            command
+        )
+    says = "Profile of the config file."
+    return option("--profile", is_eager=True, callback=_use_profile, envvar="IMGCLS_PROFILE", help=says)(command)
+
+
+def _use_profile(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
+    """Makes the values of a profile the defaults of the command."""
+    name, values = read_profile(value)
+    context.default_map = values
+    context.meta["imgcls.profile"] = name or context.meta.get("imgcls.profile")
+
+
+def _take(context: click.Context, parameter: click.Parameter, value: object, *, setting: Setting) -> None:
+    """Keeps a value with where it came from; what a group was told counts before the defaults of its commands."""
+    set_variables = (name for name in setting.variables if os.environ.get(name))
+    origins: dict[ParameterSource | None, tuple[str, int]] = {
+        ParameterSource.COMMANDLINE: (setting.flag, 0),
+        ParameterSource.ENVIRONMENT: (next(set_variables, ""), 1),
+        ParameterSource.DEFAULT_MAP: (f"profile {context.meta['imgcls.profile']!r}", 2),
+    }
+    source, rank = origins.get(context.get_parameter_source(parameter.name or ""), ("default", 3))
+    kept: dict[str, Origin] = context.meta.setdefault("imgcls.settings", {})
+    if setting.name not in kept or rank < kept[setting.name].rank:
+        kept[setting.name] = Origin(value if isinstance(value, int | float | None) else str(value), source, rank)
 
 
 def settings_of(context: click.Context) -> ResolvedSettings:
-    """Resolves the settings of the command that is running."""
-    return resolve_settings(context.meta.get("imgcls.flags", {}))
+    """Gives the settings of the command that is running."""
+    return ResolvedSettings(context.meta["imgcls.settings"], context.meta["imgcls.profile"])
 
 
 def platform_app_of(settings: ResolvedSettings) -> CerebriumApp | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.resources import files
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from imgcls_cerebrium.rest_api import CerebriumApi
-from imgcls_contract import GoldenReply, HealthReply
+from imgcls_contract import Accuracy, GoldenReply, HealthReply
 
+from imgcls_client.errors import ImgclsClientError
 from imgcls_client.http.answers import HttpAnswer, TimedPrediction, read, read_prediction
 from imgcls_client.http.calls import OPENAPI, Call, SentAs, predict_call
 from imgcls_client.http.client import ImgclsClient
@@ -134,6 +136,17 @@ class Deployment:
         return ModelIdentity(self.model or self.client_golden.model.name, None, None, ())
 
     @cached_property
+    def claimed_accuracy(self) -> Accuracy | None:
+        """How often the model is right by the user's own artifact, or by what the deployment says of it."""
+        if self.truth is not None:
+            return self.truth.accuracy
+        with suppress(ImgclsClientError):
+            for each in self.client.models():
+                if each.name == self.model or (self.model is None and each.default):
+                    return each.accuracy
+        return None
+
+    @cached_property
     def artifact_tolerance(self) -> float:
         """How far an answer may be from that of the same artifact here: arithmetic in another order.
 
@@ -176,7 +189,7 @@ class Deployment:
         return self.client.predict(image, top_k=top_k, sent_as=sent_as, model=self.model)
 
     def exchange(self, call: Call) -> HttpAnswer:
-        """Sends once, give back whatever comes."""
+        """Sends once and gives back whatever comes."""
         return self.direct.exchange(call)
 
 

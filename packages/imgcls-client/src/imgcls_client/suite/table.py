@@ -12,7 +12,6 @@ from rich.text import Text
 from imgcls_client.suite.check import Check, Result
 
 _STYLES = {"passed": "green", "failed": "bold red", "skipped": "yellow"}
-_TIME_WIDTH = len("60000 ms")
 # Where output is not a terminal nothing is cut off or wrapped for one.
 _WIDE = 200
 
@@ -23,41 +22,30 @@ def _console() -> Console:
     return found if found.is_terminal else Console(width=_WIDE)
 
 
-def _one_row(checks: Sequence[Check], *, has_header: bool) -> Table:
-    """Gives a table whose columns are as wide as the longest names, so that rows printed apart line up."""
-    table = Table(box=None, pad_edge=False, show_header=has_header)
-    table.add_column("group", width=max((len(check.group) for check in checks), default=5), no_wrap=True)
-    table.add_column("test", width=max((len(check.name) for check in checks), default=4), no_wrap=True)
-    table.add_column("result", width=max(map(len, _STYLES)), no_wrap=True)
-    table.add_column("time", width=_TIME_WIDTH, justify="right", no_wrap=True)
-    table.add_column("what was seen", overflow="fold")
-    return table
-
-
 def show_while_running(checks: Sequence[Check], results: Iterable[Result]) -> list[Result]:
     """Prints each result as it comes and gives them all back; on a terminal the test that runs is named below them."""
-    screen = _console()
-    screen.print(_one_row(checks, has_header=True))
-    done: list[Result] = []
+    screen, running, done = _console(), iter(results), list[Result]()
+
+    def show(*cells: str | Text) -> None:
+        # Each row is a table whose columns are as wide as the longest names, so that rows printed apart line up.
+        row = Table(box=None, pad_edge=False, show_header=False)
+        for widest in (max(len(each.group) for each in checks), max(len(each.name) for each in checks), 7):
+            row.add_column(width=widest, no_wrap=True)
+        row.add_column(width=len("60000 ms"), justify="right", no_wrap=True)
+        row.add_column(overflow="fold")
+        row.add_row(*cells)
+        screen.print(row)
+
+    show(*(Text(name, style="bold") for name in ("group", "test", "result", "time", "what was seen")))
     with screen.status("") as status:
-        status.update(_running_text(checks, done))
-        for result in results:
+        for number, check in enumerate(checks, 1):
+            status.update(f"{check.name} ({number} of {len(checks)})")
+            result = next(running)
             done.append(result)
-            row = _one_row(checks, has_header=False)
-            row.add_row(
-                result.check.group,
-                result.check.name,
-                Text(result.outcome, style=_STYLES[result.outcome]),
-                f"{result.elapsed_s * 1000:.0f} ms",
-                Text(printable(result.detail)),
-            )
-            screen.print(row)
-            status.update(_running_text(checks, done))
+            outcome = Text(result.outcome, style=_STYLES[result.outcome])
+            time = f"{result.elapsed_s * 1000:.0f} ms"
+            show(result.check.group, result.check.name, outcome, time, Text(printable(result.detail)))
     return done
-
-
-def _running_text(checks: Sequence[Check], done: Sequence[Result]) -> str:
-    return f"{checks[len(done)].name} ({len(done) + 1} of {len(checks)})" if len(done) < len(checks) else ""
 
 
 def list_checks(checks: Iterable[Check]) -> None:

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from imgcls_contract import Accuracy
+from imgcls_networks.models.trained_model import TrainedModel
+from numpy.typing import NDArray
+
+from imgcls_convert.images.files import LoadedImage
 
 
 @dataclass(frozen=True)
@@ -70,3 +78,14 @@ class PrecisionRow:
     size_bytes: int = 0
     ms_per_image: float | None = None
     speed_ratio: float | None = None
+
+
+def known_accuracy(
+    card: TrainedModel | None, compared: Sequence[LoadedImage], answers: NDArray[np.float32]
+) -> Accuracy | None:
+    """Gives how often the network is right: by its card, else on the labelled images that PyTorch was asked about."""
+    if card is not None and (measured := card.evaluation) is not None:
+        return Accuracy(round(measured.top1_pct / 100 * measured.images), measured.images, measured.split)
+    pairs = zip(compared, answers, strict=True)
+    right = [int(answer.argmax()) == image.class_id for image, answer in pairs if image.class_id is not None]
+    return Accuracy(sum(right), len(right), "the images of its conversion") if right else None

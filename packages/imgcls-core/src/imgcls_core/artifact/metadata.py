@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
-from imgcls_contract import Counterfactual
+from imgcls_contract import Accuracy, Counterfactual
 from msgspec import Meta, Struct
 
 from imgcls_core.errors import ArtifactMetadataError, ArtifactSchemaError
@@ -213,7 +213,7 @@ class ReferenceDistribution(Struct, frozen=True):
 
 
 class ArtifactMetadata(Struct, frozen=True):
-    """Everything an artifact says of itself; `reference` is None where nobody has measured it."""
+    """Everything an artifact says of itself; `reference` and `accuracy` are None where nobody has measured them."""
 
     name: Annotated[str, Meta(min_length=1, max_length=200)]
     classes: Annotated[tuple[ClassInfo, ...], Meta(min_length=1)]
@@ -223,6 +223,7 @@ class ArtifactMetadata(Struct, frozen=True):
     golden: Annotated[tuple[GoldenCase, ...], Meta(max_length=MAX_GOLDEN_CASES)]
     schema: int = SCHEMA
     reference: ReferenceDistribution | None = None
+    accuracy: Accuracy | None = None
 
     def __post_init__(self) -> None:
         ids = [entry.id for entry in self.classes]
@@ -290,7 +291,7 @@ class ArtifactMetadata(Struct, frozen=True):
 
 _FIELDS: Final = ArtifactMetadata.__struct_fields__
 # Came later than the others: files without it are as good as before.
-_OPTIONAL: Final = frozenset({"reference"})
+_OPTIONAL: Final = frozenset({"reference", "accuracy"})
 
 
 def _value(raw: Mapping[str, str], name: str, kind: type[_T], path: str) -> _T:

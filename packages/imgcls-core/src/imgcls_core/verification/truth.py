@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path
 
-from imgcls_contract import GoldenReply, ModelId
+from imgcls_contract import Accuracy, GoldenReply, ModelId
 
 from imgcls_core.artifact.golden_reply import golden_reply
 from imgcls_core.inference.classifier import OnnxClassifier
@@ -48,6 +48,11 @@ class ArtifactTruth:
         """The artifact's golden cases, as the service gives them."""
         metadata = self._classifier.metadata
         return golden_reply(metadata, ModelId(metadata.name, self.sha256))
+
+    @property
+    def accuracy(self) -> Accuracy | None:
+        """How often it is right, where somebody has measured it."""
+        return self._classifier.metadata.accuracy
 
     def vector(self, encoded: bytes) -> list[float]:
         """Answers an encoded image, decoded by Pillow."""

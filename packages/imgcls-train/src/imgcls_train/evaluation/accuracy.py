@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import numpy as np
+from imgcls_contract import wilson_interval
 from imgcls_core.artifact import ClassInfo
 from numpy.typing import NDArray
-
-_Z95: Final = 1.959963984540054  # two-sided 95 % of the normal distribution
 
 
 class Share(msgspec.Struct, frozen=True):
@@ -45,11 +43,8 @@ class Confusion(msgspec.Struct, frozen=True):
 
 def wilson_share(right: int, images: int) -> Share:
     """Gives a share with its 95 % Wilson score interval, which holds near 0 and 100 % and for few images too."""
-    share = right / images
-    scale = 1 + _Z95**2 / images
-    middle = (share + _Z95**2 / (2 * images)) / scale
-    half = _Z95 / scale * math.sqrt(share * (1 - share) / images + _Z95**2 / (4 * images**2))
-    return Share(100 * share, 100 * max(0.0, middle - half), 100 * min(1.0, middle + half))
+    low, high = wilson_interval(right, images)
+    return Share(100 * right / images, 100 * low, 100 * high)
 
 
 def ranks(log_probabilities: NDArray[Any], expected: NDArray[np.intp]) -> NDArray[np.intp]:

@@ -7,7 +7,7 @@ from base64 import b64decode
 from collections.abc import Mapping, Sequence
 
 from imgcls_contract import ClassProbability, GoldenCaseReply, Prediction
-from imgcls_contract.faults import ObservedCase, explain
+from imgcls_contract.faults import ObservedCase, answer_distance, explain
 
 from imgcls_client.suite.check import CheckFailedError, require
 
@@ -36,14 +36,6 @@ def vector_difference(one: Sequence[float], other: Sequence[float]) -> float:
     return max((abs(a - b) for a, b in zip(one, other, strict=True)), default=0.0)
 
 
-def difference(expected: Mapping[int, float], actual: Mapping[int, float]) -> float:
-    """Gives the largest difference over the expected classes; one that is not answered lies below all that are."""
-    lowest = min(actual.values(), default=0.0)
-    return max(
-        (abs(p - actual[key]) if key in actual else max(0.0, p - lowest) for key, p in expected.items()), default=0.0
-    )
-
-
 def by_class(top: Sequence[ClassProbability]) -> dict[int, float]:
     """Gives class id → probability."""
     return {each.class_id: each.probability for each in top}
@@ -54,7 +46,7 @@ def golden_difference(case: GoldenCaseReply, vector: Sequence[float]) -> float:
     if case.vector_base64 is not None:
         packed = b64decode(case.vector_base64)
         return vector_difference(struct.unpack(f"<{len(packed) // 4}f", packed[: len(packed) // 4 * 4]), vector)
-    return difference(by_class(case.top), dict(enumerate(vector)))
+    return answer_distance(by_class(case.top), dict(enumerate(vector)))
 
 
 def explanation(cases: Sequence[GoldenCaseReply], actual: Sequence[Mapping[int, float]], *, tolerance: float) -> str:

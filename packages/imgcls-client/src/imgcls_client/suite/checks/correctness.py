@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from imgcls_contract import GoldenCaseReply
+from imgcls_contract import Accuracy, GoldenCaseReply
 
 from imgcls_client.predict.classification import classify
 from imgcls_client.predict.image_sources import find_images
@@ -97,14 +97,19 @@ def _labelled_cases(deployment: Deployment) -> str:
         elif outcome.prediction.class_id != expected[outcome.source]:
             found = outcome.prediction
             wrong.append(f"{outcome.source}: {found.class_id} {found.label!r} instead of {expected[outcome.source]}")
-    right, count = len(expected) - len(wrong), len(expected)
-    summary = f"{right} of {count} right ({right / count:.1%})"
+    found = Accuracy(len(expected) - len(wrong), len(expected), "--cases")
     least = deployment.options.min_accuracy
-    if least is None:
-        raise CheckSkippedError(f"{summary}; nothing to measure it by, --min-accuracy sets a limit")
-    summary += f", asked for {least:.1%} (--min-accuracy)"
-    require(right / count >= least, f"{summary}; wrong: {shorten(wrong)}")
-    return summary
+    claimed = deployment.claimed_accuracy
+    if least is not None:
+        enough, asked = found.right / found.images >= least, f"asked for {least:.1%} (--min-accuracy)"
+    elif claimed is not None:
+        # Both are samples: only what chance does not explain is a failure.
+        enough = found.interval[1] >= claimed.interval[0]
+        asked = f"the artifact says {claimed.text}"
+    else:
+        raise CheckSkippedError(f"{found.text}; the artifact says nothing of its accuracy, --min-accuracy sets a limit")
+    require(enough, f"{found.text}, {asked}; wrong: {shorten(wrong)}")
+    return f"{found.text}, {asked}"
 
 
 @GROUP.check("An answer is a distribution.")

@@ -6,9 +6,7 @@ sees in the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
-from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require
+from imgcls_client.suite.check import CheckGroup, CheckSkippedError, Run, require
 from imgcls_client.suite.checks.comparison import (
     NEARLY_SAME_PIXELS_TOLERANCE,
     SAME_PIXELS_TOLERANCE,
@@ -54,7 +52,7 @@ _KINDS: dict[str, tuple[str, dict[str, str | None]]] = {
 }
 
 
-def _kind(files: dict[str, str | None]) -> Callable[[Deployment], str]:
+def _kind(files: dict[str, str | None]) -> Run:
     def run(deployment: Deployment) -> str:
         differences: dict[str, tuple[float, float]] = {}
         for name, counterpart in files.items():

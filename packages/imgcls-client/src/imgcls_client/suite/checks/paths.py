@@ -11,17 +11,18 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
+from imgcls_contract.faults import answer_distance
+
 from imgcls_client.errors import RefusedError
 from imgcls_client.http.answers import TimedPrediction, read_batch, read_prediction, refusal
 from imgcls_client.http.calls import Call, SentAs, batch_call, predict_call
 from imgcls_client.http.inference_protocol import RgbPixels, encoded_infer_call, pixels_infer_call, read_probabilities
 from imgcls_client.predict.image_sources import find_images
-from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require
+from imgcls_client.suite.check import CheckGroup, CheckSkippedError, Run, require
 from imgcls_client.suite.checks.comparison import (
     SAME_PIXELS_TOLERANCE,
     TELLS_APART,
     by_class,
-    difference,
     explanation,
     shorten,
     vector_difference,
@@ -47,7 +48,7 @@ def _known(deployment: Deployment) -> dict[str, tuple[bytes, list[float]]]:
     return {name: (image, whole(deployment.vector(image))) for name, image in images.items()}
 
 
-def _compared(ask: Callable[[Deployment, list[bytes]], Answers]) -> Callable[[Deployment], str]:
+def _compared(ask: Callable[[Deployment, list[bytes]], Answers]) -> Run:
     """Makes a check that every known image gets its answer on another path.
 
     Args:
@@ -59,7 +60,7 @@ def _compared(ask: Callable[[Deployment, list[bytes]], Answers]) -> Callable[[De
         answers = ask(deployment, [image for image, _ in known.values()])
         require(len(answers) == len(known), f"{len(answers)} answers came for {len(known)} images")
         distances = {
-            name: difference(dict(enumerate(vector)) if len(answer) == len(vector) else _top_of(vector), answer)
+            name: answer_distance(dict(enumerate(vector)) if len(answer) == len(vector) else _top_of(vector), answer)
             for (name, (_, vector)), answer in zip(known.items(), answers, strict=True)
         }
         wrong = [f"{name}: {found:.2g}" for name, found in distances.items() if not found <= SAME_PIXELS_TOLERANCE]
@@ -79,11 +80,11 @@ def _top_of(vector: Sequence[float]) -> dict[int, float]:
     return {max(range(len(vector)), key=vector.__getitem__): max(vector)}
 
 
-def _one_by_one(ask: Callable[[Deployment, bytes], Mapping[int, float]]) -> Callable[[Deployment], str]:
+def _one_by_one(ask: Callable[[Deployment, bytes], Mapping[int, float]]) -> Run:
     return _compared(lambda deployment, images: [ask(deployment, image) for image in images])
 
 
-def _sent(sent_as: SentAs) -> Callable[[Deployment], str]:
+def _sent(sent_as: SentAs) -> Run:
     def ask(deployment: Deployment, image: bytes) -> Mapping[int, float]:
         return by_class(deployment.predict(image, sent_as=sent_as).top)
 
@@ -99,7 +100,7 @@ def _top_k(deployment: Deployment) -> str:
         for top_k in asked:
             top = deployment.predict(image, top_k=top_k).top
             require(len(top) == top_k, f"top_k={top_k} gave {len(top)} classes")
-            found = difference({each: vector[each] for each in best[:top_k]}, by_class(top))
+            found = answer_distance({each: vector[each] for each in best[:top_k]}, by_class(top))
             require(found <= SAME_PIXELS_TOLERANCE, f"top_k={top_k} of {name} is {found:.2g} away from the vector")
             ordered = [each.probability for each in top]
             require(ordered == sorted(ordered, reverse=True), f"top_k={top_k} of {name} is not sorted, best first")
@@ -156,12 +157,12 @@ def _image_url(deployment: Deployment) -> str:
 
 
 def _same(deployment: Deployment, image: bytes, actual: Mapping[int, float]) -> str:
-    found = difference(_top_of(whole(deployment.vector(image))), actual)
+    found = answer_distance(_top_of(whole(deployment.vector(image))), actual)
     require(found <= SAME_PIXELS_TOLERANCE, f"is {found:.2g} away from the answer of the same image sent raw")
     return f"max |Δp| {found:.1g}"
 
 
-def _v2_encoded(*, is_binary: bool) -> Callable[[Deployment], str]:
+def _v2_encoded(*, is_binary: bool) -> Run:
     def ask(deployment: Deployment, images: list[bytes]) -> Answers:
         _require_v2(deployment)
         call = encoded_infer_call(images, deployment.identity.name, is_binary=is_binary)
@@ -170,7 +171,7 @@ def _v2_encoded(*, is_binary: bool) -> Callable[[Deployment], str]:
     return _compared(ask)
 
 
-def _v2_pixels(*, is_binary: bool) -> Callable[[Deployment], str]:
+def _v2_pixels(*, is_binary: bool) -> Run:
     def run(deployment: Deployment) -> str:
         _require_v2(deployment)
         images = [_drawn(seed) for seed in (1, 2, 3)]
