@@ -21,7 +21,7 @@ from imgcls_core.memory import tune_malloc
 from imgcls_serve import __version__
 from imgcls_serve.app import create_app
 from imgcls_serve.http.connections import guarded_protocol
-from imgcls_serve.listeners import turn_away
+from imgcls_serve.listeners import bound_unsent, turn_away
 from imgcls_serve.observing.log_lines import FIELDS, log_config
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings
@@ -79,6 +79,9 @@ class DrainingServer(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Begins to listen and says where."""
         await super().startup(sockets)
+        for server in self.servers:
+            for listening in server.sockets:
+                bound_unsent(listening.fileno())
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         logger.info("Listening on %s", url, extra={FIELDS: {"url": url, "version": __version__}})
