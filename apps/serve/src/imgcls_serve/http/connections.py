@@ -213,7 +213,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Ends a connection for this one; False where none may be ended.
 
         It is one of the address that has most: the one that has been idle longest, else the oldest that is not being
-        answered. Nothing of it goes for an address that has more, and only what is idle for one that has as many.
+        answered, or does not read its answer. Nothing of it goes for an address that has more, and only what is idle for one that has as many.
         """
         everyone = cast("set[GuardedProtocol]", self.connections)
         shares = Counter(one._network for one in everyone)
@@ -222,7 +222,8 @@ class GuardedProtocol(HttpToolsProtocol):
         def may_go(one: GuardedProtocol) -> bool:
             if one is self or one.transport.is_closing():
                 return False
-            return shares[one._network] > own - (one._idle_since_s is not None) and not one._is_being_answered
+            holds_work = one._is_being_answered and not one.flow.write_paused
+            return shares[one._network] > own - (one._idle_since_s is not None) and not holds_work
 
         def rank(one: GuardedProtocol) -> tuple[int, bool, float]:
             return shares[one._network], one._idle_since_s is not None, -(one._idle_since_s or one._opened_s)
