@@ -90,9 +90,9 @@ def test_a_signature_is_asked_for_by_the_key_itself(run: Run, service: StandIn, 
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("name,id\na,1\n", "it needs `file` and `class_id`"),
+        ("name,id\na,1\n", "it needs file, and class_id"),
         ("file,class_id\na.png,tench\n", "line 2"),
-        ("", "has no cases"),
+        ("", "is empty; it needs the header"),
     ],
 )
 def test_cases_that_cannot_be_read_are_a_usage_error(

@@ -151,11 +151,11 @@ def test_labelled_images_are_recorded_verified_and_scored(colours_model, run_cli
 @pytest.mark.parametrize(
     ("table", "sentence"),
     [
-        ("name,class_id\na.png,0\n", "has the columns ['name', 'class_id']; it needs file"),
+        ("name,class_id\na.png,0\n", "has the columns name, class_id; it needs file"),
         ("file,class_id\ngone.png,0\n", "names 'gone.png' in line 2; there is no such file"),
         ("file,class_id\na.png,zero\n", "has the class_id 'zero' in line 2"),
         ("file,class_id\na.png,8\n", "'a.png' is labelled 8; the classes are 0 to 7"),
-        ("file,class_id\n", "holds no images"),
+        ("file,class_id\n", "has no rows; it needs"),
     ],
 )
 def test_a_wrong_table_of_golden_images_is_a_usage_error(

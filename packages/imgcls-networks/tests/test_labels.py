@@ -21,11 +21,55 @@ def test_imagenet_is_in_the_standard_order():
         ("a.json", '["cat", "dog"]'),
         ("a.json", '{"0": "cat", "1": "dog"}'),
         ("keras.json", '{"0": ["n1", "cat"], "1": ["n2", "dog"]}'),
+        ("class_to_idx.json", '{"dog": 1, "cat": 0}'),
+        (
+            "config.json",
+            '{"model_type": "vit", "id2label": {"0": "cat", "1": "dog"}, "label2id": {}}',
+        ),
+        ("config.json", '{"architecture": "resnet18", "label_names": ["cat", "dog"]}'),
+        ("index_to_name.json", '{"0": "cat", "1": "dog"}'),
+        ("a.yaml", "- cat\n- dog\n"),
+        ("a.yml", "0: cat\n1: dog\n"),
+        ("data.yaml", "path: ../x\nnc: 2\nnames:\n  0: cat\n  1: dog\n"),
+        ("data.yaml", "names: [cat, dog]\n"),
+        ("a.yaml", "cat: 0\ndog: 1\n"),
+        ("a.yaml", "class_to_idx: {cat: 0, dog: 1}\n"),
+        ("numbered.txt", "0: cat\n1: dog\n"),
+        ("numbered.txt", "1 dog\n0 cat\n"),
+        ("behind.txt", "cat 0\ndog 1\n"),
+        ("dictionary.txt", "{0: 'cat',\n 1: 'dog'}"),
+        ("json.txt", '["cat", "dog"]'),
+        ("synset_words.txt", "n02121808 cat\nn02084071 dog\n"),
+        ("table.txt", "class_id,label\n0,cat\n1,dog\n"),
+        ("headless.csv", "0,cat\n1,dog\n"),
+        ("headless.csv", "cat,0\ndog,1\n"),
+        ("excel.csv", "class_id;label\n0;cat\n1;dog\n"),
+        ("a.tsv", "class_id\tlabel\n0\tcat\n1\tdog\n"),
+        ("obj.names", "cat\ndog\n"),
+        ("labels", "cat\ndog\n"),
     ],
 )
 def test_labels_are_read_from_every_usual_form(tmp_path, name, text):
     (tmp_path / name).write_text(text, encoding="utf-8")
     assert [entry.label for entry in read_labels(str(tmp_path / name))] == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "labels"),
+    [
+        ("a.yaml", "- no\n- on\n- 1e3\n- 007\n- null\n", ["no", "on", "1e3", "007", "null"]),
+        ("digits.json", '["0", "1", "2"]', ["0", "1", "2"]),
+        ("digits.yaml", "[0, 1, 2]", ["0", "1", "2"]),
+        ("digits.yaml", "0: '0'\n1: '1'\n", ["0", "1"]),
+        ("digits.txt", "0\n1\n2\n", ["0", "1", "2"]),
+        ("a.txt", "tench, Tinca tinca\n3 wheeler\n", ["tench, Tinca tinca", "3 wheeler"]),
+        ("a.txt", "Boeing 707\nBoeing 727\n", ["Boeing 707", "Boeing 727"]),
+        ("a.txt", "- dash\nplain\n", ["- dash", "plain"]),
+    ],
+)
+def test_names_stay_as_they_are_written(tmp_path, name, text, labels):
+    (tmp_path / name).write_text(text, encoding="utf-8")
+    assert [entry.label for entry in read_labels(str(tmp_path / name))] == labels
 
 
 def test_names_in_any_script_are_kept(tmp_path):
@@ -44,8 +88,22 @@ def test_names_in_any_script_are_kept(tmp_path):
         ("a.csv", "class_id,label\n0,cat\n0,dog\n", "names class 0 twice"),
         ("a.csv", "class_id,label\nx,cat\n", "has the class id 'x'; it must be a number"),
         ("a.json", "{", "is not JSON"),
-        ("a.json", "5", "must hold a JSON list of names or an object"),
-        ("a.json", '{"0": 5}', "has 5 for class 0; it must be a name"),
+        ("a.json", "5", "must hold a list of names, an object from id to name or from name to id"),
+        ("a.json", '{"0": "cat", "0": "dog"}', "has '0' twice"),
+        ("a.json", '{"0": 1, "1": 0}', "can be read in two ways"),
+        ("a.json", '{"cat": 0, "dog": 0}', "names class 0 twice"),
+        ("a.json", '{"cat": 1, "dog": 2}', "without gaps; found 2 classes, from 1 to 2"),
+        ("a.json", '[{"id": 0, "name": "cat"}]', "it must be a name"),
+        ("a.yaml", "0: cat\n0: dog\n", "has 0 twice"),
+        ("a.yaml", "a: [b\n", "is not YAML"),
+        ("a.yaml", "just text\n", "must hold a list of names"),
+        ("a.txt", "names:\n- cat\n- dog\n", "looks like YAML; name it .yaml"),
+        ("a.txt", "- cat\n- dog\n", "looks like YAML"),
+        ("a.txt", "1: cat\n2: dog\n", "numbers its 2 classes from 1; networks count from 0"),
+        ("a.toml", "a = 1\n", "ends in '.toml'; labels are read from text with a name a line, CSV"),
+        ("a.xlsx", "cat\n", "ends in '.xlsx'"),
+        ("a.csv", "file,class_id\na.png,0\n", "lists labelled images (file, class_id) and names no classes"),
+        ("a.json", '{"0": 5}', "can be read in two ways"),
     ],
 )
 def test_wrong_labels_are_refused_in_one_sentence(tmp_path, name, text, sentence):

@@ -256,6 +256,39 @@ def test_train_and_val_of_the_real_dataset_have_the_same_classes(real_data: Path
     assert {entry.label for entry in read_classes(root, val)} >= {"goldfish", "orange", "teddy"}
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_list_gives_the_classes_of_a_folder(own_folder: Path, named: bool) -> None:
+    """The same images without folders of classes: `labels.csv` says what they show."""
+    flat, rows = own_folder / "flat", ["file,class_id"]
+    flat.mkdir()
+    listed = open_split(own_folder, "val")
+    for i, sample in enumerate(listed.samples):
+        shutil.copy(own_folder / "val" / sample.name, flat / f"{i:03}.png")
+        rows.append(f"{i:03}.png,{sample.class_index}")
+    (flat / "labels.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    if named:
+        names = "".join(f"{i},{name}\n" for i, name in enumerate(listed.class_names))
+        (own_folder / "classes.csv").write_text("class_id,label\n" + names, encoding="utf-8")
+    split = open_split(own_folder, "flat")
+    assert "flat" in available_splits(own_folder)
+    assert [sample.class_index for sample in split.samples] == [sample.class_index for sample in listed.samples]
+    assert [split.read(i) for i in range(3)] == [listed.read(i) for i in range(3)]
+    labels = [entry.label for entry in read_classes(own_folder, split)]
+    assert labels == (list(listed.class_names) if named else ["0", "1", "2"])
+
+
+def test_a_list_that_does_not_fit_its_classes_is_refused(own_folder: Path) -> None:
+    (own_folder / "flat").mkdir()
+    (own_folder / "flat/a.png").touch()
+    (own_folder / "flat/labels.csv").write_text("file,class_id\na.png,3\n", encoding="utf-8")
+    (own_folder / "classes.csv").write_text("class_id,label\n0,a\n1,b\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"has the class_id 3; classes\.csv names 2 classes"):
+        open_split(own_folder, "flat")
+    (own_folder / "flat/labels.csv").write_text("name\na.png\n", encoding="utf-8")
+    with pytest.raises(DatasetError, match=r"labels.csv' has the columns name; it needs file"):
+        open_split(own_folder, "flat")
+
+
 class _Runs:
     def __reduce__(self) -> tuple[object, ...]:
         return (print, ("code of the file has run",))

@@ -2,38 +2,38 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import unicodedata
 from collections import Counter
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from imgcls_cli.progress import Progress
 from imgcls_core.artifact import ClassInfo
 
 from imgcls_networks.errors import RequestError
+from imgcls_networks.label_forms import read_forms
 
 # Standard order of ILSVRC 2012: sorted WordNet ids (tench 0, common newt 26, axolotl 29, mud turtle 35). Labels as
 # torchvision spells them.
 KNOWN_LISTS: Final = {"imagenet1k": "imagenet1k.csv"}
+CLASSES_FILE: Final = "classes.csv"  # beside the images of a dataset
 
 
 def read_labels(name_or_file: str) -> tuple[ClassInfo, ...]:
     """Reads class names.
 
     Args:
-        name_or_file: `imagenet1k`, or a file: one name a line (.txt), `class_id,label[,wnid]` (.csv), or JSON, a
-            list of names or an object from id to name.
+        name_or_file: `imagenet1k`, or a file: a name a line (.txt), numbered or not, `class_id,label[,wnid]` (.csv), or
+            JSON or YAML: a list of names, an object from id to name or from name to id (torchvision's class_to_idx),
+            or a document that has one of them, as transformers' config.json.
 
     Raises:
-        RequestError: an unknown list, an unreadable file, gaps in the ids, empty or repeated names.
+        RequestError: an unknown list or form, an unreadable file, gaps in the ids, empty or repeated names.
     """
     if name_or_file in KNOWN_LISTS:
         text = (resources.files("imgcls_networks") / "data" / KNOWN_LISTS[name_or_file]).read_text(encoding="utf-8")
-        return _checked(_from_csv(text, name_or_file), name_or_file)
+        return _checked(read_forms(text, ".csv", name_or_file), name_or_file)
     path = Path(name_or_file)
     if not path.is_file():
         raise RequestError(
@@ -43,8 +43,7 @@ def read_labels(name_or_file: str) -> tuple[ClassInfo, ...]:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"The label file {name_or_file!r} cannot be read as UTF-8 text: {error}.") from error
-    readers = {".csv": _from_csv, ".json": _from_json}
-    return _checked(readers.get(path.suffix.lower(), _from_lines)(text, name_or_file), name_or_file)
+    return _checked(read_forms(text, path.suffix.lower(), name_or_file), name_or_file)
 
 
 def fit_labels(
@@ -91,58 +90,6 @@ def _check_printable(entry: ClassInfo, whose: str) -> None:
             raise RequestError(
                 f"{whose} have the control character U+{ord(sign):04X} in the name of class {entry.id}; take it out."
             )
-
-
-def _from_lines(text: str, _: str) -> dict[int, ClassInfo]:
-    lines = text.rstrip().splitlines()
-    return {i: ClassInfo(i, line.strip()) for i, line in enumerate(lines)}
-
-
-def _from_csv(text: str, source: str) -> dict[int, ClassInfo]:
-    rows = csv.DictReader(io.StringIO(text))
-    if not {"class_id", "label"} <= set(rows.fieldnames or ()):
-        raise RequestError(
-            f"The label file {source!r} has the columns {rows.fieldnames}; "
-            "it needs class_id and label (wnid may follow)."
-        )
-    classes: dict[int, ClassInfo] = {}
-    for row in rows:
-        number = _class_id(row["class_id"], source)
-        if number in classes:
-            raise RequestError(f"The label file {source!r} names class {number} twice.")
-        classes[number] = ClassInfo(number, (row["label"] or "").strip(), row.get("wnid") or None)
-    return classes
-
-
-def _from_json(text: str, source: str) -> dict[int, ClassInfo]:
-    try:
-        content: Any = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise RequestError(f"The label file {source!r} is not JSON: {error}.") from error
-    pairs: list[tuple[Any, Any]]
-    if isinstance(content, list):
-        pairs = list(enumerate(content))
-    elif isinstance(content, dict):
-        pairs = list(content.items())
-    else:
-        raise RequestError(f"The label file {source!r} must hold a JSON list of names or an object from id to name.")
-    classes: dict[int, ClassInfo] = {}
-    for key, value in pairs:
-        number = _class_id(key, source)
-        if isinstance(value, list) and len(value) == 2 and all(isinstance(part, str) for part in value):
-            classes[number] = ClassInfo(number, value[1], value[0])  # Keras' {"0": ["n01440764", "tench"]}
-        elif isinstance(value, str):
-            classes[number] = ClassInfo(number, value.strip())
-        else:
-            raise RequestError(f"The label file {source!r} has {value!r} for class {number}; it must be a name.")
-    return classes
-
-
-def _class_id(text: object, source: str) -> int:
-    try:
-        return int(str(text))
-    except ValueError:
-        raise RequestError(f"The label file {source!r} has the class id {text!r}; it must be a number.") from None
 
 
 def _checked(classes: dict[int, ClassInfo], source: str) -> tuple[ClassInfo, ...]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from imgcls_cli.labelled_files import LABELS_FILE, LabelledFilesError, read_labelled_files
 from imgcls_networks.errors import RequestError
 
 IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-LABELS_FILE: Final = "labels.csv"
 
 
 @dataclass(frozen=True)
@@ -94,22 +93,6 @@ def _from_folder(folder: Path, class_ids: Mapping[Path, int | None]) -> list[Lab
 
 def _from_csv(table: Path, option: str) -> list[LabelledImage]:
     try:
-        with table.open(encoding="utf-8-sig", newline="") as file:
-            rows = csv.DictReader(file)
-            if "file" not in (rows.fieldnames or ()):
-                raise RequestError(
-                    f"`{option} {table}` has the columns {rows.fieldnames}; it needs file, and class_id for labels."
-                )
-            return [_row(table, row, number, option) for number, row in enumerate(rows, start=2)]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise RequestError(f"`{option} {table}` cannot be read as a CSV file: {error}.") from error
-
-
-def _row(table: Path, row: Mapping[str, str | None], line: int, option: str) -> LabelledImage:
-    name, class_id = row["file"] or "", (row.get("class_id") or "").strip()
-    path = table.parent / name
-    if not path.is_file():
-        raise RequestError(f"`{option} {table}` names {name!r} in line {line}; there is no such file beside it.")
-    if class_id and not class_id.isdecimal():
-        raise RequestError(f"`{option} {table}` has the class_id {class_id!r} in line {line}; it must be a number.")
-    return LabelledImage(path, name, int(class_id) if class_id else None)
+        return [LabelledImage(row.path, row.name, row.class_id) for row in read_labelled_files(table, unlabelled=True)]
+    except LabelledFilesError as error:
+        raise RequestError(f"`{option} {table}` {error}.") from error

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Final
 
 from imgcls_core.artifact import ClassInfo
-from imgcls_networks.labels import read_labels
+from imgcls_networks.labels import CLASSES_FILE, read_labels
 
 from imgcls_train.data.cifar import CIFAR_FOLDERS, cifar_splits, open_cifar
 from imgcls_train.data.image_folder import class_folders, image_folder_splits, open_image_folder
+from imgcls_train.data.listed_images import listed_splits, open_listed_images
 from imgcls_train.data.split import Split
 from imgcls_train.data.tar_shards import COMPRESSED_SUFFIXES, open_tar_shards, tar_shard_splits
 from imgcls_train.errors import DatasetError
@@ -22,9 +23,9 @@ _NAME: Final = re.compile(r"\w[\w .-]*")
 def open_split(root: Path, name: str) -> Split:
     """Opens one part of a dataset, in whichever of the known layouts it is.
 
-    Looked for, in this order: folders `NAME/CLASS/**/FILE`, tar files `NAME.tar` or `NAME-*.tar` with the same
-    inside, CIFAR-10 or CIFAR-100 as torchvision stores them (in `root` or in their own folder below it), where val
-    means test.
+    Looked for, in this order: `NAME/labels.csv` (file, class_id), folders `NAME/CLASS/**/FILE`, tar files `NAME.tar` or
+    `NAME-*.tar` with the same inside, CIFAR-10 or CIFAR-100 as torchvision stores them (in `root` or in their own
+    folder below it), where val means test.
 
     Args:
         root: the dataset's folder.
@@ -38,7 +39,8 @@ def open_split(root: Path, name: str) -> Split:
         raise DatasetError(f"The dataset {str(root)!r} {found}; name a folder that holds train and val.")
     if not _NAME.fullmatch(name):
         raise DatasetError(f"{name!r} is no name of a split; it is the name of a folder, such as train, val or test.")
-    split = open_image_folder(root, name) or open_tar_shards(root, name) or open_cifar(root, name)
+    split = open_listed_images(root, name) or open_image_folder(root, name)
+    split = split or open_tar_shards(root, name) or open_cifar(root, name)
     if split is None:
         raise DatasetError(_missing(root, name))
     return split
@@ -51,7 +53,9 @@ def available_splits(root: Path) -> list[str]:
     """
     if not root.is_dir():
         return []
-    names = {*image_folder_splits(root), *tar_shard_splits(root), *cifar_splits(root)} - set(CIFAR_FOLDERS)
+    names = {*listed_splits(root), *image_folder_splits(root), *tar_shard_splits(root), *cifar_splits(root)} - set(
+        CIFAR_FOLDERS
+    )
     return sorted(names, key=lambda name: (_USUAL.index(name) if name in _USUAL else len(_USUAL), name))
 
 
@@ -73,8 +77,9 @@ def _missing(root: Path, name: str) -> str:
     else:
         found = "nothing in it looks like a dataset"
     return (
-        f"{str(root)!r} has no {name!r} images; {found}. Looked for: the folder {name}/CLASS/FILE, {name}.tar or "
-        f"{name}-*.tar with CLASS/FILE inside, and torchvision's {' or '.join(CIFAR_FOLDERS)}."
+        f"{str(root)!r} has no {name!r} images; {found}. Looked for: the folder {name}/CLASS/FILE, "
+        f"{name}/labels.csv (file, class_id), {name}.tar or {name}-*.tar with CLASS/FILE inside, and torchvision's "
+        f"{' or '.join(CIFAR_FOLDERS)}."
     )
 
 
@@ -87,7 +92,7 @@ def read_classes(root: Path, split: Split) -> tuple[ClassInfo, ...]:
     Raises:
         DatasetError: `classes.csv` names other classes than the folders.
     """
-    path = root / "classes.csv"
+    path = root / CLASSES_FILE
     if not path.is_file():
         return tuple(ClassInfo(i, name) for i, name in enumerate(split.class_names))
     listed = read_labels(str(path))
