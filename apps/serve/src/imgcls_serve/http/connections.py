@@ -213,7 +213,8 @@ class GuardedProtocol(HttpToolsProtocol):
         """Ends a connection for this one; False where none may be ended.
 
         It is one of the address that has most: the one that has been idle longest, else the oldest that is not being
-        answered, or does not read its answer. Nothing of it goes for an address that has more, and only what is idle for one that has as many.
+        answered, or does not read its answer. Nothing of it goes for an address that has more, and only what is idle
+        for one that has as many.
         """
         everyone = cast("set[GuardedProtocol]", self.connections)
         shares = Counter(one._network for one in everyone)
