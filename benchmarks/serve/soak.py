@@ -19,18 +19,16 @@ import os
 import random
 import shutil
 import signal
-import statistics
 import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import imgcls_report as report
 from damaged_requests import malformed, mutated
 from service_process import ADMIN_TOKEN, Connection, Running, post, service
+from soak_report import judged, write
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests" / "hostile"))
 from hostile_images import gif_of_many_blocks, png_interlaced, webp_with_transparency
@@ -39,9 +37,6 @@ NAME = "soaked"
 SAMPLE_S = 5.0
 RELOAD_S = 30.0
 SAVE_S = 120.0
-# Loops, caches and the allocator find their level first.
-WARM_SHARE = 0.15
-MAX_GROWTH = 0.05
 ASK_HEALTH = b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n"
 ASK_GOLDEN = b"GET /golden HTTP/1.1\r\nHost: x\r\n\r\n"
 
@@ -225,38 +220,6 @@ class Soak:
             )
         connection.close()
 
-    def result(self, exit_code: int | None) -> dict[str, Any]:
-        """Judges what has been seen so far."""
-        warm = self.samples[int(len(self.samples) * WARM_SHARE) :] or self.samples
-        quarter = max(1, len(warm) // 4)
-        growth = {
-            name: _growth([one[name] for one in warm[:quarter]], [one[name] for one in warm[-quarter:]])
-            for name in ("memory_mb", "descriptors", "threads")
-        }
-        minutes = self.samples[-1]["minute"] if self.samples else 0.0
-        return {
-            "ended": datetime.now(UTC).isoformat(timespec="seconds"),
-            "minutes": minutes,
-            "requests": sum(self.counts.values()),
-            "counts": dict(sorted(self.counts.items())),
-            "faults": self.faults[:20],
-            "median_of_first_and_last_quarter": growth,
-            "health_ms_p99": _percentile([one["health_ms"] for one in self.samples], 0.99),
-            "exit_code": exit_code,
-            "ok": not self.faults
-            and exit_code in {0, None}
-            and all(last <= first * (1 + MAX_GROWTH) + 1 for first, last in growth.values()),
-            "samples": self.samples,
-        }
-
-
-def _growth(first: list[float], last: list[float]) -> tuple[float, float]:
-    return statistics.median(first), statistics.median(last)
-
-
-def _percentile(values: list[float], share: float) -> float:
-    return sorted(values)[int(len(values) * share)] if values else 0.0
-
 
 def _rss_mb(pid: int) -> float:
     try:
@@ -264,39 +227,6 @@ def _rss_mb(pid: int) -> float:
     except (OSError, IndexError):
         return 0.0
     return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
-
-
-def write(result: dict[str, Any], output: Path) -> None:
-    """Writes both files, each whole."""
-    samples = result["samples"]
-
-    def curve(title: str, unit: str, *names: str) -> Any:  # noqa: ANN401 - markup
-        marks = [report.Line(name.replace("_", " "), [(one["minute"], one[name]) for one in samples]) for name in names]
-        return report.chart(title, marks, x=report.number_scale("minutes", is_tight=True), y=report.number_scale(unit))
-
-    parts = [
-        report.section(
-            "Memory", curve("Memory", "MB", "memory_mb", "children_mb"), note="children decode and try loads"
-        ),
-        report.section("Descriptors and threads", curve("Descriptors and threads", "", "descriptors", "threads")),
-        report.section("GET /health", curve("GET /health", "ms", "health_ms")),
-        report.section(
-            "What was sent and answered", report.bullets(f"{k}: {v:,}" for k, v in result["counts"].items())
-        ),
-        report.section("Faults", report.bullets(result["faults"] or ["none"])),
-    ]
-    page = report.page(
-        "imgcls-serve soak",
-        f"{result['minutes']:.0f} minutes, {result['requests']:,} requests",
-        parts,
-        facts={"ended": result["ended"], **report.origin("imgcls-serve", "imgcls-core", "onnxruntime")},
-        verdict=("flat", "good") if result["ok"] else ("not flat", "bad"),
-    )
-    output.mkdir(parents=True, exist_ok=True)
-    for name, text in (("soak.json", json.dumps(result, indent=1) + "\n"), ("soak.html", page)):
-        new = output / f"{name}.new"
-        new.write_text(text, encoding="utf-8")
-        new.replace(output / name)
 
 
 async def run(arguments: argparse.Namespace, images: list[bytes]) -> dict[str, Any]:
@@ -311,12 +241,12 @@ async def run(arguments: argparse.Namespace, images: list[bytes]) -> dict[str, A
             tasks += [asyncio.create_task(soak.reload()), asyncio.create_task(soak.watch())]
             until_s = time.monotonic() + arguments.minutes * 60
             while time.monotonic() < until_s and not await soak.over_after(min(SAVE_S, until_s - time.monotonic())):
-                write(soak.result(None), arguments.output)
+                write(judged(soak.samples, soak.counts, soak.faults, None), arguments.output)
                 if any(task.done() for task in tasks):
                     break
             soak.is_over.set()
             await asyncio.gather(*tasks)
-        return soak.result(running.process.returncode)
+        return judged(soak.samples, soak.counts, soak.faults, running.process.returncode)
 
 
 def main() -> None:
