@@ -210,6 +210,19 @@ def test_an_answer_given_before_the_body_was_read_reaches_a_caller_who_still_sen
         assert b"HTTP/1.1 200 OK" in answer
 
 
+def test_the_rest_of_a_body_that_was_refused_is_not_counted_to_the_next_request(
+    start_service: StartService, picture_of: PictureOf
+) -> None:
+    """Whoever was answered early sends the next request right behind the rest, in the same packets."""
+    image, size = picture_of("red"), 400_000
+    with start_service(max_image_bytes=1000) as running, connect(running.url) as sender:
+        sender.sendall(HEAD % size + bytes(200_000))
+        assert sender.recv(65_536).startswith(b"HTTP/1.1 413 ")
+        sender.sendall(bytes(size - 200_000) + HEAD % len(image) + image[:20])
+        sender.sendall(image[20:])
+        assert b'"label":"red"' in sender.recv(65_536)
+
+
 def test_a_caller_who_hangs_up_in_its_body_leaves_no_trace(start_service: StartService, picture_of: PictureOf) -> None:
     with start_service() as running:
         for _ in range(20):

@@ -25,3 +25,11 @@ def test_parallel_inferences_on_a_cpu_keep_to_batches_that_fit_the_cache() -> No
     assert choose_layout("auto", provider="cpu", cpus=2, max_batch=32).max_batch == 4
     assert choose_layout("parallel", provider="cuda", cpus=2, max_batch=32).max_batch == 32
     assert choose_layout("wide", provider="cpu", cpus=2, max_batch=32).max_batch == 32
+
+
+def test_costly_images_get_processes_by_processors_and_memory() -> None:
+    def isolated(cpus: int, most: int) -> int:
+        return choose_layout("auto", provider="cpu", cpus=cpus, most_isolated=most).isolated
+
+    assert [isolated(1, 9), isolated(2, 9), isolated(6, 9), isolated(64, 9)] == [1, 1, 3, 4]
+    assert [isolated(64, 2), isolated(64, 0)] == [2, 1]

@@ -264,6 +264,7 @@ class Service:
             cpus=self._cpus,
             max_batch=settings.max_batch,
             max_wait_ms=settings.max_wait_ms,
+            most_isolated=settings.max_decoding_pixels // 2 // settings.max_image_pixels,
         )
         scheduler = Scheduler(
             layout,

@@ -116,11 +116,11 @@ class GuardedProtocol(HttpToolsProtocol):
         """Counts the bytes of headers, and of what frames a body: sizes of chunks and trailers."""
         if self._is_refused:
             return
-        was_in_body, body_bytes = not self._is_in_headers, self._body_bytes
+        was_in_body, scope, body_bytes = not self._is_in_headers, self.scope, self._body_bytes
         if self._is_in_headers:
             self._header_bytes += len(data)
         super().data_received(data)
-        if was_in_body and not self._is_in_headers:
+        if was_in_body and not self._is_in_headers and self.scope is scope:  # of one and the same request
             self._framing_bytes += len(data) - (self._body_bytes - body_bytes)
             if self._framing_bytes > _MAX_HEADER_BYTES + _MAX_FRAMING * self._body_bytes:
                 self._cut_off("The chunks' heads and trailers have too many bytes.")

@@ -43,7 +43,13 @@ class ThreadLayout:
 
 
 def choose_layout(
-    requested: str, *, provider: str, cpus: int, max_batch: int = 0, max_wait_ms: float = 0.0
+    requested: str,
+    *,
+    provider: str,
+    cpus: int,
+    max_batch: int = 0,
+    max_wait_ms: float = 0.0,
+    most_isolated: int = _MOST_ISOLATED,
 ) -> ThreadLayout:
     """Gives the layout for a machine.
 
@@ -58,8 +64,9 @@ def choose_layout(
         cpus: processors that this process may use.
         max_batch: 0 for the layout's own; "parallel" on a CPU takes no more than 4.
         max_wait_ms: see `ThreadLayout`.
+        most_isolated: processes for what is not ordinary that memory allows; there is one in any case.
     """
-    isolated = min(_MOST_ISOLATED, max(1, cpus // 2))
+    isolated = max(1, min(_MOST_ISOLATED, cpus // 2, most_isolated))
     if requested == "parallel" or (requested == "auto" and provider == "cpu"):
         most = min(max_batch, _PARALLEL_MOST) if provider == "cpu" else max_batch
         return ThreadLayout("parallel", cpus, 0, 0, most or 1, max_wait_ms, isolated)
