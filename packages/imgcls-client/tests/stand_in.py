@@ -174,13 +174,13 @@ class Server(ThreadingHTTPServer):
 class StandIn:
     """A service on a free port of loopback that speaks imgcls' HTTP contract."""
 
-    def __init__(self, faults: Faults) -> None:
-        self.faults = faults
+    def __init__(self, faults: Faults, *, port: int = 0) -> None:
+        self.faults, self.port = faults, port
         self.requests: list[Request] = []
         self.lock = threading.Lock()
         self.predicting = self.binary_head = 0
         self.last_vector: list[float] = []
-        self.server = Server(("127.0.0.1", 0), self.handler())
+        self.server = Server(("127.0.0.1", self.port), self.handler())
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self.thread = threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.01})
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,8 +14,6 @@ from hypothesis import strategies as st
 from imgcls_client.load.samples import CallSample, Load, percentile
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from conftest import Refusal, Request, Run, Serve, StandIn
 
 SHORT = ("--duration", 0.4, "--warm-up", 0)
@@ -104,3 +104,56 @@ def test_a_percentile_is_a_value_that_occurred_with_its_share_at_or_below(values
     found = percentile(values, percent)
     assert found in values
     assert sum(value <= found for value in values) >= percent / 100 * len(values) - 1e-6
+
+
+def test_a_sweep_doubles_the_callers_until_more_bring_nothing_and_recommends_one(run: Run, serve: Serve) -> None:
+    """One image at a time, however many ask: a second caller brings no more answers."""
+    one_at_a_time = threading.Lock()
+
+    def work(_service: StandIn, request: Request) -> None:
+        if request.path == "/predict":
+            with one_at_a_time:
+                threading.Event().wait(0.02)  # the work itself
+
+    url = serve(answer_before=work).url
+    ended = run("bench", "--url", url, *SHORT, "--sweep", "--price", 3.6)
+    assert ended.exit_code == 0, ended.stderr
+    header, *rows, advice = ended.stdout.splitlines()
+    assert header.split()[2:4] == ["callers", "answers/s"]
+    callers = [int(row.split()[2]) for row in rows]
+    assert callers == [2**step for step in range(len(rows))]
+    assert 2 <= len(rows) <= 9
+    assert advice.startswith("Recommended: as it is set, ")
+    assert "for a million images at 3.6 an hour" in advice
+
+
+def test_a_sweep_starts_the_service_with_each_setting(run: Run, tmp_path: Path) -> None:
+    stand_in = tmp_path / "service.py"
+    folder = Path(__file__).parent
+    stand_in.write_text(
+        f"import os, sys, threading\nsys.path.insert(0, {str(folder)!r})\n"
+        "from stand_in import Faults, StandIn\n"
+        "with StandIn(Faults(), port=int(os.environ['IMGCLS_PORT'])):\n    threading.Event().wait()\n"
+    )
+    start = ("--start", f"{sys.executable} {stand_in}", "--threads", "1,2", "--batches", 4)
+    document = json.loads(run("bench", *SHORT, "--sweep", *start, "--json").stdout)
+    assert [{"IMGCLS_THREADS": one, "IMGCLS_MAX_BATCH": "4"} for one in "12"] == list(
+        {point["settings"]["IMGCLS_THREADS"]: point["settings"] for point in document["points"]}.values()
+    )
+    assert document["points"][document["recommended"]]["errors"] == {}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--price", 1), "go with --sweep"),
+        (("--sweep", "--rate", 5), "--sweep chooses the callers itself"),
+        (("--sweep", "--start", "no-such-command"), "cannot be run"),
+        (("--sweep", "--start", f"{sys.executable} -c 1"), "ended with 0 before it was ready"),
+        (("--sweep", "--start", "x", "--threads", "two"), "whole numbers above 0"),
+    ],
+)
+def test_a_sweep_that_cannot_be_is_a_usage_error(run: Run, arguments: tuple[object, ...], said: str) -> None:
+    ended = run("bench", *arguments)
+    assert ended.exit_code == 2
+    assert said in ended.stderr

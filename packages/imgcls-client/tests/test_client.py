@@ -75,6 +75,14 @@ def test_bytes_paths_and_open_files_get_the_same_answer(
     assert answers[0].call_ms > 0
 
 
+def test_a_notebook_shows_an_answer_as_a_table_whatever_the_labels_are(ask: Ask, serve: Serve, image: bytes) -> None:
+    answer = ask(serve(labels=[f"<b>{number}" for number in range(10)]).url, "predict", image)
+    shown = answer._repr_html_()
+    assert shown.count("<tr>") == len(answer.top)
+    assert f"&lt;b&gt;{answer.class_id}" in shown
+    assert "<b>" not in shown
+
+
 def test_a_batch_answers_in_order_with_errors_in_their_own_place(ask: Ask, service: StandIn, image: bytes) -> None:
     first, bad, last = ask(service.url, "predict_batch", [image, b"no image", image])
     assert isinstance(bad, ImageRefusedError)

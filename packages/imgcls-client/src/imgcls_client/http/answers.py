@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from http import HTTPStatus
 from typing import Any, TypeVar
 
@@ -62,6 +63,16 @@ class TimedPrediction(Prediction, frozen=True, kw_only=True):
     """The answer for one image and what the caller waited for it, network included, retries not, in milliseconds."""
 
     call_ms: float = 0.0
+
+    def _repr_html_(self) -> str:
+        """Shows the classes as bars, for notebooks."""
+        rows = "".join(
+            f"<tr><td>{escape(str(each.class_id))}</td><td>{escape(each.label)}</td><td>{each.probability:.2%}</td>"
+            f'<td><meter value="{each.probability:.4f}" style="width:12em"></meter></td></tr>'
+            for each in self.top
+        )
+        about = f"{escape(self.model.name)}, {self.call_ms:.1f} ms, request {escape(self.request_id)}"
+        return f"<table><caption>{about}</caption>{rows}</table>"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from imgcls_cli.width import fit_parts
+
 from imgcls_client.load.generator import LoadPlan
 from imgcls_client.load.samples import Load, LoadFigures
+from imgcls_client.load.sweep import SweepPoint
 
 SHOWN_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
@@ -24,7 +27,7 @@ def text_report(load: Load, plan: LoadPlan) -> str:
     ]
     if load.answered:
         values = [f"p{percent:g} {load.latency_ms(percent):.1f}" for percent in SHOWN_PERCENTILES[:-1]]
-        lines.append(f"latency in ms: {', '.join(values)}, max {load.latency_ms(100):.1f}")
+        lines.append(fit_parts(["latency in ms:", *values, f"max {load.latency_ms(100):.1f}"]))
     if plan.rate is not None:
         lines.append("latency counts from when a call was due, so a stall is charged for every call that it held up")
     lines += [f"failed: {count} × {kind}" for kind, count in load.errors.items()]
@@ -49,3 +52,29 @@ def comparison(now: LoadFigures, before: LoadFigures) -> str:
 
 def _change(then: float, new: float) -> str:
     return f"{new / then - 1:+.1%}" if then else "new"
+
+
+def sweep_header(price: float | None) -> str:
+    """Names the columns of `sweep_row`."""
+    cost = "" if price is None else f"{'$ a million':>13}"
+    return f"{'threads':>7}{'batch':>7}{'callers':>9}{'answers/s':>11}{'p50 ms':>9}{'p99 ms':>9}{cost}  notes"
+
+
+def sweep_row(point: SweepPoint, price: float | None) -> str:
+    """Gives one load of a sweep as a row."""
+    threads, batch = (point.settings.get(name, "–") for name in ("IMGCLS_THREADS", "IMGCLS_MAX_BATCH"))
+    cost = "" if price is None else f"{point.million_cost(price):>13.3f}"
+    notes = [f"{count} × {kind}" for kind, count in point.load.errors.items()]
+    notes += ["this client is the limit"] if point.load.is_limited_by_client else []
+    figures = f"{point.load.answers_a_second:>11.1f}{point.load.latency_ms(50) or 0:>9.1f}{point.p99_ms:>9.1f}"
+    return f"{threads:>7}{batch:>7}{point.callers:>9}{figures}{cost}  {', '.join(notes)}".rstrip()
+
+
+def sweep_advice(best: SweepPoint | None, price: float | None) -> str:
+    """Says which setting the loads speak for."""
+    if best is None:
+        return "No setting answered every call in time: give it more room (--max-p99), or a faster machine."
+    settings = " ".join(f"{name}={value}" for name, value in best.settings.items())
+    cost = "" if price is None else f", {best.million_cost(price):.3f} for a million images at {price:g} an hour"
+    measured = f"{best.load.answers_a_second:.1f} answers a second, p99 {best.p99_ms:.1f} ms{cost}"
+    return f"Recommended: {settings or 'as it is set'}, {best.callers} callers at once: {measured}"

@@ -184,8 +184,7 @@ class GoldenCase(Struct, frozen=True, omit_defaults=True):
 
 _Shares = tuple[_Probability, ...]
 
-# Bins of the two histograms of a reference distribution, equally wide.
-REFERENCE_BINS: Final = 20
+REFERENCE_BINS: Final = 20  # of its two histograms, equally wide
 
 
 class ReferenceDistribution(Struct, frozen=True):
@@ -193,10 +192,9 @@ class ReferenceDistribution(Struct, frozen=True):
 
     Args:
         images: how many images it was measured on.
-        class_shares: share of the images that got each class as their first answer, by class id; they sum to 1.
-        confidence_shares: histogram of the first answer's probability in `REFERENCE_BINS` bins from 0 to 1.
-        entropy_shares: histogram of the answer's entropy, divided by the logarithm of the number of classes, in
-            `REFERENCE_BINS` bins from 0 (certain) to 1 (every class alike).
+        class_shares: share of the images that got each class as their first answer, by class id.
+        confidence_shares: histogram of the first answer's probability in bins from 0 to 1.
+        entropy_shares: the same of the answer's entropy over its maximum, 0 (certain) to 1 (every class alike).
     """
 
     images: Annotated[int, Meta(ge=1)]
@@ -230,9 +228,8 @@ class ArtifactMetadata(Struct, frozen=True):
         if ids != list(range(len(ids))):
             raise ValueError("classes must be numbered 0, 1, 2, … in order")
         if self.reference is not None and len(self.reference.class_shares) != len(ids):
-            raise ValueError(
-                f"the reference distribution has {len(self.reference.class_shares)} classes, the model {len(ids)}"
-            )
+            found = len(self.reference.class_shares)
+            raise ValueError(f"the reference distribution has {found} classes, the model {len(ids)}")
         for case in self.golden:
             known = [answer.class_id for answer in case.top]
             known += [] if case.expected_class_id is None else [case.expected_class_id]
