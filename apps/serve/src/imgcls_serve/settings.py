@@ -96,8 +96,8 @@ class Settings(BaseSettings):
         Field(
             ge=1,
             le=100_000_000_000,
-            description="Most pixels decoded at a time by all threads together, of up to 20 bytes each; more wait. Half "
-            "as many may be decoded beside them in processes of their own, of up to 28 bytes each.",
+            description="Most pixels decoded at a time by all threads together, of up to 20 bytes each; more wait. "
+            "Half as many may be decoded beside them in processes of their own, of up to 28 bytes each.",
         ),
     ] = 100_000_000
     max_body_bytes: Annotated[
