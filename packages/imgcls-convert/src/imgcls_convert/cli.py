@@ -70,7 +70,7 @@ _LEVEL: Final = click.IntRange(0, 255)
 @click.option("--output-name", metavar="NAME", help="Which output of an ONNX file gives the scores.")
 @click.option("--output", type=click.Path(path_type=Path), help="The artifact. [default: models/NAME.onnx]")
 @click.option("--skip-verify", is_flag=True, help="Write the artifact without proof that it equals PyTorch.")
-@click.option("--trust", is_flag=True, help="Let code that comes in a TorchScript or torch.export file run.")
+@click.option("--trust", is_flag=True, help="Let code run that comes in a TorchScript, torch.export or .mar file.")
 @click.option(
     "--weak-proof",
     is_flag=True,
@@ -89,7 +89,7 @@ def convert_command(*, as_json: bool, list_models: bool, traceback: bool, **opti
     timm/NAME where timm is installed, or hf/OWNER/NAME (from the Hugging Face hub) and the folder of a fine-tuned model
     where transformers is installed. A FILE.py is your own code and runs; TorchScript and torch.export files hold
     code too and need --trust; nothing in a checkpoint of weights can run. An .onnx file of another tool is wrapped as
-    it is, with the preprocessing that you say.
+    it is, with the preprocessing that you say; of a TorchServe archive (.mar) network, weights and labels are taken.
 
     Without MODEL it is resnet18. When its weights cannot be downloaded and no option speaks of a model, everyday100 is
     converted in its place, to models/everyday100.onnx. A MODEL that you name is never replaced.

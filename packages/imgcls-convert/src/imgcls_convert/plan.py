@@ -13,6 +13,7 @@ from imgcls_networks.errors import DownloadError, RequestError
 from imgcls_networks.labels import read_labels
 from imgcls_networks.models import bundled
 from imgcls_networks.models.reference import (
+    ArchiveReference,
     ModelReference,
     OnnxReference,
     SavedReference,
@@ -92,7 +93,7 @@ def plan_conversion(request: ConvertRequest) -> Plan:
         raise RequestError(f"{model.holds_weights}; leave `--weights` out.")
     if request.state_key is not None and not request.weights:
         raise RequestError("`--state-key` chooses among the weights of a checkpoint; name it with `--weights FILE`.")
-    if isinstance(model, SavedReference) and not request.trust:
+    if isinstance(model, ArchiveReference | SavedReference) and not request.trust:
         refuse_untrusted(model)
     if isinstance(model, TrainedReference) and request.num_classes not in {None, count := len(model.card.classes)}:
         raise RequestError(

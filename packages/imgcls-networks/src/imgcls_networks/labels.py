@@ -104,6 +104,14 @@ def _checked(classes: dict[int, ClassInfo], source: str) -> tuple[ClassInfo, ...
     for entry in ordered:
         _check_printable(entry, f"The labels {source!r}")
     counts = Counter(entry.label for entry in ordered)
+    # ImageNet has two cranes and two maillots; their WordNet ids keep them apart.
+    ordered = tuple(
+        ClassInfo(entry.id, f"{entry.label} ({entry.wnid})", entry.wnid)
+        if counts[entry.label] > 1 and entry.wnid
+        else entry
+        for entry in ordered
+    )
+    counts = Counter(entry.label for entry in ordered)
     if twice := [label for label, count in counts.items() if count > 1]:
         raise RequestError(f"The labels {source!r} use the name {twice[0]!r} for {counts[twice[0]]} classes.")
     return ordered

@@ -10,12 +10,14 @@ from imgcls_networks.architectures.found import FoundNetwork
 from imgcls_networks.architectures.onnx_file import find_onnx
 from imgcls_networks.architectures.saved import find_saved
 from imgcls_networks.architectures.timm import find_timm
+from imgcls_networks.architectures.torchserve import find_archived
 from imgcls_networks.architectures.torchvision import find_published
 from imgcls_networks.architectures.trained import find_trained
 from imgcls_networks.architectures.transformers import find_transformers
 from imgcls_networks.models.factory_reference import FactoryReference
 from imgcls_networks.models.hugging_face import HuggingFaceReference
 from imgcls_networks.models.reference import (
+    ArchiveReference,
     CatalogReference,
     ModelReference,
     OnnxReference,
@@ -31,6 +33,7 @@ class _Finder(Protocol):
 
 # A new kind of model is a class in `models.reference`, a module in `architectures` and a line here.
 _FINDERS: Mapping[type, _Finder] = {
+    ArchiveReference: find_archived,
     CatalogReference: find_published,
     FactoryReference: find_factory,
     HuggingFaceReference: find_transformers,

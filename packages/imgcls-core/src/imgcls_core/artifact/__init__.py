@@ -11,19 +11,15 @@ from imgcls_core.artifact.metadata import (
     REFERENCE_BINS,
     SCHEMA,
     ArtifactMetadata,
-    Channels,
     ClassInfo,
-    Crop,
     GoldenAnswer,
     GoldenCase,
-    Interpolation,
     Parity,
-    PixelRange,
     Precision,
-    Preprocessing,
     ReferenceDistribution,
     Source,
 )
+from imgcls_core.artifact.preprocessing import Channels, Crop, Interpolation, PixelRange, Preprocessing
 
 __all__ = [
     "GOLDEN_TOLERANCE",

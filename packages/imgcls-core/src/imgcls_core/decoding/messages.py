@@ -7,7 +7,7 @@ from typing import IO, Final
 
 import msgspec
 
-from imgcls_core.artifact.metadata import Preprocessing
+from imgcls_core.artifact.preprocessing import Preprocessing
 from imgcls_core.errors import ImageError, ImageTooLargeError, ImageUndecodableError
 from imgcls_core.images.decode import DecodeLimits
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from imgcls_core.artifact.metadata import Crop, Interpolation, Preprocessing
+from imgcls_core.artifact.preprocessing import Crop, Interpolation, Preprocessing
 from imgcls_core.errors import ImageTooLargeError
 from imgcls_core.images.decode import DecodeLimits, ImageSource, decode_image
 

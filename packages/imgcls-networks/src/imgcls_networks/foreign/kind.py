@@ -145,7 +145,7 @@ def refuse_unknown(path: Path, given: str) -> None:
     advice = (
         f"name its architecture as well: `imgcls-convert MODEL --weights {given}`"
         if kind_of(path) == CHECKPOINT
-        else "MODEL may be an .onnx file, a TorchScript (.pt) or torch.export (.pt2) file, "
+        else "MODEL may be an .onnx, TorchScript (.pt) or torch.export (.pt2) file, a TorchServe archive (.mar), "
         "FILE.py:FACTORY, a trained model's folder or a name that `imgcls-convert --list` shows"
     )
     raise RequestError(f"{given!r} is {what}, and no network that imgcls knows; {advice}.")

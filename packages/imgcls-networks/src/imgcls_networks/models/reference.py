@@ -14,7 +14,8 @@ from imgcls_core.artifact.metadata import KEY_PREFIX
 from imgcls_core.artifact.props import read_parts
 
 from imgcls_networks.errors import CheckpointError, RequestError
-from imgcls_networks.foreign.kind import ONNX, PROGRAM, refuse_foreign, refuse_unknown
+from imgcls_networks.foreign.kind import ARCHIVE, ONNX, PROGRAM, refuse_foreign, refuse_unknown
+from imgcls_networks.foreign.torchserve import TorchServeArchive, read_archive
 from imgcls_networks.models import bundled
 from imgcls_networks.models.catalog import CatalogEntry, read_catalog
 from imgcls_networks.models.factory_reference import FactoryReference, parse_factory
@@ -29,7 +30,7 @@ from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, Traine
 
 TIMM_PREFIX: Final = "timm/"
 _SAVED_SUFFIXES: Final = (".pt", ".pth", ".ts", ".torchscript", ".pt2")
-_FILE_SUFFIXES: Final = (*_SAVED_SUFFIXES, ".onnx")
+_FILE_SUFFIXES: Final = (*_SAVED_SUFFIXES, ".onnx", ".mar")
 
 
 class _Reference:
@@ -98,6 +99,31 @@ class SavedReference(_Reference):
 
 
 @dataclass(frozen=True)
+class ArchiveReference(_Reference):
+    """A TorchServe archive, with weights and mostly code."""
+
+    archive: TorchServeArchive
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self.archive.path
+
+    @property
+    def holds_weights(self) -> str:
+        """Where they are."""
+        return f"{self.path.name!r} holds its weights already"
+
+    @property
+    def name(self) -> str:
+        """Short name, used for the output file."""
+        return self.path.stem
+
+    def __str__(self) -> str:
+        return self.path.name
+
+
+@dataclass(frozen=True)
 class OnnxReference(_Reference):
     """An ONNX file that another tool wrote; `output` names the one of its outputs that is meant."""
 
@@ -134,7 +160,8 @@ class TimmReference(_Reference):
 
 
 ModelReference: TypeAlias = (
-    CatalogReference
+    ArchiveReference
+    | CatalogReference
     | FactoryReference
     | HuggingFaceReference
     | OnnxReference
@@ -179,11 +206,13 @@ def _from_files(text: str) -> ModelReference:
     if path.exists() and text not in read_catalog():
         return _existing(path, text)
     if text.endswith(_FILE_SUFFIXES):
-        raise RequestError(f"There is no file {text!r}; MODEL may be an ONNX, TorchScript or torch.export file.")
+        raise RequestError(
+            f"There is no file {text!r}; MODEL may be ONNX, TorchScript, torch.export or a TorchServe archive."
+        )
     return _from_catalog(text)
 
 
-def refuse_untrusted(model: SavedReference) -> None:
+def refuse_untrusted(model: ArchiveReference | SavedReference) -> None:
     """Raises unless the user has said that code in the file may run; the file itself is not loaded.
 
     TorchScript can read and write files by its own operators, and a torch.export program is unpickled without limits.
@@ -192,6 +221,14 @@ def refuse_untrusted(model: SavedReference) -> None:
         RequestError: it is a program.
         CheckpointError: it is none, a state dict perhaps.
     """
+    if isinstance(model, ArchiveReference):
+        code = model.archive.model_file
+        if code is None and model.archive.weights.endswith(".onnx"):
+            return
+        raise RequestError(
+            f"{model.path.name!r} would run: {code or model.archive.weights} in it is a program, which can "
+            "read and write files. Say `--trust` when you know where it comes from; its handler is never run."
+        )
     try:
         with zipfile.ZipFile(model.path) as archive:
             names = archive.namelist()
@@ -226,6 +263,8 @@ def _existing(path: Path, text: str) -> ModelReference:
         return parse_folder(path) if is_transformers else _trained(path)
     if kind == ONNX:
         return _onnx(path)
+    if kind == ARCHIVE:
+        return ArchiveReference(read_archive(path))
     if kind != PROGRAM and path.suffix not in _SAVED_SUFFIXES:
         refuse_unknown(path, text)
     return SavedReference(path)
