@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,8 +98,66 @@ def test_a_file_that_is_no_image_is_told_in_a_sentence(page: Any) -> None:
     assert page.locator("#top li").count() == 0
 
 
+def test_an_image_that_is_too_large_is_not_sent(browser: Any, start_service: StartService) -> None:
+    with start_service(max_image_bytes=1000) as running:
+        opened = browser.new_page()
+        opened.goto(running.url)
+        opened.set_input_files("#file", image("big.png", bytes(2_000_000)))
+        opened.wait_for_selector("#error:not([hidden])")
+        assert "big.png has 2.0 MB; this service takes images of up to 0.0 MB" in opened.locator("#error").inner_text()
+        names = opened.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
+        assert not [name for name in names if "predict" in name]
+        opened.close()
+
+
+def test_the_page_is_named_after_its_model_and_shows_every_class(page: Any, picture_of: PictureOf) -> None:
+    page.set_input_files("#file", image("red.png", picture_of("red")))
+    page.wait_for_selector("#top li")
+    assert page.title() == "colours · imgcls"
+    page.click("#all summary")
+    page.wait_for_selector("#classes li")
+    assert page.locator("#classes li").count() == 8
+    page.fill("#search", "blu")
+    page.wait_for_selector("#found:has-text('1 of 8 classes')")
+    assert page.locator("#classes li").inner_text().startswith("blue")
+
+
+def test_the_code_that_it_shows_runs(
+    page: Any, picture_of: PictureOf, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "red.png").write_bytes(picture_of("red"))
+    page.set_input_files("#file", tmp_path / "red.png")
+    page.wait_for_selector("#top li")
+    monkeypatch.chdir(tmp_path)
+    curl = page.locator("#curl").text_content()
+    done = subprocess.run(["/bin/bash", "-c", curl], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["label"] == "red"
+    assert page.locator("#python").text_content().count("\n") == 5
+
+
+def test_several_models_can_be_picked(
+    browser: Any, start_service: StartService, picture_of: PictureOf, colours_path: Path, tmp_path: Path
+) -> None:
+    for name in ("first", "second"):
+        shutil.copy(colours_path, tmp_path / f"{name}.onnx")
+    with start_service(models_dir=tmp_path, admin_token="admin-token-1") as running:  # noqa: S106 - of this test
+        for name in ("first", "second"):
+            loaded = running.client.post(f"/models/{name}/load", headers={"X-API-Key": "admin-token-1"})
+            assert loaded.status_code == 200
+        opened = browser.new_page()
+        opened.goto(running.url)
+        opened.wait_for_selector("#model option", state="attached")
+        opened.select_option("#model", "second")
+        opened.set_input_files("#file", image("red.png", picture_of("red")))
+        opened.wait_for_selector("#top li")
+        assert "second" in opened.locator("#times").inner_text()
+        assert "model=second" in opened.locator("#curl").text_content()
+        assert opened.title() == "second · imgcls"
+        opened.close()
+
+
 def test_nothing_is_asked_of_another_host(page: Any, service: RunningService) -> None:
-    page.wait_for_selector("#service:has-text('colours')")
+    page.wait_for_selector("#name:has-text('colours')")
     names = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
     assert names
     assert all(name.startswith((service.url, "blob:")) for name in names)
@@ -137,6 +197,20 @@ def test_the_api_page_lists_the_routes(browser: Any, service: RunningService) ->
     opened.goto(f"{service.url}/docs")
     opened.wait_for_selector("details")
     assert "POST /predict" in opened.locator("#routes").inner_text()
+    assert opened.locator("#routes > section > h2").all_inner_texts()[0].lower() == "classification"
+    opened.close()
+
+
+def test_a_route_can_be_tried_on_the_api_page(browser: Any, service: RunningService, picture_of: PictureOf) -> None:
+    opened = browser.new_page()
+    opened.goto(f"{service.url}/docs")
+    predict = opened.locator("#routes section > details").first
+    predict.locator("summary").first.click()
+    predict.locator("summary", has_text="Try it").click()
+    predict.locator("input[type=file]").set_input_files(image("red.png", picture_of("red")))
+    predict.locator("input[name=top_k]").fill("2")
+    predict.get_by_role("button", name="Send").click()
+    predict.locator("form pre", has_text='"label": "red"').wait_for()
     opened.close()
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 import msgspec
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from imgcls_contract import PROBLEMS, schema_components
 
 from imgcls_serve.http.requests import PredictJson
@@ -63,6 +64,9 @@ _EXAMPLES: Final[dict[tuple[str, str], dict[str, Any]]] = {
 
 def openapi_document(app: FastAPI, *, root_path: str | None = None) -> dict[str, Any]:
     """Gives the document for an application's routes, `root_path` being where callers find them."""
+    for route in app.routes:
+        if isinstance(route, APIRoute):
+            route.operation_id = _operation_id(route)
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, description=_DESCRIPTION, routes=app.routes
     )
@@ -81,3 +85,9 @@ def openapi_document(app: FastAPI, *, root_path: str | None = None) -> dict[str,
     for (path, method), example in _EXAMPLES.items():
         document["paths"][path][method]["responses"]["200"]["content"]["application/json"]["example"] = example
     return document
+
+
+def _operation_id(route: APIRoute) -> str:
+    """Gives what a generated client calls the route: the endpoint's own name, told apart from others of that name."""
+    version = "_of_version" if "{version}" in route.path else ""
+    return f"{'v2_' if route.path.startswith('/v2') else ''}{route.name}{version}"

@@ -22,7 +22,7 @@ from imgcls_serve.routes.documented import CHECK_HEADER, IMAGES_BODY, TIMEOUT_HE
 from imgcls_serve.routes.predict import asked_top_k
 from imgcls_serve.scheduler.job import JobResult
 
-router = APIRouter(route_class=DirectRoute)
+router = APIRouter(route_class=DirectRoute, tags=["classification"])
 
 _Encoded = bytes | ServiceError
 

@@ -13,7 +13,7 @@ from imgcls_serve.routes.dependencies import ServiceDep
 from imgcls_serve.routes.documented import replies
 from imgcls_serve.routes.models import ModelPath
 
-router = APIRouter()
+router = APIRouter(tags=["models"])
 
 LimitPsi = Annotated[
     float,

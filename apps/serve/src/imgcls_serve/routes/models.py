@@ -13,19 +13,19 @@ from imgcls_serve.routes.dependencies import ADMIN, ServiceDep
 from imgcls_serve.routes.documented import replies
 from imgcls_serve.service import Service
 
-router = APIRouter()
+router = APIRouter(tags=["models"])
 
 ModelPath = Annotated[str, Path(description="What `GET /models` calls it.")]
 
 
 @router.get("/models", responses=replies(ModelsReply, 401, 403))
-async def models(service: ServiceDep) -> Response:
+async def list_models(service: ServiceDep) -> Response:
     """Lists the models that are loaded or could be."""
     return json_reply(await _models(service))
 
 
 @router.post("/models/{name}/load", dependencies=[ADMIN], responses=replies(ModelReply, 401, 403, 404, 422))
-async def load(service: ServiceDep, name: ModelPath) -> Response:
+async def load_model(service: ServiceDep, name: ModelPath) -> Response:
     """Loads a model, or loads it again from its file, without losing a request.
 
     The new one is warmed and must reproduce its golden answers before it takes the old one's place; a file that
@@ -36,7 +36,7 @@ async def load(service: ServiceDep, name: ModelPath) -> Response:
 
 
 @router.post("/models/{name}/default", dependencies=[ADMIN], responses=replies(ModelsReply, 401, 403, 404, 422))
-async def default(service: ServiceDep, name: ModelPath) -> Response:
+async def set_default_model(service: ServiceDep, name: ModelPath) -> Response:
     """Lets a loaded model answer the requests that name none."""
     service.registry.set_default(name)
     return json_reply(await _models(service))

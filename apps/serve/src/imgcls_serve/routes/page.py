@@ -8,6 +8,8 @@ from typing import Final
 
 from fastapi import APIRouter, HTTPException, Response
 
+from imgcls_serve.routes.dependencies import ServiceDep
+
 router = APIRouter(include_in_schema=False)
 
 _MEDIA_TYPES: Final = {
@@ -42,9 +44,10 @@ SECURITY_HEADERS: Final = {
 
 
 @router.get("/")
-async def page() -> Response:
-    """Shows the page to drop an image on."""
-    return _file("index.html")
+async def page(service: ServiceDep) -> Response:
+    """Shows the page to drop an image on; it looks at an image's size before it sends it."""
+    body = _read("index.html").replace(b"{max_image_bytes}", str(service.settings.max_image_bytes).encode())
+    return _page(body, "html")
 
 
 @router.get("/docs")
@@ -62,7 +65,11 @@ async def asset(name: str) -> Response:
 
 
 def _file(name: str) -> Response:
-    return Response(_read(name), headers=SECURITY_HEADERS | {"Content-Type": _MEDIA_TYPES[name.rpartition(".")[2]]})
+    return _page(_read(name), name.rpartition(".")[2])
+
+
+def _page(body: bytes, kind: str) -> Response:
+    return Response(body, headers=SECURITY_HEADERS | {"Content-Type": _MEDIA_TYPES[kind]})
 
 
 @cache

@@ -17,7 +17,7 @@ from imgcls_serve.routes.answers import json_reply, prediction
 from imgcls_serve.routes.direct_route import DirectRoute
 from imgcls_serve.routes.documented import CHECK_HEADER, IMAGE_BODY, TIMEOUT_HEADER, replies
 
-router = APIRouter(route_class=DirectRoute)
+router = APIRouter(route_class=DirectRoute, tags=["classification"])
 
 
 @router.post(

@@ -26,7 +26,7 @@ from imgcls_serve.routes.answers import KeptReplies, json_reply, model_id
 from imgcls_serve.routes.dependencies import IsStranger, ServiceDep
 from imgcls_serve.routes.documented import replies
 
-router = APIRouter()
+router = APIRouter(tags=["deployment"])
 
 ModelName = Annotated[str | None, Query(description="Which model; the default one without it.")]
 
