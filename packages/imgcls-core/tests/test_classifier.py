@@ -19,6 +19,7 @@ from imgcls_core.errors import (
 from imgcls_core.inference.top_k import top_k
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
+from PIL import Image
 
 Changed = Callable[[Callable[[onnx.ModelProto], object]], Path]
 
@@ -86,6 +87,26 @@ def test_top_k_outside_the_classes_is_refused(colours: OnnxClassifier, k: int) -
 def test_anything_but_rgb_uint8_is_refused(colours: OnnxClassifier, images: NDArray[Any]) -> None:
     with pytest.raises(ValueError, match="RGB images are uint8"):
         colours.predict(images)
+
+
+def test_an_image_is_taken_in_every_form_that_people_have(colours: OnnxClassifier, tmp_path: Path) -> None:
+    image = Image.fromarray(plain(RGB["yellow"]))
+    path = tmp_path / "yellow.png"
+    image.save(path)
+    expected = colours.predict(plain(RGB["yellow"]))
+    with path.open("rb") as file:
+        for form in (path, str(path), path.read_bytes(), image, file):
+            assert np.array_equal(colours.predict(form), expected)
+
+
+@pytest.mark.parametrize(("wrong", "advice"), [(7, "given a int"), (None, "NoneType"), (["a.jpg"], "one at a time")])
+def test_what_is_no_image_is_refused_in_words(colours: OnnxClassifier, wrong: Any, advice: str) -> None:
+    with pytest.raises(TypeError, match=f"predict takes a path.*{advice}"):
+        colours.predict(wrong)
+
+
+def test_a_classifier_says_what_it_is(colours: OnnxClassifier) -> None:
+    assert repr(colours).endswith("colours.onnx': colours, 8 classes, 32 × 32 px, fp32, cpu)")
 
 
 @pytest.mark.parametrize("classes", [12, 1000])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import numpy as np
 from imgcls_contract import ClassProbability
 from numpy.typing import NDArray
+from PIL import Image
 
 from imgcls_core.artifact.graph_check import check_graph
 from imgcls_core.artifact.metadata import ArtifactMetadata
@@ -17,6 +18,8 @@ from imgcls_core.artifact.seal import checked_seal
 from imgcls_core.artifact.signature import PublicKey, check_signatures
 from imgcls_core.checksum import file_sha256
 from imgcls_core.errors import ArtifactMetadataError
+from imgcls_core.images.decode import ImageSource
+from imgcls_core.images.preprocess import ImagePreprocessor
 from imgcls_core.inference.golden import GoldenResult, check_answer, check_golden, replay_golden
 from imgcls_core.inference.onnx_runtime import OnnxRuntimeSession
 from imgcls_core.inference.runtime import Runtime
@@ -28,7 +31,7 @@ _TOP: Final = 5
 class OnnxClassifier:
     """Runs one artifact on one provider.
 
-    Decoding and resizing are `ImagePreprocessor`'s; this class takes pixels.
+    It takes pixels as a service has them, and single images in every form that `ImagePreprocessor` takes.
 
     Args:
         path: the artifact.
@@ -52,8 +55,7 @@ class OnnxClassifier:
 
     Example:
         >>> classifier = OnnxClassifier("models/resnet18.onnx")
-        >>> preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
-        >>> probabilities = classifier.predict(preprocess("tench.jpg"))
+        >>> probabilities = classifier.predict("tench.jpg")
         >>> classifier.top_k(probabilities[0], 1)
         [ClassProbability(class_id=0, label='tench', probability=0.97)]
     """
@@ -87,25 +89,49 @@ class OnnxClassifier:
             height, width = self.metadata.preprocessing.native_size
             self._runtime.run(np.zeros((1, height, width, 3), np.uint8))
 
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def __repr__(self) -> str:
+        meta = self.metadata
+        height, width = meta.preprocessing.size
+        return (
+            f"OnnxClassifier({str(self.path)!r}: {meta.name}, {len(meta.classes)} classes, {height} × {width} px, "
+            f"{meta.source.precision}, {self.provider})"
+        )
+
+    def predict(self, images: ImageSource) -> NDArray[np.float32]:
         """Answers one image or a batch.
 
         Args:
-            images: RGB uint8 [N, H, W, 3], or one image [H, W, 3]; any H and W from 1 pixel, the same for all N.
+            images: one image as a path, encoded bytes, a binary file or a PIL image; or pixels, RGB uint8 [H, W, 3] or
+                [N, H, W, 3] with any H and W from 1 pixel, the same for all N.
 
         Returns:
-            Probabilities float32 [N, classes]; each row sums to 1.
+            Probabilities float32 [N, classes], one row for a single image; each row sums to 1.
 
         Raises:
-            ValueError: another type or shape, or no image.
+            TypeError: something else than an image.
+            ValueError: pixels of another type or shape, or no image.
+            ImageError: the image cannot be decoded, or is larger than the limits allow.
             InferenceError: the runtime failed.
         """
+        if not isinstance(images, np.ndarray):
+            return self._runtime.run(self._pixels_of(images)[np.newaxis])
         batch = images[np.newaxis] if images.ndim == 3 else images
         if batch.dtype != np.uint8 or batch.ndim != 4 or batch.shape[3] != 3 or 0 in batch.shape:
             raise ValueError(
                 f"images are {images.dtype} {list(images.shape)}; RGB images are uint8 [N, height, width, 3], none zero"
             )
         return self._runtime.run(np.ascontiguousarray(batch))
+
+    def _pixels_of(self, image: object) -> NDArray[np.uint8]:
+        takes = (str, Path, bytes, bytearray, memoryview, Image.Image)
+        if not isinstance(image, takes) and not hasattr(image, "read"):
+            several = isinstance(image, (list, tuple))
+            advice = "; ask about one at a time, or stack their pixels" if several else ""
+            raise TypeError(
+                "predict takes a path, encoded bytes, a binary file, a PIL image or pixels, uint8 [N, height, width, 3]"
+                f"; it was given a {type(image).__name__}{advice}"
+            )
+        return ImagePreprocessor(self.metadata.preprocessing)(cast("ImageSource", image))
 
     def top_k(self, probabilities: NDArray[np.float32], k: int | None = None) -> list[ClassProbability]:
         """Names the k most probable classes, most probable first; equal ones in order of their ids.
