@@ -82,7 +82,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
             plan.classes or found.classes,
             classifier.classes,
             single_output=classifier.has_single_output,
-            named=request.labels,
+            named=request.labels if isinstance(request.labels, str | None) else "given",
             progress=notes,
         )
 

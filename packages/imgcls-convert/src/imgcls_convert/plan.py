@@ -10,11 +10,12 @@ from typing import Final
 
 from imgcls_core.artifact import ClassInfo
 from imgcls_networks.errors import DownloadError, RequestError
-from imgcls_networks.labels import read_labels
+from imgcls_networks.labels import listed_labels, read_labels
 from imgcls_networks.models import bundled
 from imgcls_networks.models.reference import (
     ArchiveReference,
     ModelReference,
+    ModuleReference,
     OnnxReference,
     SavedReference,
     TrainedReference,
@@ -76,7 +77,8 @@ def plan_conversion(request: ConvertRequest) -> Plan:
     Raises:
         RequestError: an unknown model, a file that is not there, lists that cannot be read, an unwritable output.
     """
-    model = parse_model(DEFAULT_MODEL if request.model is None else request.model, request.revision)
+    named = DEFAULT_MODEL if request.model is None else request.model
+    model = parse_model(named, request.revision) if isinstance(named, str) else ModuleReference(named)
     output = request.output or Path("models") / f"{model.name}.onnx"
     _check_output(output)
     if request.output_name is not None:
@@ -105,13 +107,17 @@ def plan_conversion(request: ConvertRequest) -> Plan:
         model=model,
         output=output,
         weights=parse_weights(request.weights) if request.weights else None,
-        classes=read_labels(request.labels) if request.labels else None,
+        classes=_classes(request.labels) if request.labels else None,
         images=GivenImages(
             golden=read_images(request.golden, option="--golden") if request.golden else None,
             verify=read_images(request.verify_images, option="--verify-images") if request.verify_images else [],
             calibrate=read_images(request.calibrate, option="--calibrate") if request.calibrate else None,
         ),
     )
+
+
+def _classes(labels: str | Sequence[str]) -> tuple[ClassInfo, ...]:
+    return read_labels(labels) if isinstance(labels, str) else listed_labels(labels)
 
 
 def _check_output(output: Path) -> None:

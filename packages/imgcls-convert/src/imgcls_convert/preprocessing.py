@@ -33,8 +33,12 @@ def choose_preprocessing(
     Raises:
         RequestError: values that contradict each other or are out of range.
     """
-    published = found.preprocessing
-    if found.no_preprocessing and not (request.mean and request.std and (request.resize or request.image_size)):
+    published = request.preprocessing or found.preprocessing
+    if (
+        found.no_preprocessing
+        and request.preprocessing is None
+        and not (request.mean and request.std and (request.resize or request.image_size))
+    ):
         raise RequestError(found.no_preprocessing)
     if found.expected is not None:
         request = _as_expected(request, found.expected, found.architecture)

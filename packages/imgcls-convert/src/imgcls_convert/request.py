@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-from imgcls_core.artifact import Channels, PixelRange, Precision
+from imgcls_core.artifact import Channels, PixelRange, Precision, Preprocessing
+
+if TYPE_CHECKING:
+    from torch import nn
 
 
 @dataclass(frozen=True)
@@ -15,12 +19,13 @@ class ConvertRequest:
 
     Args:
         model: a catalog name, FILE.py:FACTORY(arguments), timm/NAME, hf/OWNER/NAME, a folder of transformers, a trained
-            model's folder, or a TorchScript or torch.export file; None means resnet18, or the bundled model where its
-            weights cannot be downloaded.
+            model's folder, or a TorchScript or torch.export file; or a network; None means resnet18, or the bundled
+            model where its weights cannot be downloaded.
         revision: a branch, tag or commit of a model of the Hugging Face hub.
         weights: a path or URL of a checkpoint.
         state_key: which set of its weights is meant, where it has several; a path with dots.
-        labels: a known list (`imagenet1k`) or a file.
+        labels: a known list (`imagenet1k`), a file, or the names in order.
+        preprocessing: in the place of what the weights publish; the options that follow override it.
         image_size: height and width of the network's input, in pixels.
         resize: "squash", "letterbox", or the shorter edge in pixels before a centre crop.
         crop: side of the centre crop in pixels; it is the network's input then.
@@ -43,11 +48,12 @@ class ConvertRequest:
         skip_verify: write the artifact without proof.
     """
 
-    model: str | None = None
+    model: str | nn.Module | None = None
     revision: str | None = None
     weights: str | None = None
     state_key: str | None = None
-    labels: str | None = None
+    labels: str | Sequence[str] | None = None
+    preprocessing: Preprocessing | None = None
     image_size: tuple[int, int] | None = None
     resize: str | None = None
     crop: int | None = None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Final
@@ -44,6 +45,15 @@ def read_labels(name_or_file: str) -> tuple[ClassInfo, ...]:
     except (OSError, UnicodeDecodeError) as error:
         raise RequestError(f"The label file {name_or_file!r} cannot be read as UTF-8 text: {error}.") from error
     return _checked(read_forms(text, path.suffix.lower(), name_or_file), name_or_file)
+
+
+def listed_labels(names: Iterable[str]) -> tuple[ClassInfo, ...]:
+    """Gives classes their names, in order.
+
+    Raises:
+        RequestError: empty or repeated names.
+    """
+    return _checked({i: ClassInfo(i, name) for i, name in enumerate(names)}, "given")
 
 
 def fit_labels(

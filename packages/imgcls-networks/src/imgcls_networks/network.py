@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from imgcls_networks.architectures.factory import find_factory
 from imgcls_networks.architectures.found import FoundNetwork
+from imgcls_networks.architectures.given import find_given
 from imgcls_networks.architectures.onnx_file import find_onnx
 from imgcls_networks.architectures.saved import find_saved
 from imgcls_networks.architectures.timm import find_timm
@@ -20,6 +21,7 @@ from imgcls_networks.models.reference import (
     ArchiveReference,
     CatalogReference,
     ModelReference,
+    ModuleReference,
     OnnxReference,
     SavedReference,
     TimmReference,
@@ -37,6 +39,7 @@ _FINDERS: Mapping[type, _Finder] = {
     CatalogReference: find_published,
     FactoryReference: find_factory,
     HuggingFaceReference: find_transformers,
+    ModuleReference: find_given,
     OnnxReference: find_onnx,
     SavedReference: find_saved,
     TimmReference: find_timm,

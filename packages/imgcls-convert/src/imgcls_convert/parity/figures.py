@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from imgcls_contract import Accuracy
@@ -12,11 +13,15 @@ from numpy.typing import NDArray
 
 from imgcls_convert.images.files import LoadedImage
 
+# Between probabilities so near to each other rounding chooses: both may be off by 1e-5.
+TIE: Final = 2e-5
+
 
 @dataclass(frozen=True)
 class ImageComparison:
     """Both answers to one image; `max_abs_diff` is the largest |Δp| over all classes, the worse of the two ways.
 
+    `pytorch_gap` is how much more probable PyTorch finds its own first class than the one that ONNX names.
     The ranks are places of the labelled class in each answer, 0 for the most probable; None without a label.
     """
 
@@ -27,13 +32,14 @@ class ImageComparison:
     onnx_class_id: int
     onnx_probability: float
     max_abs_diff: float
+    pytorch_gap: float
     pytorch_rank: int | None = None
     onnx_rank: int | None = None
 
     @property
     def agrees(self) -> bool:
-        """Whether both name the same class."""
-        return self.pytorch_class_id == self.onnx_class_id
+        """Whether both name the same class, or one that is as probable for PyTorch itself."""
+        return self.pytorch_gap <= TIE
 
 
 @dataclass(frozen=True)

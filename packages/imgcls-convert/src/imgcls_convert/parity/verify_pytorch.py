@@ -77,12 +77,13 @@ def verify_against_pytorch(
     answers = pytorch.answers([(image.name, image.encoded) for image in asked], progress)
     evidence = Evidence(ImageSelection(asked, asked), answers, pytorch.exact)
     rows = compare_with_pytorch(evidence, path, progress).rows
-    precision = metadata.source.precision
+    precision, proven = metadata.source.precision, metadata.parity
+    exact = proven.tolerance if proven else FP32_TOLERANCE
     return Verification(
         path,
         origin,
         found.yardstick or f"PyTorch ({found.architecture})",
-        FP32_TOLERANCE if precision == "fp32" else metadata.golden_tolerance,
+        exact if precision == "fp32" else metadata.golden_tolerance,
         MIN_AGREEMENT[precision],
-        [VerifiedImage(r.name, r.pytorch_class_id, r.onnx_class_id, r.max_abs_diff) for r in rows],
+        [VerifiedImage(r.name, r.pytorch_class_id, r.onnx_class_id, r.max_abs_diff, r.agrees) for r in rows],
     )

@@ -11,10 +11,12 @@ from typing import Any
 
 import msgspec
 from imgcls_core.artifact import ArtifactMetadata
-from imgcls_networks.models.trained_model import TrainedModel
+from imgcls_networks.models.trained_model import TrainedModel, evaluation_words
+from imgcls_report import Column, table
 
 from imgcls_convert.parity.figures import Figures, ImageComparison, PrecisionRow
 from imgcls_convert.plan import Fallback
+from imgcls_convert.report.inspection import preprocessing_words, yardstick_words
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,43 @@ class ConversionReport:
     def page_path(self) -> Path:
         """NAME.report.html beside NAME.onnx."""
         return self.artifact.with_suffix(".report.html")
+
+    def facts(self) -> dict[str, str]:
+        """Gives what a user wants to know first, a line each: heading and text."""
+        meta, trained = self.metadata, self.trained
+        rows = {
+            "artifact": f"{self.artifact} ({self.size_bytes / 1e6:.1f} MB)",
+            "sha256": self.sha256,
+            "model": f"{self.model}, in place of {self.fallback.instead_of}" if self.fallback else "",
+            "network": f"{meta.source.architecture}, {len(meta.classes)} classes, {meta.source.precision}",
+            "accuracy": evaluation_words(trained.evaluation) if trained and trained.evaluation else "",
+            "terms": meta.source.terms or "",
+            "input": preprocessing_words(meta.preprocessing),
+            "golden": f"{len(meta.golden)} cases",
+            "parity": self._parity_words(),
+            "in float": f"{len(self.float_layers)} layers: {', '.join(self.float_layers)}" if self.float_layers else "",
+            "report": f"{self.path}, {self.page_path}",
+        }
+        return {name: text for name, text in rows.items() if text}
+
+    def _parity_words(self) -> str:
+        parity = self.metadata.parity
+        if parity is None:
+            return "NOT VERIFIED"
+        source = self.metadata.source
+        same = round(parity.top1_agreement * parity.images)
+        held_out = "" if source.yardstick or source.precision == "fp32" or not self.held_out else " held-out"
+        agreed = f"{yardstick_words(source)}top-1 identical on {same} of {parity.images}{held_out} images"
+        return f"{agreed}, max |Δp| {parity.max_abs_diff:.1e} (tolerance {parity.tolerance:.0e})"
+
+    def _repr_html_(self) -> str:
+        """Gives what a notebook shows: the facts, and the precisions beside PyTorch."""
+        notes = [("note", text) for text in self.notes]
+        told = table(("conversion", self.metadata.name), [*self.facts().items(), *notes])
+        if not self.table:
+            return told
+        heading, *rows = self.precision_table()
+        return told + table((heading[0], *(Column(name, "number") for name in heading[1:])), rows)
 
     def precision_table(self) -> list[tuple[str, ...]]:
         """Gives every precision beside PyTorch, all on the same images: the heading, then a line each, as texts."""

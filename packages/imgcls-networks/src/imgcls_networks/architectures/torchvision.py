@@ -26,7 +26,7 @@ def find_published(model: CatalogReference, num_classes: int | None, *, own_weig
         build=lambda: _built(entry.architecture, options),
         sources=() if custom_head else entry.sources,
         asked_classes=num_classes,
-        preprocessing=_published_preprocessing(weights.transforms()),
+        preprocessing=preset_preprocessing(weights.transforms()),
         classes=None if custom_head else read_labels(entry.labels),
     )
 
@@ -39,7 +39,7 @@ def _built(architecture: str, options: dict[str, int | None]) -> nn.Module:
     return torchvision.models.get_model(architecture, weights=None, **options, **quiet, **heads)
 
 
-def _published_preprocessing(transforms: Any) -> Preprocessing:  # noqa: ANN401 - torchvision's preset is untyped
+def preset_preprocessing(transforms: Any) -> Preprocessing:  # noqa: ANN401 - torchvision's preset is untyped
     """Translates torchvision's `ImageClassification` preset."""
     crop, resize = int(transforms.crop_size[0]), int(transforms.resize_size[0])
     return Preprocessing(

@@ -8,7 +8,7 @@ import re
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from imgcls_core.artifact.metadata import KEY_PREFIX
 from imgcls_core.artifact.props import read_parts
@@ -27,6 +27,9 @@ from imgcls_networks.models.hugging_face import (
     parse_repository,
 )
 from imgcls_networks.models.trained_model import CARD_NAME, WEIGHTS_NAME, TrainedModel
+
+if TYPE_CHECKING:
+    from torch import nn
 
 TIMM_PREFIX: Final = "timm/"
 _SAVED_SUFFIXES: Final = (".pt", ".pth", ".ts", ".torchscript", ".pt2")
@@ -159,11 +162,27 @@ class TimmReference(_Reference):
         return f"{TIMM_PREFIX}{self.timm_name}"
 
 
+@dataclass(frozen=True)
+class ModuleReference(_Reference):
+    """A network that a program has in its hands."""
+
+    network: nn.Module
+
+    @property
+    def name(self) -> str:
+        """Short name, used for the output file."""
+        return type(self.network).__name__.lower()
+
+    def __str__(self) -> str:
+        return f"{type(self.network).__module__}.{type(self.network).__qualname__}"
+
+
 ModelReference: TypeAlias = (
     ArchiveReference
     | CatalogReference
     | FactoryReference
     | HuggingFaceReference
+    | ModuleReference
     | OnnxReference
     | SavedReference
     | TimmReference
