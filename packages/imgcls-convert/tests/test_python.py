@@ -80,7 +80,7 @@ def test_preprocessing_is_taken_whole_or_from_torchvisions_preset(network: nn.Mo
         ({"model": "resnet81"}, RequestError, "Did you mean"),
         ({"model": 7}, TypeError, "takes a torch.nn.Module, a name or a path, and was given 7"),
         ({"model": Brightest}, TypeError, "give an instance of the class"),
-        ({"image_sise": 32}, TypeError, "no option 'image_sise'; there are model, weights"),
+        ({"image_sise": 32}, TypeError, "no option 'image_sise'; there are model"),
         ({"image_size": 0}, RequestError, r"image_size is 0; give pixels \(1 to 16384\)"),
         ({"precision": "int4"}, RequestError, "no precision 'int4'; there are fp32, fp16, int8"),
         ({"labels": ["a", "b", "c"]}, RequestError, "name 3 classes and the network has 4"),
