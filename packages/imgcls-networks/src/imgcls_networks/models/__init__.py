@@ -1,1 +1,1 @@
-"""What a user can name as MODEL: catalog, trained model, factory, file. No torch, only `foreign` and `weights.source`."""
+"""What a user can name as MODEL: catalog, trained model, factory, file. No torch; `foreign`, `weights.source` alone."""
