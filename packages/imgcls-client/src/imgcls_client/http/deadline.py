@@ -39,29 +39,26 @@ def _left_s(timeout: float | None) -> float | None:
 
 
 class _Stream(httpcore.NetworkStream):
+    """A stream that waits for bytes, and sends, no longer than the call may take."""
+
     def __init__(self, inner: httpcore.NetworkStream) -> None:
         self._inner = inner
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        """Waits for bytes no longer than the call may take."""
         return self._inner.read(max_bytes, _left_s(timeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        """Sends for no longer than the call may take."""
         self._inner.write(buffer, _left_s(timeout))
 
     def close(self) -> None:
-        """Closes the connection."""
         self._inner.close()
 
     def start_tls(
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        """Encrypts from here on."""
         return _Stream(self._inner.start_tls(ssl_context, server_hostname, timeout))
 
     def get_extra_info(self, info: str) -> object:
-        """Gives what the connection knows of itself."""
         return self._inner.get_extra_info(info)
 
 
@@ -74,7 +71,6 @@ class _Backend(httpcore.SyncBackend):
         local_address: str | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
-        """Connects, to a stream that knows the deadline."""
         return _Stream(super().connect_tcp(host, port, timeout, local_address, socket_options))
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 from imgcls_cerebrium.rest_api import CerebriumApi
-from imgcls_contract import Accuracy, GoldenReply, HealthReply
+from imgcls_contract import Accuracy, GoldenReply, HealthReply, ModelReply
 
 from imgcls_client.errors import ImgclsClientError
 from imgcls_client.http.answers import HttpAnswer, TimedPrediction, read, read_prediction
@@ -39,19 +39,11 @@ class LabelledCase:
 
 @dataclass(frozen=True, slots=True)
 class SuiteOptions:
-    """What the user asks of the deployment.
+    """What the user asks of the deployment; see the options of `imgcls-client suite`.
 
     Attributes:
-        cases: labelled images.
-        min_accuracy: which share of them must be right (0 to 1); None takes what is said of the model.
-        max_latency_s: the slowest of a hundred calls of a warm service may take so long, in seconds.
-        load_s: how long each test of performance puts load on the service, in seconds.
-        concurrency: calls at once in tests of parallel load.
-        expect_private: whether a deployment that answers without a key fails.
+        min_accuracy: None takes what is said of the model.
         cold_start_wait_s: how long to wait for the platform to take the last replica away, or None not to try.
-        model_sha256: which model must answer; the beginning is enough.
-        signed_by: ids of the keys that must have signed it.
-        image_url: the address of an image that the service and this client reach.
         seed: of the images that are drawn for this run.
         is_behind_router: whether a platform's router stands before it, which gives every call an id of its own.
     """
@@ -68,16 +60,6 @@ class SuiteOptions:
     signed_by: tuple[str, ...] = ()
     image_url: str | None = None
     seed: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class ModelIdentity:
-    """Which model a deployment says that it runs."""
-
-    name: str
-    sha256: str | None
-    classes: int | None
-    signed_by: tuple[str, ...]
 
 
 _ARTIFACT_TOLERANCE = 0.001
@@ -125,25 +107,29 @@ class Deployment:
         return tuple(self.vector(case.image) for case in self.golden.cases)
 
     @cached_property
-    def identity(self) -> ModelIdentity:
+    def identity(self) -> ModelReply:
         """Which model it says that it runs."""
-        if self.model is None and self.health.model is not None:
-            model = self.health.model
-            return ModelIdentity(model.name, model.sha256, model.classes, model.signed_by)
-        for each in self.client.models():
-            if each.name == self.model or (self.model is None and each.default):
-                return ModelIdentity(each.name, each.sha256, each.classes, each.signed_by or ())
-        return ModelIdentity(self.model or self.client_golden.model.name, None, None, ())
+        if self.model is None and (said := self.health.model) is not None:
+            return ModelReply(
+                said.name, loaded=True, default=True, sha256=said.sha256, classes=said.classes, signed_by=said.signed_by
+            )
+        own = self.model or self.client_golden.model.name
+        return self._listed or ModelReply(own, loaded=True, default=self.model is None)
 
     @cached_property
+    def _listed(self) -> ModelReply | None:
+        is_asked = (
+            each for each in self.client.models() if each.name == self.model or (not self.model and each.default)
+        )
+        return next(is_asked, None)
+
+    @property
     def claimed_accuracy(self) -> Accuracy | None:
         """How often the model is right by the user's own artifact, or by what the deployment says of it."""
         if self.truth is not None:
             return self.truth.accuracy
         with suppress(ImgclsClientError):
-            for each in self.client.models():
-                if each.name == self.model or (self.model is None and each.default):
-                    return each.accuracy
+            return None if self._listed is None else self._listed.accuracy
         return None
 
     @cached_property

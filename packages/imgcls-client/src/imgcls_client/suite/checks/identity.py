@@ -28,8 +28,9 @@ def _model_identity(deployment: Deployment) -> str:
             )
             said.append(f"sha256 {actual[:12]}…")
     for key in options.signed_by:
-        signers = ", ".join(identity.signed_by) or "nobody whose key the service trusts"
-        require(key.lower() in identity.signed_by, f"{identity.name!r} is signed by {signers}, not by {key}")
+        signed_by = identity.signed_by or ()
+        signers = ", ".join(signed_by) or "nobody whose key the service trusts"
+        require(key in signed_by, f"{identity.name!r} is signed by {signers}, not by {key}")
         said.append(f"signed by {key}")
     if deployment.truth is not None:
         said.append(deployment.truth.sealed)
