@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from imgcls_contract import PROBLEMS, schema_components
 
 from imgcls_serve.http.requests import PredictJson
+from imgcls_serve.routes.documented import problems
 from imgcls_serve.routes.tensors import InferJson
 
 _REF: Final = "#/components/schemas/{name}"
@@ -70,8 +71,13 @@ def openapi_document(app: FastAPI, *, root_path: str | None = None) -> dict[str,
     document = get_openapi(
         title=app.title, version=app.version, summary=app.summary, description=_DESCRIPTION, routes=app.routes
     )
-    if root_path is not None:
-        document["servers"] = [{"url": root_path}]
+    document["info"]["license"] = {"name": "Apache-2.0", "identifier": "Apache-2.0"}
+    document["servers"] = [{"url": root_path or "/"}]
+    # Its connection may refuse a request before any route sees it.
+    refusals = {str(status): about for status, about in problems(431).items()}
+    for methods in document["paths"].values():
+        for about in methods.values():
+            about["responses"].update(refusals)
     components = document.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     _, asked = msgspec.json.schema_components((PredictJson, InferJson), ref_template=_REF)
