@@ -59,7 +59,7 @@ FILES: dict[str, tuple[str, bytes, list[str]]] = {
     "safetensors": (
         "net.safetensors", struct.pack("<Q", 2) + b"{}", ["a file of weights", "imgcls-convert MODEL --weights"],
     ),
-    "text": ("notes.txt", b"hello", ["a file of 5 bytes", "MODEL may be an .onnx file"]),
+    "text": ("notes.txt", b"hello", ["a file of 5 bytes", "MODEL may be an .onnx, TorchScript"]),
     "nothing": ("empty", b"", ["a file of 0 bytes"]),
 }  # fmt: skip
 

@@ -82,9 +82,7 @@ class TrainedReference(_Reference):
 
 
 @dataclass(frozen=True)
-class SavedReference(_Reference):
-    """A file that holds network and weights: TorchScript, or a program of torch.export."""
-
+class _FileReference(_Reference):
     path: Path
 
     @property
@@ -102,49 +100,22 @@ class SavedReference(_Reference):
 
 
 @dataclass(frozen=True)
-class ArchiveReference(_Reference):
+class SavedReference(_FileReference):
+    """A file that holds network and weights: TorchScript, or a program of torch.export."""
+
+
+@dataclass(frozen=True)
+class ArchiveReference(_FileReference):
     """A TorchServe archive, with weights and mostly code."""
 
     archive: TorchServeArchive
 
-    @property
-    def path(self) -> Path:
-        """The file."""
-        return self.archive.path
-
-    @property
-    def holds_weights(self) -> str:
-        """Where they are."""
-        return f"{self.path.name!r} holds its weights already"
-
-    @property
-    def name(self) -> str:
-        """Short name, used for the output file."""
-        return self.path.stem
-
-    def __str__(self) -> str:
-        return self.path.name
-
 
 @dataclass(frozen=True)
-class OnnxReference(_Reference):
+class OnnxReference(_FileReference):
     """An ONNX file that another tool wrote; `output` names the one of its outputs that is meant."""
 
-    path: Path
     output: str | None = None
-
-    @property
-    def holds_weights(self) -> str:
-        """Where they are."""
-        return f"{self.path.name!r} holds its weights already"
-
-    @property
-    def name(self) -> str:
-        """Short name, used for the output file."""
-        return self.path.stem
-
-    def __str__(self) -> str:
-        return self.path.name
 
 
 @dataclass(frozen=True)
@@ -283,7 +254,7 @@ def _existing(path: Path, text: str) -> ModelReference:
     if kind == ONNX:
         return _onnx(path)
     if kind == ARCHIVE:
-        return ArchiveReference(read_archive(path))
+        return ArchiveReference(path, read_archive(path))
     if kind != PROGRAM and path.suffix not in _SAVED_SUFFIXES:
         refuse_unknown(path, text)
     return SavedReference(path)
