@@ -16,8 +16,10 @@ import torch
 import torchvision
 from imgcls_cli.files import move_into_place
 from imgcls_cli.progress import Progress
+from imgcls_contract import Accuracy
 from imgcls_core.artifact import ArtifactMetadata, Source
 from imgcls_core.inference.onnx_runtime import import_runtime
+from imgcls_networks.architectures.onnx_file import OnnxNetwork
 from imgcls_networks.errors import DownloadError
 from imgcls_networks.labels import fit_labels
 from imgcls_networks.loading import load_classifier
@@ -25,12 +27,11 @@ from imgcls_networks.network import find_network
 from imgcls_networks.pytorch_classifier import PyTorchClassifier
 
 from imgcls_convert.graph.artifact import scratch_folder, write_artifact
+from imgcls_convert.graph.embed import embed_network
 from imgcls_convert.graph.export import export_network
 from imgcls_convert.images.selection import select_images
-from imgcls_convert.parity.figures import known_accuracy
 from imgcls_convert.parity.gate import Evidence, Gate
 from imgcls_convert.parity.golden import check_proves, record_golden
-from imgcls_convert.parity.preparations import other_preparation
 from imgcls_convert.parity.speed import with_costs
 from imgcls_convert.plan import Plan, fall_back, plan_conversion
 from imgcls_convert.preprocessing import choose_preprocessing
@@ -91,18 +92,29 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
     with _timed(seconds, "pytorch"):
         own = preprocessing == found.preprocessing
         pytorch = PyTorchClassifier(classifier, preprocessing, found.prepare if own else None)
-        answers = pytorch.answers([(image.name, image.encoded) for image in images.compared], notes)
+        asked = [(image.name, image.encoded) for image in images.compared]
+        answers = pytorch.answers(asked, notes)
         for name, prepare in found.other_preparations.items() if own else ():
-            notes.note(other_preparation(name, PyTorchClassifier(classifier, preprocessing, prepare), images, answers))
+            notes.note(pytorch.other_preparation(name, prepare, asked, answers))
         calibration = [pytorch.pixels(image.encoded)[None].numpy() for image in images.calibration]
     with _timed(seconds, "golden"):
         if not (request.weak_proof or request.skip_verify):
             check_proves(answers[: len(images.golden)])
         golden = record_golden(pytorch, images.golden, answers, notes)
 
+    # How often the network is right: by its card, else on the labelled images that PyTorch was asked about.
+    right = [
+        row.argmax() == i.class_id for i, row in zip(images.compared, answers, strict=True) if i.class_id is not None
+    ]
+    accuracy = Accuracy(sum(map(int, right)), len(right), "the images of its conversion") if right else None
+    if found.trained and (known := found.trained.evaluation):
+        accuracy = Accuracy(round(known.top1_pct / 100 * known.images), known.images, known.split)
+
     notes.step("Exporting to ONNX (opset 18)")
     with _timed(seconds, "export"):
-        network = export_network(classifier, preprocessing.size)
+        # An ONNX file is taken as it is.
+        export = embed_network if isinstance(classifier.network, OnnxNetwork) else export_network
+        network = export(classifier, preprocessing.size)
     metadata = ArtifactMetadata(
         name=output.stem,
         classes=classes,
@@ -123,7 +135,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         parity=None,
         golden=golden,
         reference=reference,
-        accuracy=known_accuracy(found.trained, images.compared, answers),
+        accuracy=accuracy,
     )
 
     gate = None

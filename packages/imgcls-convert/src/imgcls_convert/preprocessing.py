@@ -42,11 +42,11 @@ def choose_preprocessing(
         raise RequestError(found.no_preprocessing)
     if found.expected is not None:
         request = _as_expected(request, found.expected, found.architecture)
-    values = choose_pixel_values(request, published, progress)
     mode, size, resize_size, crop = _geometry(request, published)
     pad_color = _pad_color(request, published, progress) if mode == "letterbox" else None
     if request.pad_color is not None and pad_color is None:
         raise RequestError("`--pad-color` is the colour of a letterbox's bars; say `--resize letterbox` with it.")
+    values = choose_pixel_values(request, published, progress)
     try:
         chosen = Preprocessing(
             size=size,

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 import torch
-from imgcls_cli.progress import Progress
+from imgcls_cli.progress import Progress, SilentProgress
 from imgcls_core.artifact import Preprocessing
 from imgcls_core.cpus import allotted_cpus
 from numpy.typing import NDArray
@@ -81,6 +81,30 @@ class PyTorchClassifier:
                         "the network is not usable as it is."
                     )
         return np.concatenate(found)
+
+    def other_preparation(
+        self,
+        name: str,
+        prepare: Callable[[Image.Image], Tensor],
+        images: Sequence[tuple[str, bytes]],
+        answers: NDArray[np.float32],
+    ) -> str:
+        """Measures how far the answers move where a library prepares images in another way, and says so.
+
+        Args:
+            name: of the other way.
+            prepare: prepares an image in that way.
+            images: those that were asked.
+            answers: to them, float32 [images, classes].
+        """
+        found = PyTorchClassifier(self.network, self.preprocessing, prepare).answers(images, SilentProgress())
+        differences = np.abs(found - answers).max(axis=1)
+        agreeing = int((found.argmax(axis=1) == answers.argmax(axis=1)).sum())
+        return (
+            f"the artifact prepares images as Pillow does; {name}, which transformers takes unless told otherwise, "
+            f"moves probabilities by up to {differences.max():.1e} (median {np.median(differences):.1e}) and gives the "
+            f"same class on {agreeing} of {len(answers)} images"
+        )
 
     def exact(self, images: Sequence[bytes]) -> NDArray[np.float64] | None:
         """Answers encoded images in float64, where rounding fades: [images, classes]; None where that is not possible.

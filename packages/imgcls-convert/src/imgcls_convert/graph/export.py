@@ -15,14 +15,12 @@ from typing import Final
 import onnx
 import torch
 from imgcls_core.artifact import OUTPUT_NAME
-from imgcls_networks.architectures.onnx_file import OnnxNetwork
 from imgcls_networks.exception_text import root_cause
 from imgcls_networks.probability_network import ProbabilityNetwork, to_probabilities
 from onnx import ModelProto
 from torch import nn
 
 from imgcls_convert.errors import ExportError
-from imgcls_convert.graph.embed import embed_network
 from imgcls_convert.graph.preprocess import NETWORK_INPUT
 
 OPSET: Final = 18  # the first with an antialiased resize; read by every ONNX Runtime since 1.14
@@ -34,7 +32,7 @@ def export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> Mod
     """Exports a network whose output becomes probabilities.
 
     Args:
-        classifier: the network, and what its output is; that of an ONNX file is taken as it is.
+        classifier: the network, and what its output is.
         size: height and width of its input, in pixels.
 
     Returns:
@@ -43,8 +41,6 @@ def export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> Mod
     Raises:
         ExportError: PyTorch cannot express the network at opset 18 with a free batch size.
     """
-    if isinstance(classifier.network, OnnxNetwork):
-        return embed_network(classifier, size)
     example = torch.zeros(_EXPORT_BATCH, 3, *size)
     scripted = any(isinstance(part, torch.jit.ScriptModule) for part in classifier.modules())
     try:

@@ -2,16 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
-
-import numpy as np
-from imgcls_contract import Accuracy
-from imgcls_networks.models.trained_model import TrainedModel
-from numpy.typing import NDArray
-
-from imgcls_convert.images.files import LoadedImage
 
 # Between probabilities so near to each other rounding chooses: both may be off by 1e-5.
 TIE: Final = 2e-5
@@ -84,14 +76,3 @@ class PrecisionRow:
     size_bytes: int = 0
     ms_per_image: float | None = None
     speed_ratio: float | None = None
-
-
-def known_accuracy(
-    card: TrainedModel | None, compared: Sequence[LoadedImage], answers: NDArray[np.float32]
-) -> Accuracy | None:
-    """Gives how often the network is right: by its card, else on the labelled images that PyTorch was asked about."""
-    if card is not None and (measured := card.evaluation) is not None:
-        return Accuracy(round(measured.top1_pct / 100 * measured.images), measured.images, measured.split)
-    pairs = zip(compared, answers, strict=True)
-    right = [int(answer.argmax()) == image.class_id for image, answer in pairs if image.class_id is not None]
-    return Accuracy(sum(right), len(right), "the images of its conversion") if right else None

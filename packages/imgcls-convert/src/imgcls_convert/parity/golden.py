@@ -252,7 +252,8 @@ def _geometry(image: Image.Image, spec: Preprocessing, resize: _Resize) -> Tenso
     else:
         short = spec.resize_size / min(image.size)
         height, width = (max(spec.resize_size, int(short * side)) for side in (image.height, image.width))
-    return middle(resize(image, (width, height)), spec)
+    resized = resize(image, (width, height))
+    return middle(resized, spec)
 
 
 def _other_geometry(image: Image.Image, spec: Preprocessing) -> dict[str, Tensor]:
