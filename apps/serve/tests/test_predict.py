@@ -110,7 +110,7 @@ def test_a_model_can_be_named(service: RunningService, picture_of: PictureOf) ->
         (b"", PNG, {}, (400, "image_undecodable")),
         (b"just text", PNG, {}, (400, "image_undecodable")),
         (b"x", {"content-type": "text/plain"}, {}, (415, "unsupported_media_type")),
-        (b"x", {"content-type": "application/x-www-form-urlencoded"}, {}, (415, "unsupported_media_type")),
+        (b"x", {"content-type": "application/x-www-form-urlencoded"}, {}, (400, "image_undecodable")),
         (b"x", PNG, {"top_k": "0"}, (422, "invalid_parameter")),
         (b"x", PNG, {"top_k": "9"}, (422, "invalid_parameter")),
         (b"x", PNG, {"top_k": "many"}, (422, "invalid_parameter")),

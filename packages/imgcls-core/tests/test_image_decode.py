@@ -136,9 +136,9 @@ def test_the_first_frame_of_an_animation_is_taken(encode: Encode, frames: list[s
     ("source", "reason"),
     [
         (b"", "it is empty"),
-        (b"this is a text file, not an image", "it is none of JPEG, PNG, WEBP, BMP, GIF, TIFF"),
+        (b"this is a text file, not an image", "it is none of JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF"),
         (b"\x89PNG\r\n\x1a\n", "it is"),
-        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is none of"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is SVG, which has no pixels; convert it to one of JPEG"),
     ],
 )
 def test_what_is_no_image_is_named(source: Any, reason: str) -> None:

@@ -11,6 +11,7 @@ from fastapi.middleware.asyncexitstack import AsyncExitStackMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from imgcls_serve import __version__
+from imgcls_serve.cors import with_cors
 from imgcls_serve.http.middleware import RequestMiddleware
 from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.http.url_fetch import UrlFetcher
@@ -61,7 +62,8 @@ def create_app(service: Service) -> ASGIApp:
         admin_token=settings.admin_token.get_secret_value() if settings.admin_token is not None else None,
     )
     app = _routes(lifespan, root_path=settings.root_path)
-    return RequestMiddleware(app, service=service, gatekeeper=gatekeeper, urls=urls)
+    answering = RequestMiddleware(app, service=service, gatekeeper=gatekeeper, urls=urls)
+    return with_cors(answering, settings.cors_origin_list)
 
 
 def openapi() -> dict[str, Any]:

@@ -13,9 +13,14 @@ if TYPE_CHECKING:
 
 EXIT_USAGE = 2
 
+_MODELS = Path("models")
+_NETWORKS = frozenset({".pt", ".pt2", ".py"})
+_WEIGHTS = frozenset({".pth", ".safetensors", ".ckpt", ".bin", ".tar"})
+
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="imgcls-serve", prog_name="imgcls-serve")
+@click.argument("path", type=click.Path(path_type=Path), metavar="[MODEL]", required=False)
 @click.option(
     "--model",
     type=click.Path(path_type=Path),
@@ -33,6 +38,7 @@ EXIT_USAGE = 2
 @click.option("--settings", "show_settings", is_flag=True, help="Print all settings as a table and exit.")
 @click.option("--openapi", "show_openapi", is_flag=True, help="Print the OpenAPI document and exit.")
 def main(
+    path: Path | None,
     model: Path | None,
     models_dir: Path | None,
     host: str | None,
@@ -42,8 +48,15 @@ def main(
 ) -> None:
     """Serves an imgcls artifact over HTTP.
 
+    MODEL is an artifact or a folder of them, as with `--model` and `--models-dir`; without any it is the folder
+    `models`, where `imgcls-convert` writes.
+
     Every other setting comes from the environment as IMGCLS_NAME; `--settings` lists them.
     """
+    if path is not None:
+        if model is not None or models_dir is not None:
+            _refuse("Give MODEL, or `--model` and `--models-dir`, not both.")
+        model, models_dir = (None, path) if path.is_dir() else (path, None)
     if show_settings:
         _print_settings()
     if show_openapi:
@@ -53,6 +66,8 @@ def main(
 
     try:
         settings = read_settings(model=model, models_dir=models_dir, host=host, port=port)
+        if settings.model is None and settings.models_dir is None and any(_MODELS.glob("*.onnx")):
+            settings = read_settings(models_dir=_MODELS, host=host, port=port)
     except InvalidSettingError as error:
         _refuse(str(error))
     _check_files(settings)
@@ -88,17 +103,37 @@ def _check_files(settings: Settings) -> None:
             "No model to serve. Give one with `--model FILE` or IMGCLS_MODEL, or a folder with `--models-dir DIR`; "
             "`imgcls-convert` makes one."
         )
+    if model is not None and model.is_dir():
+        _refuse(f"{str(model)!r} is a folder: give it as `--models-dir {model}`.{_next_step(model)}")
     if model is not None and not model.is_file():
         _refuse(f"There is no artifact at {str(model)!r}. Make one with `imgcls-convert --output FILE`.")
+    if model is not None and model.suffix.lower() in _NETWORKS | _WEIGHTS:
+        _refuse(f"{str(model)!r} is no artifact.{_next_step(model)}")
     found = find_artifacts(folder) if folder is not None else {}
     if folder is not None and not found:
         _refuse(
-            f"There is no artifact in {str(folder)!r}, neither NAME.onnx nor NAME/latest.json of a model store. "
-            "Make one with `imgcls-convert --output FILE`."
+            f"There is no artifact in {str(folder)!r}, neither NAME.onnx nor NAME/latest.json of a model store."
+            f"{_next_step(folder) or ' Make one with `imgcls-convert --output FILE`.'}"
         )
     names = {*found} | ({model.stem} if model is not None else set[str]())
     if settings.default_model is not None and settings.default_model not in names:
         _refuse(f"IMGCLS_DEFAULT_MODEL is {settings.default_model!r}; there are {', '.join(sorted(names))}.")
+
+
+def _next_step(path: Path) -> str:
+    """Says how what somebody gave becomes an artifact, where that can be seen by its name."""
+    if path.is_dir():
+        if (path / "model.json").is_file() or (path / "config.json").is_file():
+            return f" It holds a trained model: convert it first, `imgcls-convert {path}`."
+        found = sorted(one for one in path.iterdir() if one.suffix.lower() in _NETWORKS | _WEIGHTS)
+        return _next_step(found[0]) if found else ""
+    output = f"--output models/{path.stem}.onnx"
+    if path.suffix.lower() in _NETWORKS:
+        return f" {path.name} holds a network: convert it first, `imgcls-convert {path} {output}`."
+    return (
+        f" {path.name} holds weights: convert them first with the network that they belong to, "
+        f"`imgcls-convert ARCHITECTURE --weights {path} {output}`."
+    )
 
 
 def _refuse(message: str) -> NoReturn:

@@ -24,7 +24,7 @@ from imgcls_serve.http.connections import guarded_protocol
 from imgcls_serve.listeners import bound_unsent, turn_away
 from imgcls_serve.observing.log_lines import FIELDS, log_config
 from imgcls_serve.service import Service
-from imgcls_serve.settings import Settings
+from imgcls_serve.settings import Settings, unknown_variables
 
 logger = logging.getLogger(__name__)
 
@@ -125,7 +125,9 @@ def serve(settings: Settings) -> int:
     tune_malloc()
     # Pillow warns of each oddity in a damaged file, and `warnings` remembers each text for good.
     warnings.filterwarnings("ignore", module=r"PIL\.")
-    logging.config.dictConfig(log_config(settings.log_level))
+    logging.config.dictConfig(log_config(settings.log_level, for_people=settings.logs_for_people))
+    for sentence in unknown_variables():
+        logger.warning("%s", sentence)
     service = Service(settings)
     config = uvicorn.Config(
         create_app(service),

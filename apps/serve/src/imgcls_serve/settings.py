@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
+import os
+import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,6 +17,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "IMGCLS_"
 _MIN_KEY_LENGTH = 8
+# Of the other members' commands, which may share an environment with the service.
+_OF_OTHERS = frozenset(
+    f"{PREFIX}{name}"
+    for name in (
+        *("URL", "API_KEY", "PROFILE", "CONFIG", "DEBUG", "CACHE_DIR", "TEST_DATA"),
+        *("PLATFORM_TOKEN", "PLATFORM_URL", "PLATFORM_REST_URL"),
+    )
+)
 _SECRETS = frozenset({"api_keys", "admin_token"})
 
 
@@ -161,6 +172,15 @@ class Settings(BaseSettings):
         SecretStr | None, Field(description="Token that opens the admin routes, at least 8 characters; closed without.")
     ] = None
 
+    cors_origins: Annotated[
+        str | None,
+        Field(
+            pattern=r"^(\*|https?://[^\s/,]+(\s*,\s*https?://[^\s/,]+)*)$",
+            description="Origins whose pages may call the service from a browser, separated by commas, such as "
+            "`https://example.org`; `*` for all. None may without.",
+        ),
+    ] = None
+
     trusted_keys: Annotated[
         str | None,
         Field(
@@ -169,6 +189,10 @@ class Settings(BaseSettings):
         ),
     ] = None
 
+    log_format: Annotated[
+        Literal["auto", "json", "text"],
+        Field(description="`text`: a short line for people; `json`; `auto` is `text` in a terminal, else `json`."),
+    ] = "auto"
     log_level: Annotated[Literal["debug", "info", "warning", "error"], Field(description="Least level logged.")] = (
         "info"
     )
@@ -200,6 +224,16 @@ class Settings(BaseSettings):
         return tuple(read_public_key(key.strip()) for key in (self.trusted_keys or "").split(",") if key.strip())
 
     @property
+    def logs_for_people(self) -> bool:
+        """Whether lines are short ones for people."""
+        return self.log_format == "text" or (self.log_format == "auto" and sys.stdout.isatty())
+
+    @property
+    def cors_origin_list(self) -> list[str]:
+        """Origins whose pages may call from a browser."""
+        return [one.strip() for one in (self.cors_origins or "").split(",") if one.strip()]
+
+    @property
     def api_key_list(self) -> list[str]:
         """The keys of callers; empty when none is needed."""
         return [key.strip() for key in (self._keys(self.api_keys) or [""])[0].split(",") if key.strip()]
@@ -219,6 +253,18 @@ def read_settings(**given: object) -> Settings:
         return Settings(**{name: value for name, value in given.items() if value is not None})  # pyright: ignore[reportArgumentType]
     except ValidationError as error:
         raise InvalidSettingError("\n".join(_sentence(fault) for fault in error.errors())) from None
+
+
+def unknown_variables() -> list[str]:
+    """Says of each variable that begins as a setting and is none which one may be meant."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    sentences: list[str] = []
+    for name in sorted(os.environ):
+        if name.startswith(PREFIX) and name not in known | _OF_OTHERS and not name.endswith("_COMPLETE"):
+            near = difflib.get_close_matches(name, known, 1)
+            meant = f" Is {near[0]} meant?" if near else ""
+            sentences.append(f"{name} is no setting of this service.{meant} `imgcls-serve --settings` lists all.")
+    return sentences
 
 
 def settings_table() -> str:

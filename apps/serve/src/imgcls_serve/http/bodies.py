@@ -33,15 +33,34 @@ _ENVELOPE_BYTES: Final = 65_536
 
 _MAX_FORM_PARTS: Final = 16
 
+# A boundary has at most 70 characters.
+_MAX_SNIFFED: Final = 256
+
 # Decoding it takes the event loop about a millisecond.
 _LARGE_TEXT: Final = 1_000_000
 
 
+# What curl calls a body when it is told nothing.
+_UNNAMED: Final = frozenset({"", "*/*", "application/x-www-form-urlencoded"})
+
+
 def media_type_of(context: RequestContext) -> tuple[str, dict[bytes, bytes]]:
-    """Gives the body's media type in lower case and its parameters; no header means bytes."""
-    header = context.headers.get(b"content-type") or b"application/octet-stream"
+    """Gives the body's media type in lower case and its parameters; nothing where its sender does not know it."""
+    header = context.headers.get(b"content-type", b"")
     kind, options = parse_options_header(header) if b";" in header else (header, {})
-    return kind.decode("latin-1").strip().lower(), options
+    media_type = kind.decode("latin-1").strip().lower()
+    return ("", {}) if media_type in _UNNAMED else (media_type, options)
+
+
+def sniffed(body: bytes) -> tuple[str, dict[bytes, bytes]]:
+    """Tells by its beginning what a body is whose media type is missing: JSON, a form, or else an image."""
+    start = body[:_MAX_SNIFFED].lstrip()
+    if start.startswith(b"{"):
+        return "application/json", {}
+    boundary, end, _ = start.partition(b"\r\n")
+    if boundary.startswith(b"--") and end:
+        return "multipart/form-data", {b"boundary": boundary[2:]}
+    return "application/octet-stream", {}
 
 
 async def read_body(request: Request, context: RequestContext, *, limit: int) -> bytes:
@@ -108,17 +127,21 @@ def envelope_limit(media_type: str, *, max_image_bytes: int, images: int = 1) ->
         return max_image_bytes
     if media_type == "multipart/form-data":
         return images * (max_image_bytes + _ENVELOPE_BYTES)
-    if media_type == "application/json":
+    if media_type in {"application/json", ""}:
         return images * (max_image_bytes * 4 // 3 + _ENVELOPE_BYTES)
     raise UnsupportedMediaTypeError(media_type, allowed=ALLOWED_MEDIA_TYPES)
 
 
 def decode_base64(text: str, *, field_name: str) -> bytes:
-    """Decodes strict base64.
+    """Decodes strict base64, also that of a data URI.
 
     Raises:
         InvalidBase64Error: anything else.
     """
+    if text.startswith("data:"):
+        head, comma, text = text.partition(",")
+        if not comma or not head.endswith(";base64"):
+            raise InvalidBase64Error(field_name)
     try:
         return binascii.a2b_base64(text, strict_mode=True)
     except ValueError:
@@ -178,6 +201,8 @@ async def read_image(request: Request, context: RequestContext) -> bytes:
     media_type, options = media_type_of(context)
     limit = envelope_limit(media_type, max_image_bytes=context.service.settings.max_image_bytes)
     body = await read_body(request, context, limit=limit)
+    if not media_type:
+        media_type, options = sniffed(body)
     if media_type == "multipart/form-data":
         return _file_of(parse_form(body, options, max_parts=_MAX_FORM_PARTS))
     if media_type == "application/json":

@@ -15,7 +15,7 @@ from imgcls_serve.http.incoming_body import BODY
 from imgcls_serve.http.request_context import KEY, RequestContext
 from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.http.url_fetch import UrlFetcher
-from imgcls_serve.observing.log_lines import write_line
+from imgcls_serve.observing.log_lines import write_for_people, write_line
 from imgcls_serve.service import Service
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ class RequestMiddleware:
         self._service = service
         self._gatekeeper = gatekeeper
         self._urls = urls
+        self._write_line = write_for_people if service.settings.logs_for_people else write_line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -90,7 +91,7 @@ class RequestMiddleware:
             "total_ms": round(context.elapsed_ms, 3),
             **context.fields,
         }
-        write_line(logger, "request", fields)
+        self._write_line(logger, "request", fields)
         if service.tracer is not None:
             service.tracer.request_answered(
                 method=scope["method"],

@@ -1,4 +1,4 @@
-"""JSON lines on stdout: one for each request and each event of the process."""
+"""Lines on stdout, one for each request and each event of the process: JSON, or short ones for people."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any, Final
 import msgspec
 
 FIELDS: Final = "imgcls_fields"
+_DIM, _RED, _GREEN, _YELLOW, _PLAIN = (f"\033[{number}m" for number in (2, 31, 32, 33, 0))
 _ENCODE: Final = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -25,6 +26,34 @@ class JsonLine(logging.Formatter):
         if record.exc_info:
             line["trace"] = self.formatException(record.exc_info)
         return _ENCODE(line).decode()
+
+
+class TerminalLine(logging.Formatter):
+    """One record as one short line with colours: time, level where it matters, what happened."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Gives the line."""
+        at = datetime.fromtimestamp(record.created).astimezone()
+        colour = _RED if record.levelno >= logging.ERROR else _YELLOW if record.levelno >= logging.WARNING else ""
+        text = f"{_DIM}{at:%H:%M:%S}{_PLAIN} {colour}{_visible(record.getMessage())}{_PLAIN if colour else ''}"
+        return f"{text}\n{self.formatException(record.exc_info)}" if record.exc_info else text
+
+
+def write_for_people(logger: logging.Logger, message: str, fields: Mapping[str, Any]) -> None:
+    """Writes a request as one short line; arguments as `write_line`."""
+    if not logger.isEnabledFor(logging.INFO):
+        return
+    status = int(fields["status"])
+    colour = _RED if status >= 500 else _YELLOW if status >= 400 or not status else _GREEN
+    said = fields["code"] or fields.get("model", "")
+    told = f"{fields['method']} {fields['path']} {fields['total_ms']:.0f} ms {said}"
+    at = f"{datetime.now(UTC).astimezone():%H:%M:%S}"
+    sys.stdout.write(f"{_DIM}{at}{_PLAIN} {colour}{status or message}{_PLAIN} {_visible(told)}\n")
+    sys.stdout.flush()
+
+
+def _visible(text: str) -> str:
+    return "".join(one if one.isprintable() or one == "\n" else "?" for one in text)
 
 
 def write_line(logger: logging.Logger, message: str, fields: Mapping[str, Any]) -> None:
@@ -45,13 +74,13 @@ def _head(at: datetime, level: str, logger: str, message: str) -> dict[str, Any]
     return {"time": at.isoformat(timespec="milliseconds"), "level": level, "logger": logger, "message": message}
 
 
-def log_config(level: str) -> dict[str, Any]:
+def log_config(level: str, *, for_people: bool = False) -> dict[str, Any]:
     """Gives the configuration of `logging` for this process, uvicorn's loggers included."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
-        "formatters": {"json": {"()": JsonLine}},
-        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+        "formatters": {"line": {"()": TerminalLine if for_people else JsonLine}},
+        "handlers": {"stdout": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "line"}},
         "root": {"level": "WARNING", "handlers": ["stdout"]},
         "loggers": {
             "imgcls_serve": {"level": level.upper()},

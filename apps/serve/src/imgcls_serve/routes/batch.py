@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from imgcls_contract import BatchReply, FailedImage, ImageAnswer
 
 from imgcls_serve.errors import InvalidParameterError, ServiceError, UnsupportedMediaTypeError
-from imgcls_serve.http.bodies import envelope_limit, image_in_json, media_type_of, parse_form, read_body
+from imgcls_serve.http.bodies import envelope_limit, image_in_json, media_type_of, parse_form, read_body, sniffed
 from imgcls_serve.http.caller import CallerWatch
 from imgcls_serve.http.problems import image_fault
 from imgcls_serve.http.request_context import RequestContext, context_of
@@ -76,14 +76,18 @@ def _result(
 async def _read_images(request: Request, context: RequestContext) -> Sequence[_Encoded]:
     settings = context.service.settings
     media_type, options = media_type_of(context)
-    if media_type not in {"multipart/form-data", "application/json"}:
+    if media_type not in {"multipart/form-data", "application/json", ""}:
         raise UnsupportedMediaTypeError(media_type, allowed="`multipart/form-data`, `application/json`")
     most = min(settings.max_images, settings.queue_size)
     whole = envelope_limit(media_type, max_image_bytes=settings.max_image_bytes, images=most)
     body = await read_body(request, context, limit=min(whole, settings.max_body_bytes))
+    if not media_type:
+        media_type, options = sniffed(body)
     if media_type == "multipart/form-data":
         parts = parse_form(body, options, max_parts=most + 16)
         images = [content for name, content in parts if name == "file"]
+    elif media_type == "application/octet-stream":
+        raise UnsupportedMediaTypeError("none", allowed="`multipart/form-data`, `application/json`")
     else:
         entries = (await parse_json(body, BatchJson, max_objects=4 * most + 64)).images
         _check_count(len(entries), most)

@@ -14,20 +14,21 @@ from typing import BinaryIO, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from PIL import (
-    BmpImagePlugin,  # noqa: F401 - each makes its format known
-    GifImagePlugin,  # noqa: F401
+    AvifImagePlugin,  # noqa: F401 - each makes its format known  # pyright: ignore[reportUnusedImport]
+    BmpImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    GifImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     Image,
-    JpegImagePlugin,  # noqa: F401
-    PngImagePlugin,  # noqa: F401
-    TiffImagePlugin,  # noqa: F401
-    WebPImagePlugin,  # noqa: F401
+    JpegImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    PngImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    TiffImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    WebPImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
 )
 
 from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
 
 ImageSource: TypeAlias = bytes | bytearray | memoryview | str | Path | BinaryIO | Image.Image | NDArray[np.uint8]
 
-FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF")
+FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 
 # Above twice its MAX_IMAGE_PIXELS Pillow refuses by itself (a process-wide setting that is left alone here).
 PILLOW_MAX_PIXELS: Final = 178_956_970
@@ -35,6 +36,21 @@ PILLOW_MAX_PIXELS: Final = 178_956_970
 # No JPEG has more.
 _MAX_SIDE_PX: Final = 65_535
 _ROWS_AT_A_TIME: Final = 64
+
+# What people send besides, by how it begins.
+_OTHERS: Final = {
+    rb"....ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)": "HEIC, as phones of Apple store photos",
+    rb"....ftyp|....moov|\x1aE\xdf\xa3|RIFF....AVI ": "a video",
+    rb"\xff\x0a|\x00\x00\x00\x0cJXL ": "JPEG XL",
+    rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51": "JPEG 2000",
+    rb"%PDF-": "a PDF document",
+    rb"8BPS": "a Photoshop document",
+    rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": "an archive",
+    rb"\s*(<\?xml[^>]*>\s*)?<svg": "SVG, which has no pixels",
+    rb"\s*(<!doctype html|<html)|\s*<!DOCTYPE html": "a web page",
+    rb"\s*[\[{]": "JSON",
+    rb"\x00\x00\x01\x00": "an icon",
+}
 
 _EXIF_ORIENTATION: Final = 0x0112
 _UPRIGHT: Final = {
@@ -136,7 +152,13 @@ def _decode(encoded: bytes | bytearray | memoryview, limits: DecodeLimits) -> Im
     try:
         image = Image.open(io.BytesIO(encoded), formats=FORMATS)
     except Image.UnidentifiedImageError:
-        raise ImageUndecodableError(f"it is none of {', '.join(FORMATS)}, or its header is damaged") from None
+        kind = next(
+            (kind for begins, kind in _OTHERS.items() if re.match(begins, bytes(encoded[:64]), re.DOTALL)), None
+        )
+        found = f"it is {kind}; convert it to one of" if kind else "it is none of"
+        raise ImageUndecodableError(
+            f"{found} {', '.join(FORMATS)}{'' if kind else ', or its header is damaged'}"
+        ) from None
     _check_pixels(image.size, limits)
     # First, by itself: reading the EXIF data of a PNG loads the pixels too, and a second try at damaged ones passes.
     image.load()

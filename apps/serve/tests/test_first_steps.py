@@ -1,0 +1,122 @@
+"""What newcomers type and send: understood where it can be, else answered with the next step."""
+
+from __future__ import annotations
+
+import base64
+import io
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import httpx
+import pytest
+from PIL import Image
+from serve_command import run
+
+if TYPE_CHECKING:
+    from conftest import PictureOf, RunningService, StartService
+
+ORIGIN = {"origin": "https://page.example"}
+
+
+def post(service: RunningService, body: bytes, media_type: str | None, path: str = "/predict") -> httpx.Response:
+    return service.client.post(path, content=body, headers={"content-type": media_type} if media_type else {})
+
+
+@pytest.mark.parametrize("media_type", [None, "application/x-www-form-urlencoded", "*/*"])
+def test_a_body_without_a_media_type_is_known_by_its_beginning(
+    service: RunningService, picture_of: PictureOf, media_type: str | None
+) -> None:
+    image = picture_of("red")
+    json = b'{"image_base64": "%b"}' % base64.b64encode(image)
+    form = b'--b\r\ncontent-disposition: form-data; name="file"; filename="x"\r\n\r\n' + image + b"\r\n--b--\r\n"
+    for body in (image, json, form):
+        assert post(service, body, media_type).json()["label"] == "red"
+    several = b'{"images": [%b]}' % json
+    for body in (several, form):
+        (answer,) = post(service, body, media_type, "/predict/batch").json()["results"]
+        assert answer["label"] == "red"
+    assert post(service, image, media_type, "/predict/batch").status_code == 415
+
+
+def test_a_data_uri_is_base64(service: RunningService, picture_of: PictureOf) -> None:
+    text = base64.b64encode(picture_of("red")).decode()
+    for uri, status in ((f"data:image/png;base64,{text}", 200), (f"data:image/png,{text}", 422), ("data:x", 422)):
+        assert service.client.post("/predict", json={"image_base64": uri}).status_code == status
+
+
+def test_avif_is_answered(service: RunningService) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), (255, 0, 0)).save(buffer, "AVIF")
+    assert post(service, buffer.getvalue(), "image/avif").json()["label"] == "red"
+
+
+@pytest.mark.parametrize(
+    ("begins", "said"), [(b"\0\0\0\x18ftypheic", "HEIC"), (b"%PDF-1.7", "PDF"), (b"<!DOCTYPE html><p>", "a web page")]
+)
+def test_what_is_no_image_is_told_what_it_is(service: RunningService, begins: bytes, said: str) -> None:
+    refused = post(service, begins + bytes(100), "image/jpeg")
+    assert refused.status_code == 400
+    assert said in refused.json()["detail"]
+
+
+def test_pages_of_other_origins_may_call_where_a_setting_says_so(
+    start_service: StartService, service: RunningService, picture_of: PictureOf
+) -> None:
+    asks = {**ORIGIN, "access-control-request-method": "POST", "access-control-request-headers": "x-api-key"}
+    assert "access-control-allow-origin" not in service.client.get("/health", headers=ORIGIN).headers
+    with start_service(
+        cors_origins="https://page.example, http://other.example:1234", api_keys="key-of-page"
+    ) as running:
+        asked = running.client.options("/predict", headers=asks)
+        assert (asked.status_code, asked.headers["access-control-allow-origin"]) == (200, ORIGIN["origin"])
+        headers = {**ORIGIN, "x-api-key": "key-of-page", "content-type": "image/png"}
+        answer = running.client.post("/predict", content=picture_of("red"), headers=headers)
+        assert answer.headers["access-control-allow-origin"] == ORIGIN["origin"]
+        assert "X-Request-Id" in answer.headers["access-control-expose-headers"]
+        unauthorized = running.client.post("/predict", content=b"x", headers=ORIGIN)
+        assert (unauthorized.status_code, "access-control-allow-origin" in unauthorized.headers) == (401, True)
+        stranger = running.client.options("/predict", headers={**asks, "origin": "https://evil.example"})
+        assert (stranger.status_code, stranger.json()["code"]) == (400, "bad_request")
+        assert "access-control-allow-origin" not in stranger.headers
+
+
+def test_a_setting_that_does_not_exist_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(b"no model")
+    done = run(str(tmp_path), "--port", "0", IMGCLS_PRT="8000", IMGCLS_URL="http://x")
+    assert "IMGCLS_PRT is no setting of this service. Is IMGCLS_PORT meant?" in done.stdout
+    assert "IMGCLS_URL" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("net.pth", "imgcls-convert ARCHITECTURE --weights"),
+        ("net.safetensors", "holds weights"),
+        ("net.pt", "holds a network: convert it first, `imgcls-convert "),
+        ("run/model.json", "holds a trained model: convert it first, `imgcls-convert "),
+        ("run/net.pth", "net.pth holds weights"),
+    ],
+)
+def test_what_is_yet_to_be_converted_is_told_the_next_command(tmp_path: Path, name: str, said: str) -> None:
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(b"x")
+    done = run(str(file.parent if "/" in name else file))
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") == 1
+
+
+def test_an_artifact_needs_no_option_and_terminals_get_short_lines(
+    tmp_path: Path, colours_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "models").mkdir()
+    shutil.copy(colours_path, tmp_path / "models" / "colours.onnx")
+    monkeypatch.chdir(tmp_path)
+    for given in (["models/colours.onnx"], ["models"], []):
+        # A port that cannot be had ends the command as soon as it has understood what to serve.
+        done = run(*given, "--host", "203.0.113.1", IMGCLS_LOG_FORMAT="text")
+        assert done.returncode == 3, done.stderr
+        assert "cannot listen" in done.stderr
+        assert not done.stdout.startswith("{")
