@@ -147,7 +147,7 @@ CASES: Mapping[str, Callable[[Path], None]] = {
     ),
     "EfficientNet": _saved(
         "EfficientNetForImageClassification",
-        {"width_coefficient": 0.5, "depth_coefficient": 0.5, "image_size": 224, "hidden_dim": 320},
+        {"width_coefficient": 0.5, "depth_coefficient": 0.5, "image_size": 224, "hidden_dim": 640},
         "EfficientNetImageProcessor",
         size={"height": 224, "width": 224},
         resample=0,
@@ -156,7 +156,7 @@ CASES: Mapping[str, Callable[[Path], None]] = {
     ),
     "EfficientNet, rescale offset": _saved(
         "EfficientNetForImageClassification",
-        {"width_coefficient": 0.5, "depth_coefficient": 0.5, "image_size": 224, "hidden_dim": 320},
+        {"width_coefficient": 0.5, "depth_coefficient": 0.5, "image_size": 224, "hidden_dim": 640},
         "EfficientNetImageProcessor",
         size={"height": 224, "width": 224},
         rescale_factor=1 / 127.5,
@@ -189,7 +189,7 @@ CASES: Mapping[str, Callable[[Path], None]] = {
     "PVTv2": _saved("PvtV2ForImageClassification", {**_FOUR, "num_attention_heads": [1, 2, 4, 4]}, "PvtImageProcessor"),
     "CvT": _saved(
         "CvtForImageClassification",
-        {"embed_dim": [16, 48, 96], "depth": [1, 1, 1]},
+        {"depth": [1, 1, 1]},
         "ConvNextImageProcessor",
         size={"shortest_edge": 224},
         **IMAGENET,
@@ -240,7 +240,7 @@ CASES: Mapping[str, Callable[[Path], None]] = {
     ),
     "Perceiver": _saved(
         "PerceiverForImageClassificationConvProcessing",
-        {"num_latents": 8, "d_latents": 32, "num_self_attends_per_block": 1},
+        {"num_latents": 8, "num_self_attends_per_block": 1, "num_blocks": 1},
         "PerceiverImageProcessor",
     ),
     "SigLIP 2, native sizes": _saved(

@@ -382,3 +382,27 @@ def test_labels_that_do_not_fit_the_network_are_a_usage_error(colours_model, run
     )  # fmt: skip
     assert refused.code == 2
     assert "name 3 classes and the network has 8 outputs; give `--labels` that fit." in refused.sentence
+
+
+PADDED = """
+import torch
+from torch import nn
+
+def build():
+    torch.manual_seed(5)
+    net = nn.Sequential(
+        nn.Conv2d(3, 8, 3, stride=4), nn.ConstantPad2d(1, 0.0), nn.MaxPool2d(3, 2), nn.AdaptiveAvgPool2d(1),
+        nn.Flatten(), nn.Linear(8, 4),
+    )
+    nn.init.constant_(net[0].bias, -3.0)  # below the zeros at the edge
+    nn.init.normal_(net[5].weight, std=4.0)
+    return net
+"""
+
+
+def test_zeros_around_a_maximum_stay_there_whatever_a_runtime_fuses(run_cli, tmp_path):
+    (tmp_path / "mine.py").write_text(PADDED, encoding="utf-8")
+    told = run_cli(
+        tmp_path / "mine.py:build", "--image-size", "32", "--weak-proof", "--output", tmp_path / "mine.onnx"
+    )  # fmt: skip
+    assert told.code == 0, told.err

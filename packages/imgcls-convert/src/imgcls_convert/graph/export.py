@@ -12,12 +12,13 @@ from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import onnx
 import torch
 from imgcls_core.artifact import OUTPUT_NAME
 from imgcls_networks.exception_text import root_cause
 from imgcls_networks.probability_network import ProbabilityNetwork, to_probabilities
-from onnx import ModelProto
+from onnx import ModelProto, helper, numpy_helper
 from torch import nn
 
 from imgcls_convert.errors import ExportError
@@ -57,6 +58,7 @@ def export_network(classifier: ProbabilityNetwork, size: tuple[int, int]) -> Mod
             "which ONNX Runtime does not have everywhere."
         )
     _forget_provenance(model.graph)
+    _keep_padding(model.graph)
     model.ir_version = IR_VERSION
     return model
 
@@ -106,6 +108,23 @@ class _Scripted(nn.Module):
 
     def forward(self, pixels: torch.Tensor) -> torch.Tensor:
         return to_probabilities(self.network(pixels), self.output_kind, self.temperature)
+
+
+def _keep_padding(graph: onnx.GraphProto) -> None:
+    """Separates paddings from the maximum behind them.
+
+    ONNX Runtime (1.31 at least) takes a padding with zeros into the MaxPool that follows, whose own padding never wins:
+    negative numbers at the edge would pass where zero is the maximum.
+    """
+    padded = {node.output[0] for node in graph.node if node.op_type == "Pad"}
+    for pool in [node for node in graph.node if node.op_type == "MaxPool" and node.input[0] in padded]:
+        source, kept = pool.input[0], f"{pool.input[0]}/kept"
+        lowest = numpy_helper.from_array(np.float32(np.finfo(np.float32).min), f"{kept}/lowest")
+        graph.initializer.append(lowest)
+        graph.node.insert(
+            list(graph.node).index(pool), helper.make_node("Max", [source, lowest.name], [kept], name=f"{kept}/node")
+        )
+        pool.input[0] = kept
 
 
 def _forget_provenance(graph: onnx.GraphProto) -> None:
