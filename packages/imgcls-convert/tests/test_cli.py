@@ -163,3 +163,26 @@ def test_interrupting_is_exit_130(run_cli, monkeypatch):
     monkeypatch.setattr("imgcls_convert.commands.convert.plan_conversion", interrupted)
     stopped = run_cli("resnet18")
     assert (stopped.code, stopped.sentence) == (130, "imgcls-convert: interrupted; nothing was written.")
+
+
+def test_help_lists_the_commands_and_shows_examples(run_cli):
+    told = run_cli("--help").out
+    assert all(f"\n  {name} " in told for name in ("inspect", "verify", "diff", "sign"))
+    for command in ([], ["inspect"], ["verify"], ["diff"], ["sign"]):
+        assert f"\n  imgcls-convert {' '.join(command)}" in run_cli(*command, "--help").out.split("Examples:")[1]
+
+
+def test_a_mistyped_command_is_told_the_nearest(run_cli):
+    refused = run_cli("inspct", "models/a.onnx")
+    assert (refused.code, "Did you mean `imgcls-convert inspect`?" in refused.err) == (2, True)
+
+
+def test_an_artifact_is_replaced_with_a_word_and_another_file_never(run_cli, colours, colours_model, tmp_path):
+    output = tmp_path / "colours.onnx"
+    output.write_bytes(colours.path.read_bytes())
+    told = run_cli(*colours_model, "--output", output)
+    assert (told.code, "is replaced when this succeeds" in " ".join(told.err.split())) == (0, True), told.err
+    output.write_bytes(b"somebody's own")
+    refused = run_cli(*colours_model, "--output", output)
+    assert (refused.code, "is no artifact of imgcls" in refused.sentence) == (2, True)
+    assert output.read_bytes() == b"somebody's own"

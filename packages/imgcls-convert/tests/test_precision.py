@@ -158,6 +158,19 @@ def test_too_little_agreement_is_refused_with_the_layers_to_keep(run_cli, networ
     assert "int8 names PyTorch's class on " in refused.sentence
     assert "of 30 images; 100.0% are needed. The layers to keep in float are " in refused.sentence
     assert "`--min-agreement" in refused.sentence
+    assert "`--float-layers " in refused.sentence
+
+
+def test_named_layers_stay_in_float(run_cli, network, photos, tmp_path):
+    model = [
+        f"{network}:build", "--image-size", "48", "--precision", "int8", "--verify-images", photos,
+        "--calibrate", photos, "--min-agreement", "50", "--float-share", "0", "--output", tmp_path / "net.onnx",
+    ]  # fmt: skip
+    told = run_cli(*model, "--float-layers", "4.deep,5.deep")
+    assert told.code == 0, told.err
+    assert report_of(tmp_path / "net.onnx")["float_layers"] == ["4.deep", "5.deep"]
+    refused = run_cli(*model, "--float-layers", "4.depe")
+    assert (refused.code, "no such layer; it has 4.deep" in refused.sentence) == (2, True), refused.err
 
 
 def test_without_calibration_images_a_warning_says_how_many_are_wanted(run_cli, network, photos, tmp_path):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, NoReturn
 
 import click
+from imgcls_cli.helped import HelpedCommand, HelpedOption
 from imgcls_cli.program import Program
 from imgcls_core.errors import ArtifactError, ImgclsError
 
@@ -37,41 +40,85 @@ _CHANNELS: Final = click.Choice(["rgb", "bgr"])
 _LEVEL: Final = click.IntRange(0, 255)
 
 
+# Name → what `--help` says of it. Each stands beside the conversion: the first argument chooses.
+_COMMANDS: Final = {
+    "inspect": "Show what is in an artifact.",
+    "verify": "Prove an artifact again: its seal, its golden cases, or every answer against PyTorch.",
+    "diff": "Compare the answers of two artifacts.",
+    "sign": "Sign an artifact.",
+}
+
+
+class _Convert(HelpedCommand):
+    """The conversion, whose help lists the commands beside it."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        near = difflib.get_close_matches(args[0], _COMMANDS, n=1, cutoff=0.75) if args else []
+        if near and not Path(args[0]).exists():
+            ctx.fail(f"No such command or MODEL {args[0]!r}. Did you mean `imgcls-convert {near[0]}`?")
+        return super().parse_args(ctx, args)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        super().format_options(ctx, formatter)
+        with formatter.section("Commands (`imgcls-convert COMMAND --help` says more)"):
+            formatter.write_dl([*_COMMANDS.items()])
+
+
+_preprocessing: Final = partial(click.option, cls=HelpedOption, group="Preprocessing, as the network was trained")
+_proof: Final = partial(click.option, cls=HelpedOption, group="Images and proof")
+_precision: Final = partial(click.option, cls=HelpedOption, group="Precision")
+
+
 @click.command(
+    cls=_Convert,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
-    epilog="Other commands: inspect FILE, verify FILE, diff A B [IMAGES], sign FILE (--help). Exit codes: 0 ok, "
-    "1 verify or diff found a difference, 2 usage, 3 weights cannot be downloaded, 5 conversion failed, 70 a bug.",
+    examples=(
+        "imgcls-convert everyday100                  # the model in the package",
+        "imgcls-convert runs/pets                    # what imgcls-train has trained",
+        "imgcls-convert resnet50 --weights pets.pth --num-classes 3 --labels pets.txt",
+        "imgcls-convert my_net.py:build --weights my.pth --image-size 64 --mean 0.5 0.5 0.5 --std 0.5 0.5 0.5",
+        "imgcls-convert runs/pets --precision int8 --calibrate photos --verify-images photos",
+    ),
+    epilog="Exit codes: 0 ok, 1 verify or diff found a difference, 2 usage, 3 weights cannot be downloaded, "
+    "5 conversion failed, 70 a bug of ours.",
 )
 @click.argument("model", required=False)
 @click.option("--revision", help="Branch, tag or commit of a model of the Hugging Face hub. [default: main]")
 @click.option("--weights", metavar="PATH|URL", help="Checkpoint: .pth, .ckpt, .safetensors, … [default: the catalog's]")
 @click.option("--state-key", metavar="NAME", help="Which weights, where a checkpoint has several (raw, averaged, …).")
 @click.option("--labels", metavar="NAME|FILE", help="Class names: imagenet1k, or a text, CSV, JSON or YAML file.")
-@click.option("--image-size", type=_ImageSize(), help="Input of the network, in pixels.")
-@click.option("--resize", type=_Resize(), help="Squash, fit on a colour, or shorter edge before the centre crop.")
-@click.option("--crop", type=click.IntRange(1, 16_384), metavar="PX", help="Side of the centre crop.")
-@click.option("--pad-color", type=_LEVEL, nargs=3, metavar="R G B", help="Of the bars of a letterbox, 0 to 255.")
-@click.option("--range", type=click.Choice(["0..1", "0..255", "-1..1"]), help="Of the pixels that the network takes.")
-@click.option("--mean", type=float, nargs=3, metavar="R G B", help="In the range; B G R for BGR networks.")
-@click.option("--std", type=float, nargs=3, metavar="R G B", help="In the range; B G R for BGR networks.")
-@click.option("--channels", type=_CHANNELS, help="Order that the network takes, as OpenCV's BGR. [default: rgb]")
-@click.option("--mean-order", type=_CHANNELS, help="Order of mean and std, where it is not that of the channels.")
+@_preprocessing("--image-size", type=_ImageSize(), help="Input of the network, in pixels.")
+@_preprocessing("--resize", type=_Resize(), help="Squash, fit on a colour, or shorter edge before the centre crop.")
+@_preprocessing("--crop", type=click.IntRange(1, 16_384), metavar="PX", help="Side of the centre crop.")
+@_preprocessing("--pad-color", type=_LEVEL, nargs=3, metavar="R G B", help="Of the bars of a letterbox, 0 to 255.")
+@_preprocessing("--range", type=click.Choice(["0..1", "0..255", "-1..1"]), help="Of the pixels that the network takes.")
+@_preprocessing("--mean", type=float, nargs=3, metavar="R G B", help="In the range; B G R for BGR networks.")
+@_preprocessing("--std", type=float, nargs=3, metavar="R G B", help="In the range; B G R for BGR networks.")
+@_preprocessing("--channels", type=_CHANNELS, help="Order that the network takes, as OpenCV's BGR. [default: rgb]")
+@_preprocessing("--mean-order", type=_CHANNELS, help="Order of mean and std, where it is not that of the channels.")
 @click.option("--num-classes", type=click.IntRange(1), help="For architectures that can be built with any.")
-@click.option("--golden", type=click.Path(path_type=Path), help="Labelled images to record (CSV: file, class_id).")
-@click.option("--verify-images", type=click.Path(path_type=Path), help="Folder on which ONNX must equal PyTorch.")
-@click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", help="Of the network.")
-@click.option("--calibrate", type=click.Path(path_type=Path), help="Folder of images that set the ranges of int8.")
-@click.option(
+@_proof("--golden", type=click.Path(path_type=Path), help="Labelled images to record (CSV: file, class_id).")
+@_proof("--verify-images", type=click.Path(path_type=Path), help="Folder on which ONNX must equal PyTorch.")
+@_precision("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", help="Of the network.")
+@_precision("--calibrate", type=click.Path(path_type=Path), help="Folder of images that set the ranges of int8.")
+@_precision(
     "--min-agreement",
     type=click.FloatRange(0, 100),
     metavar="PERCENT",
     help="Top-1 agreement that fp16 and int8 need. [default: 99.5 and 98]",
 )
+@_precision("--float-layers", metavar="NAME,…", help="Layers that fp16 and int8 keep in float, as PyTorch calls them.")
+@_precision(
+    "--float-share",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Of the layers, at most, that may stay in float by measurement. [default: 25]",
+)
 @click.option("--output-name", metavar="NAME", help="Which output of an ONNX file gives the scores.")
 @click.option("--output", type=click.Path(path_type=Path), help="The artifact. [default: models/NAME.onnx]")
-@click.option("--skip-verify", is_flag=True, help="Write the artifact without proof that it equals PyTorch.")
+@_proof("--skip-verify", is_flag=True, help="Write the artifact without proof that it equals PyTorch.")
 @click.option("--trust", is_flag=True, help="Let code run that comes in a TorchScript, torch.export or .mar file.")
-@click.option(
+@_proof(
     "--weak-proof",
     is_flag=True,
     help="Accept golden images that prove little: all answered alike, or all in one class.",
@@ -110,7 +157,7 @@ PROGRAM: Final = Program(
     "imgcls-convert",
     convert_command,
     expected=ImgclsError,
-    subcommands={name: f"imgcls_convert.commands.{name}:command" for name in ("inspect", "verify", "diff", "sign")},
+    subcommands={name: f"imgcls_convert.commands.{name}:command" for name in _COMMANDS},
     exit_code=_exit_code,
     after_interrupt=lambda _: "; nothing was written.",
 )

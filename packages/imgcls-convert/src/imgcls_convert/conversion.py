@@ -35,7 +35,7 @@ from imgcls_convert.parity.golden import check_proves, record_golden
 from imgcls_convert.parity.speed import with_costs
 from imgcls_convert.plan import Plan, fall_back, plan_conversion
 from imgcls_convert.preprocessing import choose_preprocessing
-from imgcls_convert.quantize.reduction import Choice, reduce
+from imgcls_convert.quantize.reduction import MAX_FLOAT_SHARE, Choice, reduce
 from imgcls_convert.report.page import report_page
 from imgcls_convert.report.report import ConversionReport, report_time
 from imgcls_convert.request import ConvertRequest
@@ -152,7 +152,14 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
             for precision in dict.fromkeys(("fp32", request.precision)):
                 if precision != "fp32":
                     notes.step(f"Reducing to {precision}")
-                    choice = reduce(network, precision, calibration, notes)
+                    choice = reduce(
+                        network,
+                        precision,
+                        calibration,
+                        notes,
+                        float_layers=[name for name in (request.float_layers or "").split(",") if name],
+                        float_share=MAX_FLOAT_SHARE if request.float_share is None else request.float_share / 100,
+                    )
                     source = msgspec.structs.replace(metadata.source, precision=precision)
                     metadata = msgspec.structs.replace(metadata, parity=None, source=source)
                 drafts.append(unfinished if precision == request.precision else folder / f"fp32-{output.name}")

@@ -82,7 +82,13 @@ class AgreementError(ConversionError):
 
     def __init__(self, *, precision: str, agreement: float, bar: float, images: int, sensitive: Sequence[str]) -> None:
         self.agreement, self.bar, self.images, self.sensitive = agreement, bar, images, tuple(sensitive)
-        layers = f" The layers to keep in float are {', '.join(sensitive[:8])}." if sensitive else ""
+        costly = sensitive[:8]
+        layers = (
+            f" The layers to keep in float are {', '.join(costly)}: `--float-layers {','.join(costly)}`, or "
+            "`--float-share 50` for as many as it takes."
+            if costly
+            else ""
+        )
         super().__init__(
             f"{precision} names PyTorch's class on {agreement:.1%} of {images} images; {bar:.1%} are needed.{layers} "
             f"Nothing was written; give more calibration images, another precision, or `--min-agreement "

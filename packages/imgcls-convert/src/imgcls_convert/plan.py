@@ -5,10 +5,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 from imgcls_core.artifact import ClassInfo
+from imgcls_core.artifact.metadata import KEY_PREFIX
+from imgcls_core.artifact.props import read_parts
+from imgcls_core.errors import ArtifactError
 from imgcls_networks.errors import DownloadError, RequestError
 from imgcls_networks.labels import listed_labels, read_labels
 from imgcls_networks.models import bundled
@@ -30,7 +34,8 @@ from imgcls_convert.request import ConvertRequest
 DEFAULT_MODEL: Final = "resnet18"
 # Mean the same whatever the model is. Every other option speaks of the model, its classes or the file that it is
 # expected in, and whoever gave one would not look for another model behind it.
-_NEUTRAL: Final = frozenset({"precision", "min_agreement", "skip_verify", "weak_proof", "trust"})
+_NEUTRAL: Final = frozenset({"precision", "min_agreement", "float_share", "skip_verify", "weak_proof", "trust"})
+_REDUCING: Final = ("calibrate", "min_agreement", "float_layers", "float_share")
 
 
 @dataclass(frozen=True)
@@ -81,16 +86,16 @@ def plan_conversion(request: ConvertRequest) -> Plan:
     model = parse_model(named, request.revision) if isinstance(named, str) else ModuleReference(named)
     output = request.output or Path("models") / f"{model.name}.onnx"
     _check_output(output)
+    notes = [_replaced(output)] if output.exists() else []
     if request.output_name is not None:
         if not isinstance(model, OnnxReference):
             raise RequestError("`--output-name` chooses among the outputs of an ONNX file; this MODEL is none.")
         model = replace(model, output=request.output_name)
     if isinstance(model, OnnxReference) and output.exists() and output.samefile(model.path):
         raise RequestError(f"The artifact would take the place of {str(output)!r} itself; say `--output` otherwise.")
-    if request.precision == "fp32" and (request.calibrate or request.min_agreement is not None):
-        raise RequestError(
-            "`--calibrate` and `--min-agreement` are for `--precision fp16` and `int8`; fp32 must be exact."
-        )
+    if request.precision == "fp32" and (wrong := [name for name in _REDUCING if getattr(request, name) is not None]):
+        option = wrong[0].replace("_", "-")
+        raise RequestError(f"`--{option}` is for `--precision fp16` and `int8`; fp32 must be exact.")
     if request.weights and model.holds_weights:
         raise RequestError(f"{model.holds_weights}; leave `--weights` out.")
     if request.state_key is not None and not request.weights:
@@ -113,11 +118,26 @@ def plan_conversion(request: ConvertRequest) -> Plan:
             verify=read_images(request.verify_images, option="--verify-images") if request.verify_images else [],
             calibrate=read_images(request.calibrate, option="--calibrate") if request.calibrate else None,
         ),
+        notes=notes,
     )
 
 
 def _classes(labels: str | Sequence[str]) -> tuple[ClassInfo, ...]:
     return read_labels(labels) if isinstance(labels, str) else listed_labels(labels)
+
+
+def _replaced(output: Path) -> str:
+    """Says what the artifact will take the place of; raises if that is no artifact, but somebody's own file."""
+    try:
+        is_artifact = any(key.startswith(KEY_PREFIX) for key in read_parts(output).props)
+    except ArtifactError:
+        is_artifact = False
+    if not is_artifact:
+        raise RequestError(
+            f"`--output {output}` is there, and is no artifact of imgcls; name another file, or remove it."
+        )
+    written = datetime.fromtimestamp(output.stat().st_mtime).astimezone()
+    return f"{output}, written {written:%Y-%m-%d %H:%M}, is replaced when this succeeds; `--output` names another"
 
 
 def _check_output(output: Path) -> None:
@@ -171,7 +191,7 @@ def fall_back(plan: Plan, error: DownloadError) -> Plan:
         f"`imgcls-convert {missed}` where its weights can be reached, or give them: "
         f"`imgcls-convert {missed} --weights FILE`"
     )
-    return replace(instead, fallback=Fallback(missed, error.attempts), notes=[note])
+    return replace(instead, fallback=Fallback(missed, error.attempts), notes=[note, *instead.notes])
 
 
 def _options_of_a_model(request: ConvertRequest) -> list[str]:

@@ -43,6 +43,8 @@ class ConvertRequest:
         precision: of the artifact's network.
         calibrate: a folder of images that set the ranges of int8.
         min_agreement: top-1 agreement in percent below which fp16 and int8 are refused; None takes 99.5 and 98.
+        float_layers: names of layers that fp16 and int8 keep in float, with commas between them.
+        float_share: percent of the layers that may stay in float by measurement; None takes 25.
         weak_proof: accept golden images that are all answered alike or land in one class.
         trust: code that comes in a TorchScript or torch.export file may run.
         skip_verify: write the artifact without proof.
@@ -71,6 +73,8 @@ class ConvertRequest:
     precision: Precision = "fp32"
     calibrate: Path | None = None
     min_agreement: float | None = None
+    float_layers: str | None = None
+    float_share: float | None = None
     skip_verify: bool = False
     weak_proof: bool = False
     trust: bool = False

@@ -6,9 +6,14 @@ import sys
 from pathlib import Path
 
 import click
+from imgcls_cli.helped import HelpedCommand
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    cls=HelpedCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    examples=("imgcls-convert diff models/pets.onnx models/pets_int8.onnx photos",),
+)
 @click.argument("a", type=click.Path(path_type=Path))
 @click.argument("b", type=click.Path(path_type=Path))
 @click.argument("images", type=click.Path(path_type=Path), required=False)

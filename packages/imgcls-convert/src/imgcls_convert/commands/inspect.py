@@ -6,9 +6,17 @@ import sys
 from pathlib import Path
 
 import click
+from imgcls_cli.helped import HelpedCommand
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    cls=HelpedCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    examples=(
+        "imgcls-convert inspect models/resnet18.onnx",
+        "imgcls-convert inspect models/resnet18.onnx --html resnet18.html",
+    ),
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with the golden images to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")

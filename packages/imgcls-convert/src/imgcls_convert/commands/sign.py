@@ -5,9 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from imgcls_cli.helped import HelpedCommand
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    cls=HelpedCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    examples=("imgcls-convert sign models/pets.onnx --key private.pem",),
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--key", type=click.Path(path_type=Path), required=True, help="Ed25519, PKCS8 in PEM form, without a password."

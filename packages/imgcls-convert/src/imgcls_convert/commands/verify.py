@@ -7,10 +7,18 @@ import sys
 from pathlib import Path
 
 import click
+from imgcls_cli.helped import HelpedCommand
 from imgcls_networks.errors import RequestError
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.command(
+    cls=HelpedCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    examples=(
+        "imgcls-convert verify models/resnet18.onnx           # its golden cases",
+        "imgcls-convert verify models/pets.onnx --model runs/pets --images photos",
+    ),
+)
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--model", help="What it was converted from: asks PyTorch again, as MODEL of the conversion did.")
 @click.option("--weights", metavar="PATH|URL", help="The checkpoint of --model.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -12,6 +13,7 @@ from imgcls_cli.progress import Progress
 from imgcls_core.artifact import OUTPUT_NAME, Precision
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.inference.onnx_runtime import import_runtime
+from imgcls_networks.errors import RequestError
 from numpy.typing import NDArray
 from onnx import ModelProto
 
@@ -22,7 +24,7 @@ from imgcls_convert.quantize.layers import Build
 
 _RANKING_IMAGES: Final = 16  # with 8 the sample network kept 9 layers in float instead of 3
 _MOST_LAYERS_RANKED: Final = 160  # beyond that the ranking would take longer than it is worth
-_MAX_FLOAT_SHARE: Final = 0.25  # of the layers at most; with more the network is hardly smaller or faster
+MAX_FLOAT_SHARE: Final = 0.25  # of the layers at most; with more the network is hardly smaller or faster
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,13 @@ _TARGET: Final[dict[Precision, Target]] = {"fp16": Target(1.0, 0.01), "int8": Ta
 
 
 def reduce(
-    model: ModelProto, precision: Precision, inputs: Sequence[NDArray[np.float32]], progress: Progress
+    model: ModelProto,
+    precision: Precision,
+    inputs: Sequence[NDArray[np.float32]],
+    progress: Progress,
+    *,
+    float_layers: Sequence[str] = (),
+    float_share: float = MAX_FLOAT_SHARE,
 ) -> Choice:
     """Reduces as many layers as the target of the precision allows.
 
@@ -70,17 +78,22 @@ def reduce(
         inputs: normalised images, float32 [1, 3, height, width], for calibration and for the choice of float layers;
             none of them may be used for the gate.
         progress: shown the progress.
+        float_layers: names of those that stay float in any case, as PyTorch calls them.
+        float_share: share of all layers, at most, that may stay float by measurement.
 
     Returns:
-        The first choice that reaches the target, trying none, then the costliest 1, 2, 4, …; else the best found.
+        The first choice that reaches the target, trying none but those that were named, then the costliest 1, 2, 4, …
+        of the others; else the best found.
 
     Raises:
+        RequestError: there is no layer of a name.
         ConversionError: there is nothing in the network that could be reduced.
     """
     names, build = _PREPARE[precision](model, inputs, progress)
     layers, target = list(names), _TARGET[precision]
+    named = _named(names, float_layers)
     expected = _answers(model, inputs)
-    reduced = build([])
+    reduced = build(named)
 
     @cache
     def rank() -> Sequence[str]:
@@ -96,20 +109,35 @@ def reduce(
     def ranked() -> Sequence[str]:
         return [names[layer] for layer in rank()]
 
-    best, best_score = Choice(reduced, (), ranked), _score(expected, _answers(reduced, inputs))
+    told = [names[layer] for layer in named]
+    best, best_score = Choice(reduced, told, ranked), _score(expected, _answers(reduced, inputs))
     if _reaches(best_score, target):
         return best
     count = 1
-    while count <= len(rank()) * _MAX_FLOAT_SHARE:
-        kept = tuple(rank()[:count])
-        reduced = build(kept)
+    others = [layer for layer in rank() if layer not in named]
+    while count <= len(layers) * float_share and count <= len(others):
+        kept = others[:count]
+        reduced = build([*named, *kept])
         score = _score(expected, _answers(reduced, inputs))
         if score > best_score:
-            best, best_score = Choice(reduced, [names[layer] for layer in kept], ranked), score
+            best, best_score = Choice(reduced, [*told, *(names[layer] for layer in kept)], ranked), score
         if _reaches(score, target):
             break
         count = max(count + 1, count * 3 // 2)
     return best
+
+
+def _named(layers: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """Finds layers by the names that PyTorch gives them.
+
+    Raises:
+        RequestError: there is none of a name.
+    """
+    known = {name: layer for layer, name in layers.items()}
+    if unknown := [name for name in names if name not in known]:
+        near = difflib.get_close_matches(unknown[0], known, n=3) or list(known)[:3]
+        raise RequestError(f"`--float-layers {unknown[0]}`: the network has no such layer; it has {', '.join(near)} …")
+    return [known[name] for name in names]
 
 
 def _answers(model: ModelProto, inputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
