@@ -62,7 +62,7 @@ def test_a_report_is_a_table_in_a_notebook_with_names_escaped(network: nn.Module
     assert shown.count("<table") == 2
     assert "<b>" not in shown
     assert "&lt;b&gt;bright&amp;" in shown
-    assert "top-1 identical on 14 of 14 images" in shown
+    assert "of 14 images, max |Δp| " in shown
 
 
 def test_preprocessing_is_taken_whole_or_from_torchvisions_preset(network: nn.Module, tmp_path: Path) -> None:

@@ -29,6 +29,11 @@ class ImageComparison:
     onnx_rank: int | None = None
 
     @property
+    def is_same(self) -> bool:
+        """Whether both name the same class."""
+        return self.pytorch_class_id == self.onnx_class_id
+
+    @property
     def agrees(self) -> bool:
         """Whether both name the same class, or one that is as probable for PyTorch itself."""
         return self.pytorch_gap <= TIE

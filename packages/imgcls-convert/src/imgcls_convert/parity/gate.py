@@ -181,11 +181,7 @@ class Gate:
         """Leaves out what would keep a service on another processor from getting ready: there rounding differs."""
         best = np.sort(self._evidence.answers[: len(golden)], axis=1)[:, -2:]  # [cases, 2]
         is_clear = best[:, -1] - best[:, 0] > _ROUNDED
-        kept = tuple(
-            case
-            for case, row, clear in zip(golden, rows, is_clear, strict=False)
-            if clear and row.pytorch_class_id == row.onnx_class_id
-        )
+        kept = tuple(case for case, row, clear in zip(golden, rows, is_clear, strict=False) if clear and row.is_same)
         if not kept or len(kept) == len(golden):
             return golden
         self._progress.note(
@@ -216,7 +212,7 @@ def _figures(rows: Sequence[ImageComparison]) -> Figures:
     distances = [row.max_abs_diff for row in rows]
     return Figures(
         images=len(rows),
-        top1_agreement=sum(row.agrees for row in rows) / len(rows),
+        top1_agreement=sum(row.is_same for row in rows) / len(rows),
         max_abs_diff=max(distances),
         mean_abs_diff=sum(distances) / len(rows),
         labelled=len(ranks),
@@ -268,7 +264,7 @@ def _check_fp32(evidence: Evidence, comparison: ArtifactComparison, source: Sour
             images=len(rows),
             yardstick=source.yardstick or "PyTorch",
         )
-    return Parity(len(rows), worst.max_abs_diff, 1.0, tolerance)
+    return Parity(len(rows), worst.max_abs_diff, sum(row.is_same for row in rows) / len(rows), tolerance)
 
 
 def _reproduced_golden(
@@ -276,9 +272,7 @@ def _reproduced_golden(
 ) -> tuple[GoldenCase, ...]:
     """Gives the golden cases that this precision answers alike: a service would never get ready with the others."""
     kept = tuple(
-        case
-        for case, row in zip(metadata.golden, rows, strict=False)
-        if row.pytorch_class_id == row.onnx_class_id and row.max_abs_diff <= tolerance
+        case for case, row in zip(metadata.golden, rows, strict=False) if row.is_same and row.max_abs_diff <= tolerance
     )
     if not kept:
         raise ConversionError(
