@@ -12,6 +12,7 @@ from pathlib import Path
 import imgcls_core
 import pytest
 from imgcls_core import errors
+from PIL import Image
 
 
 def run_python(code: str, **env: str) -> subprocess.CompletedProcess[str]:
@@ -50,3 +51,17 @@ def test_onnx_runtime_sends_and_stores_no_telemetry(colours_path: Path, tmp_path
     code = f"from imgcls_core import OnnxClassifier; OnnxClassifier({str(colours_path)!r}, provider='cpu')"
     run_python(code, HOME=str(tmp_path), XDG_CACHE_HOME=str(tmp_path / "cache"))
     assert list(tmp_path.rglob("*")) == []
+
+
+@pytest.mark.parametrize("kind", ["webp", "tiff"])
+def test_decoding_loads_the_plugins_of_its_formats_and_no_others(kind: str, tmp_path: Path) -> None:
+    """Pillow loads all of its plugins for the first image of a format that it does not know yet."""
+    path = tmp_path / f"image.{kind}"
+    Image.new("RGB", (4, 4)).save(path)
+    code = f"""
+import sys
+from imgcls_core.images.decode import DecodeLimits, decode_image
+decode_image({str(path)!r}, DecodeLimits())
+print("PIL.PdfImagePlugin" in sys.modules)
+"""
+    assert run_python(code).stdout.split() == ["False"]
