@@ -32,8 +32,28 @@ def test_every_command_explains_itself(run: Run, command: str) -> None:
     assert "--url" in ended.stdout
 
 
-def test_an_unknown_command_is_a_usage_error(run: Run) -> None:
-    assert run("guess").exit_code == 2
+def test_a_mistyped_command_is_told_the_nearest(run: Run) -> None:
+    ended = run("pridict")
+    assert ended.exit_code == 2
+    assert "Did you mean 'predict'?" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        *(["predict"], ["ready"], ["suite"], ["golden"], ["bench"], ["monitor"]),
+        *(["monitor", "report"], ["config"], ["config", "show"]),
+    ],
+)
+def test_every_help_has_examples_explains_each_option_and_names_the_connection_last(
+    run: Run, command: list[str]
+) -> None:
+    shown = run(*command, "--help").stdout
+    assert f"imgcls-client {command[0]}" in shown.split("Examples:")[1]
+    options = [line for line in shown.splitlines() if line.startswith("  -")]
+    assert [line for line in options if len(line.split()) < 2] == []
+    if "Connection:" in shown:
+        assert shown.index("Options:") < shown.index("Connection:") < shown.index("Examples:")
 
 
 def test_a_bug_of_ours_is_one_line_and_70(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -245,9 +245,7 @@ def test_a_path_in_the_address_is_kept(ask: Ask, serve: Serve, refusal: type[Ref
 def test_the_public_names_are_those_that_exist() -> None:
     assert imgcls_client.__all__ == sorted(imgcls_client.__all__, key=lambda name: (not name.isupper(), name))
     for name in imgcls_client.__all__:
-        assert (
-            getattr(imgcls_client, name).__module__.startswith(("imgcls_client", "imgcls_contract")) or name.isupper()
-        )
+        assert getattr(imgcls_client, name).__module__.startswith(("imgcls_sdk", "imgcls_contract")) or name.isupper()
 
 
 def test_waits_double_with_jitter_up_to_a_limit() -> None:
@@ -289,8 +287,8 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     async def note(delay_s: float) -> None:
         waited.append(delay_s)
 
-    monkeypatch.setattr("imgcls_client.http.client.time.sleep", waited.append)
-    monkeypatch.setattr("imgcls_client.http.async_client.asyncio.sleep", note)
+    monkeypatch.setattr("imgcls_sdk.client.time.sleep", waited.append)
+    monkeypatch.setattr("imgcls_sdk.async_client.asyncio.sleep", note)
     return waited
 
 

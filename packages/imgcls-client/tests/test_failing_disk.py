@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import subprocess
 import sys
@@ -50,11 +51,9 @@ def passes_kept(database: Path) -> int:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
             return 0
-        calls = connection.execute(
-            "SELECT count(calls.rowid) FROM passes LEFT JOIN calls ON pass_id = passes.id GROUP BY passes.id"
-        ).fetchall()
-        assert len(set(calls)) <= 1, "a pass was kept in part"
-        return len(calls)
+        passes = [json.loads(document) for (document,) in connection.execute("SELECT document FROM passes")]
+        assert len({len(seen["calls"]) for seen in passes}) <= 1, "a pass was kept in part"
+        return len(passes)
 
 
 def test_a_database_that_finds_no_room_keeps_what_it_has(

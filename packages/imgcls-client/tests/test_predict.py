@@ -237,6 +237,38 @@ def test_an_existing_output_is_never_overwritten(run: Run, service: StandIn, ima
     assert (tmp_path / "kept.csv").read_text(encoding="utf-8") == "precious"
 
 
+@pytest.mark.parametrize("name", ["out.xlsx", "out.parquet", "out.CSV.gz"])
+def test_an_output_that_is_not_written_is_refused_with_those_that_are(run: Run, tmp_path: Path, name: str) -> None:
+    ended = run("predict", "--output", tmp_path / name, tmp_path / "a.png")
+    assert ended.exit_code == 2
+    assert "name it .csv (which spreadsheets open)" in ended.stderr
+    assert not (tmp_path / name).exists()
+
+
+def test_rows_fit_a_terminal_of_80_columns_and_names_keep_their_ends(
+    run: Run, serve: Serve, image: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = serve(labels=[f"a class with a name that is far too long {number}" for number in range(10)])
+    folder = tmp_path / "a folder with a long name" / "and another one below it"
+    folder.mkdir(parents=True)
+    fill(folder, {"first.png": image, "second.png": image})
+    monkeypatch.setenv("COLUMNS", "80")
+    rows = run("predict", "--url", service.url, folder).stdout.splitlines()
+    assert [len(row) <= 80 for row in rows] == [True, True]
+    assert "first.png" in rows[0]
+    assert " ms" in rows[1]
+
+
+def test_another_server_behind_the_address_is_named(
+    run: Run, web: Callable[[bytes], WebServer], image: bytes, tmp_path: Path
+) -> None:
+    fill(tmp_path, {"a.png": image})
+    ended = run("ready", "--url", web(b"<html>hello</html>").url.removesuffix("/a.png"))
+    assert ended.exit_code == 4
+    assert "BaseHTTP" in ended.stderr
+    assert "Is this the address of an imgcls service?" in ended.stderr
+
+
 def test_resume_needs_a_jsonl_file(run: Run, tmp_path: Path) -> None:
     assert run("predict", "--resume", "--output", tmp_path / "a.csv", tmp_path).exit_code == 2
 

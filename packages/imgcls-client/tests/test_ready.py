@@ -30,7 +30,7 @@ def test_a_service_that_is_not_there_ends_with_3(run: Run, free_port: int) -> No
 
 
 def test_waiting_ends_as_soon_as_the_service_is_ready(run: Run, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("imgcls_client.http.readiness.POLL_S", 0.01)
+    monkeypatch.setattr("imgcls_sdk.readiness.POLL_S", 0.01)
 
     def become_ready(service: StandIn, _request: Request) -> None:
         service.faults.is_ready = len(service.requests) >= 4
@@ -43,6 +43,6 @@ def test_waiting_ends_as_soon_as_the_service_is_ready(run: Run, serve: Serve, mo
 def test_waiting_ends_when_the_time_is_over(
     run: Run, serve: Serve, free_port: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("imgcls_client.http.readiness.POLL_S", 0.01)
+    monkeypatch.setattr("imgcls_sdk.readiness.POLL_S", 0.01)
     assert run("ready", "--url", serve(is_ready=False).url, "--wait", "0.05s").exit_code == 1
     assert run("ready", "--url", f"http://127.0.0.1:{free_port}", "--wait", "0.05s").exit_code == 3

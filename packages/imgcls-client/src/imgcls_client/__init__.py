@@ -8,79 +8,15 @@ with ImgclsClient("http://127.0.0.1:8192") as client:
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
+import imgcls_sdk
+from imgcls_sdk import __all__ as __all__
+
 if TYPE_CHECKING:
-    from imgcls_contract import ClassProbability, Prediction
-    from imgcls_contract import GoldenCaseReply as GoldenCase
-    from imgcls_contract import GoldenReply as Golden
-    from imgcls_contract import HealthReply as Health
-    from imgcls_contract import ModelId as ModelRef
-    from imgcls_contract import ModelReply as ModelEntry
-
-    from imgcls_client.errors import (
-        AccessDeniedError,
-        AnswerTimeoutError,
-        DeadlineExceededError,
-        ImageRefusedError,
-        ImageSourceError,
-        ImgclsClientError,
-        NotFoundError,
-        ParameterRefusedError,
-        RefusedError,
-        ServiceFaultError,
-        SettingsError,
-        UnavailableError,
-        UnexpectedAnswerError,
-        UnreachableError,
-    )
-    from imgcls_client.http.answers import Readiness, TimedPrediction
-    from imgcls_client.http.async_client import AsyncImgclsClient
-    from imgcls_client.http.client import ImgclsClient
-    from imgcls_client.http.retry_policy import NO_RETRY, RetryPolicy, Timeouts
-
-__all__ = [
-    "NO_RETRY",
-    "AccessDeniedError",
-    "AnswerTimeoutError",
-    "AsyncImgclsClient",
-    "ClassProbability",
-    "DeadlineExceededError",
-    "Golden",
-    "GoldenCase",
-    "Health",
-    "ImageRefusedError",
-    "ImageSourceError",
-    "ImgclsClient",
-    "ImgclsClientError",
-    "ModelEntry",
-    "ModelRef",
-    "NotFoundError",
-    "ParameterRefusedError",
-    "Prediction",
-    "Readiness",
-    "RefusedError",
-    "RetryPolicy",
-    "ServiceFaultError",
-    "SettingsError",
-    "TimedPrediction",
-    "Timeouts",
-    "UnavailableError",
-    "UnexpectedAnswerError",
-    "UnreachableError",
-]
-
-# Loaded on first use: the commands live in this package too and must not pay for httpx to print their help.
-_HOMES = ("errors", "http.retry_policy", "http.answers", "http.client", "http.async_client")
-_RENAMED = {"ModelEntry": "ModelReply", "ModelRef": "ModelId"}
-_REPLIES = {"Golden", "GoldenCase", "Health"}
+    from imgcls_sdk import *  # noqa: F403  # pyright: ignore[reportWildcardImportFromLibrary]
 
 
 def __getattr__(name: str) -> object:
-    if name not in __all__:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    for home in _HOMES:
-        if hasattr(found := import_module(f"imgcls_client.{home}"), name):
-            return getattr(found, name)
-    return getattr(import_module("imgcls_contract"), f"{name}Reply" if name in _REPLIES else _RENAMED.get(name, name))
+    # On first use: the commands live in this package too and must not pay for httpx to print their help.
+    return getattr(imgcls_sdk, name)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import click
 from imgcls_cli.group import LazyGroup
 from imgcls_cli.program import Program
-
-from imgcls_client.errors import ImgclsClientError
+from imgcls_sdk.errors import ImgclsClientError
 
 # name → (where it lives, what `--help` says of it)
 _COMMANDS: dict[str, tuple[str, str]] = {

@@ -13,8 +13,7 @@ from pathlib import Path
 import click
 import msgspec
 from imgcls_cli.durations import DURATION_OR_ZERO
-
-from imgcls_client.errors import SettingsError
+from imgcls_sdk.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,11 @@ from imgcls_cli.files import replace_file
 from imgcls_cli.helped import HelpedCommand, HelpedOption
 from imgcls_cli.printable import echo
 from imgcls_cli.terminal import show_time
+from imgcls_sdk.calls import Call, predict_call
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.errors import SettingsError, UnreachableError
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.errors import SettingsError, UnreachableError
-from imgcls_client.http.calls import Call, predict_call
-from imgcls_client.http.client import ImgclsClient
 from imgcls_client.load.generator import LoadPlan, LoadRun
 from imgcls_client.load.page import html_page
 from imgcls_client.load.report import comparison, plan_text, sweep_advice, sweep_header, sweep_row, text_report

@@ -14,11 +14,11 @@ from imgcls_cerebrium.errors import AppAddressError
 from imgcls_cerebrium.rest_api import CerebriumApi
 from imgcls_cli.durations import DURATION_OR_ZERO
 from imgcls_cli.helped import HelpedOption
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.connection import base_address
+from imgcls_sdk.errors import SettingsError
+from imgcls_sdk.retry_policy import NO_RETRY, RetryPolicy, Timeouts
 
-from imgcls_client.errors import SettingsError
-from imgcls_client.http.client import ImgclsClient
-from imgcls_client.http.connection import base_address
-from imgcls_client.http.retry_policy import NO_RETRY, RetryPolicy, Timeouts
 from imgcls_client.settings import SETTINGS, Origin, ResolvedSettings, Setting, read_profile
 
 # The service leaves answers to such calls out of what it compares with the reference distribution.

@@ -9,10 +9,10 @@ import click
 from imgcls_cli.files import replace_file
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
+from imgcls_sdk.calls import media_type_of
+from imgcls_sdk.errors import SettingsError
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.errors import SettingsError
-from imgcls_client.http.calls import media_type_of
 
 _SUFFIXES = {"image/jpeg": ".jpg", "image/tiff": ".tiff", "application/octet-stream": ".bin"}
 

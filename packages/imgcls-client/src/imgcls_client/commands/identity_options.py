@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
-
-from imgcls_client.errors import SettingsError
+from imgcls_sdk.errors import SettingsError
 
 if TYPE_CHECKING:
     from imgcls_core.verification.truth import ArtifactTruth

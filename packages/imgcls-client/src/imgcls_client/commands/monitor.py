@@ -14,11 +14,11 @@ from imgcls_cli.durations import duration_option
 from imgcls_cli.files import replace_file
 from imgcls_cli.helped import HelpedCommand, HelpedGroup
 from imgcls_cli.printable import echo
+from imgcls_sdk.errors import SettingsError
+from imgcls_sdk.retry_policy import NO_RETRY
 
 from imgcls_client.commands import connection_options as connection
 from imgcls_client.commands.identity_options import identity_options, truth_of
-from imgcls_client.errors import SettingsError
-from imgcls_client.http.retry_policy import NO_RETRY
 from imgcls_client.monitor.alerts import Alerting
 from imgcls_client.monitor.exports import figures_of, pass_document, pass_line, prometheus_text, start_wandb
 from imgcls_client.monitor.history import History, fault_of

@@ -8,10 +8,10 @@ import click
 from imgcls_cli.durations import duration_option
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
+from imgcls_sdk.readiness import wait_until_ready
+from imgcls_sdk.retry_policy import NO_RETRY
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.http.readiness import wait_until_ready
-from imgcls_client.http.retry_policy import NO_RETRY
 
 
 @click.command(cls=HelpedCommand, examples=("imgcls-client ready", "imgcls-client ready --wait 5m"))

@@ -15,10 +15,10 @@ from imgcls_cli.durations import duration_option
 from imgcls_cli.files import replace_file
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
+from imgcls_sdk.retry_policy import NO_RETRY
 
 from imgcls_client.commands import connection_options as connection
 from imgcls_client.commands.identity_options import identity_options, truth_of
-from imgcls_client.http.retry_policy import NO_RETRY
 from imgcls_client.suite.deployment import Deployment, SuiteOptions
 from imgcls_client.suite.labelled_cases import read_labelled_cases
 from imgcls_client.suite.reports import html_page, junit_xml

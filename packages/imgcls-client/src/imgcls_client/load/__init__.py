@@ -1,1 +1,1 @@
-"""Putting load on a deployment and measuring every answer. Imports `http`."""
+"""Putting load on a deployment and measuring every answer. Imports imgcls_sdk."""

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 
-from imgcls_client.http.calls import Call
-from imgcls_client.http.connection import Connection
+from imgcls_sdk.calls import Call
+from imgcls_sdk.connection import Connection
+
 from imgcls_client.load.samples import CallSample, Load, percentile
 from imgcls_client.load.sender import Sender
 

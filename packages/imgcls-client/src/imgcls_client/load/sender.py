@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import httpx
+from imgcls_sdk.calls import Call
+from imgcls_sdk.connection import Connection
 
-from imgcls_client.http.calls import Call
-from imgcls_client.http.connection import Connection
 from imgcls_client.load.samples import ANSWERED
 from imgcls_client.load.wire import BrokenAnswerError, Wire, WireAnswer
 

@@ -11,9 +11,10 @@ from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from imgcls_client.errors import ImgclsClientError, SettingsError
-from imgcls_client.http.client import ImgclsClient
-from imgcls_client.http.retry_policy import NO_RETRY
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.errors import ImgclsClientError, SettingsError
+from imgcls_sdk.retry_policy import NO_RETRY
+
 from imgcls_client.load.samples import Load
 
 _MOST_CALLERS = 256

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from typing import cast
 
 import httptools
-
-from imgcls_client.http.connection import LONGEST_ANSWER_BYTES
+from imgcls_sdk.connection import LONGEST_ANSWER_BYTES
 
 
 class BrokenAnswerError(ConnectionError):

@@ -9,12 +9,11 @@ from typing import Literal, get_args
 from urllib.parse import quote
 
 from imgcls_contract import DriftReply, DriftStatus, ModelDriftReply
+from imgcls_sdk.answers import read
+from imgcls_sdk.calls import Call
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.errors import ImgclsClientError
 from msgspec import Struct
-
-from imgcls_client.errors import ImgclsClientError
-from imgcls_client.http.answers import read
-from imgcls_client.http.calls import Call
-from imgcls_client.http.client import ImgclsClient
 
 Distribution = Literal["classes", "confidence", "entropy"]
 DISTRIBUTIONS: tuple[Distribution, ...] = get_args(Distribution)

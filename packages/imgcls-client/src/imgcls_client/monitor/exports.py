@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Any
 
 from imgcls_cli.width import fit_parts
+from imgcls_sdk.errors import SettingsError
 
-from imgcls_client.errors import SettingsError
 from imgcls_client.load.samples import percentile
 from imgcls_client.monitor.alerts import transition_text
 from imgcls_client.monitor.drift import drift_text

@@ -9,11 +9,11 @@ from itertools import islice
 from typing import TYPE_CHECKING, Literal, get_args
 
 from imgcls_contract import GoldenCaseReply, GoldenReply, HealthReply, ModelDriftReply
+from imgcls_sdk.answers import TimedPrediction
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.errors import ImgclsClientError
 from msgspec import Struct, structs
 
-from imgcls_client.errors import ImgclsClientError
-from imgcls_client.http.answers import TimedPrediction
-from imgcls_client.http.client import ImgclsClient
 from imgcls_client.monitor.drift import DistributionDrift
 from imgcls_client.predict.image_sources import NamedImage
 

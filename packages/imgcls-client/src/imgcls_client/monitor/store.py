@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 from imgcls_contract import ModelDriftReply
+from imgcls_sdk.errors import SettingsError
 
-from imgcls_client.errors import SettingsError
 from imgcls_client.monitor.observation import Observation
 
 _EPOCH = datetime.fromtimestamp(0, UTC)

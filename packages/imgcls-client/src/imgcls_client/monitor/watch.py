@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.errors import ImgclsClientError
 from msgspec.structs import replace
 
-from imgcls_client.errors import ImgclsClientError
-from imgcls_client.http.client import ImgclsClient
 from imgcls_client.monitor.alerts import Alerting
 from imgcls_client.monitor.drift import ask_drift, distributions_of
 from imgcls_client.monitor.observation import Observation, observe

@@ -7,15 +7,16 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
-from imgcls_client.errors import (
+from imgcls_sdk.answers import TimedPrediction
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.errors import (
     ImageRefusedError,
     ImageSourceError,
     ImgclsClientError,
     UnexpectedAnswerError,
     UnreachableError,
 )
-from imgcls_client.http.answers import TimedPrediction
-from imgcls_client.http.client import ImgclsClient
+
 from imgcls_client.predict.image_sources import NamedImage
 
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import NoReturn
 
 import httpx
-
-from imgcls_client.errors import ImageSourceError
-from imgcls_client.http.calls import read_image
+from imgcls_sdk.calls import read_image
+from imgcls_sdk.errors import ImageSourceError
 
 # The formats that the service decodes; only folders and globs are filtered, a file named by itself is always sent.
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})

@@ -15,8 +15,8 @@ from typing import Literal, TextIO
 import msgspec
 from imgcls_cli.printable import echo, printable
 from imgcls_cli.width import line_width, shorten
+from imgcls_sdk.errors import ImageSourceError, RefusedError, SettingsError
 
-from imgcls_client.errors import ImageSourceError, RefusedError, SettingsError
 from imgcls_client.predict.classification import ImageOutcome
 
 Form = Literal["table", "json", "jsonl", "csv", "quiet"]

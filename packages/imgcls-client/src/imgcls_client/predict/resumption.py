@@ -7,9 +7,8 @@ from pathlib import Path
 
 import msgspec
 from imgcls_cli.files import replace_file
-
-from imgcls_client.errors import ImageRefusedError, SettingsError
-from imgcls_client.http.answers import REFUSALS
+from imgcls_sdk.answers import REFUSALS
+from imgcls_sdk.errors import ImageRefusedError, SettingsError
 
 
 class _RowModel(msgspec.Struct):

@@ -1,4 +1,4 @@
 """Testing a deployment: what a check is, running the checks, telling of them.
 
-Imports `load`, `predict`, `http` and imgcls_cerebrium.
+Imports `load`, `predict`, imgcls_sdk and imgcls_cerebrium.
 """

@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING
 import msgspec
 from imgcls_cerebrium.rest_api import CerebriumApi
 from imgcls_contract import Accuracy, GoldenReply, HealthReply, ModelReply
-
-from imgcls_client.errors import ImgclsClientError
-from imgcls_client.http.answers import HttpAnswer, TimedPrediction, read, read_prediction
-from imgcls_client.http.calls import OPENAPI, Call, SentAs, predict_call
-from imgcls_client.http.client import ImgclsClient
+from imgcls_sdk.answers import HttpAnswer, TimedPrediction, read, read_prediction
+from imgcls_sdk.calls import OPENAPI, Call, SentAs, predict_call
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.errors import ImgclsClientError
 
 if TYPE_CHECKING:
     from imgcls_core.verification.truth import ArtifactTruth

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from imgcls_cli.labelled_files import LabelledFilesError, read_labelled_files
+from imgcls_sdk.errors import SettingsError
 
-from imgcls_client.errors import SettingsError
 from imgcls_client.suite.deployment import LabelledCase
 
 

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from imgcls_cerebrium.errors import PlatformApiError
 from imgcls_contract import ModelId
+from imgcls_sdk.errors import AccessDeniedError, ImgclsClientError
 
-from imgcls_client.errors import AccessDeniedError, ImgclsClientError
 from imgcls_client.suite.check import OUTCOMES, Check, CheckFailedError, CheckSkippedError, Outcome, Result
 from imgcls_client.suite.deployment import Deployment
 

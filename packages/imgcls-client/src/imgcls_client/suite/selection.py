@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from imgcls_client.errors import SettingsError
+from imgcls_sdk.errors import SettingsError
+
 from imgcls_client.suite.check import Check
 from imgcls_client.suite.checks import (
     correctness,

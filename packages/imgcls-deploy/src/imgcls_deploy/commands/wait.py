@@ -7,10 +7,10 @@ import os
 from pathlib import Path
 
 import click
-from imgcls_client.errors import ImgclsClientError, SettingsError
-from imgcls_client.http.client import ImgclsClient
-from imgcls_client.http.readiness import wait_until_ready
-from imgcls_client.http.retry_policy import NO_RETRY
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.errors import ImgclsClientError, SettingsError
+from imgcls_sdk.readiness import wait_until_ready
+from imgcls_sdk.retry_policy import NO_RETRY
 
 from imgcls_deploy.errors import DeployError
 

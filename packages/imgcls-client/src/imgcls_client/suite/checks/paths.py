@@ -12,11 +12,11 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 from imgcls_contract.faults import answer_distance
+from imgcls_sdk.answers import TimedPrediction, read_batch, read_prediction, refusal
+from imgcls_sdk.calls import Call, SentAs, batch_call, predict_call
+from imgcls_sdk.errors import RefusedError
+from imgcls_sdk.inference_protocol import RgbPixels, encoded_infer_call, pixels_infer_call, read_probabilities
 
-from imgcls_client.errors import RefusedError
-from imgcls_client.http.answers import TimedPrediction, read_batch, read_prediction, refusal
-from imgcls_client.http.calls import Call, SentAs, batch_call, predict_call
-from imgcls_client.http.inference_protocol import RgbPixels, encoded_infer_call, pixels_infer_call, read_probabilities
 from imgcls_client.predict.image_sources import find_images
 from imgcls_client.suite.check import CheckGroup, CheckSkippedError, Run, require
 from imgcls_client.suite.checks.comparison import (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from imgcls_client.http.calls import Call, batch_call, predict_call
+from imgcls_sdk.calls import Call, batch_call, predict_call
+
 from imgcls_client.load.generator import LoadPlan, LoadRun
 from imgcls_client.load.samples import Load
 from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require

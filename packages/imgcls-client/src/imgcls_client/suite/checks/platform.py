@@ -6,8 +6,8 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 from imgcls_cerebrium.rest_api import CerebriumApi
+from imgcls_sdk.calls import predict_call
 
-from imgcls_client.http.calls import predict_call
 from imgcls_client.load.samples import percentile
 from imgcls_client.suite.check import CheckFailedError, CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.robustness import describe

@@ -6,10 +6,10 @@ import re
 
 import msgspec
 from imgcls_contract import GoldenReply, HealthReply, ModelsReply, ReadyReply
+from imgcls_sdk.answers import read, read_prediction, refusal
+from imgcls_sdk.calls import HEALTH, MODELS, OPENAPI, READY, Call, golden_call, predict_call
+from imgcls_sdk.errors import UnexpectedAnswerError
 
-from imgcls_client.errors import UnexpectedAnswerError
-from imgcls_client.http.answers import read, read_prediction, refusal
-from imgcls_client.http.calls import HEALTH, MODELS, OPENAPI, READY, Call, golden_call, predict_call
 from imgcls_client.suite.check import CheckFailedError, CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.comparison import shorten
 from imgcls_client.suite.checks.robustness import describe, require_problem

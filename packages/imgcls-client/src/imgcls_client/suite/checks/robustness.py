@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 from imgcls_contract import PROBLEM_MEDIA_TYPE, ProblemDocument
+from imgcls_sdk.answers import HttpAnswer, refusal
+from imgcls_sdk.calls import HEALTH, Call, predict_call
 
-from imgcls_client.http.answers import HttpAnswer, refusal
-from imgcls_client.http.calls import HEALTH, Call, predict_call
 from imgcls_client.suite.check import CheckFailedError, CheckGroup, Run, require
 from imgcls_client.suite.deployment import Deployment, packaged_image
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-from imgcls_client.http.answers import HttpAnswer
-from imgcls_client.http.calls import OPENAPI, Call, predict_call
+from imgcls_sdk.answers import HttpAnswer
+from imgcls_sdk.calls import OPENAPI, Call, predict_call
+
 from imgcls_client.suite.check import CheckGroup, CheckSkippedError, require
 from imgcls_client.suite.checks.robustness import describe
 from imgcls_client.suite.deployment import Deployment, packaged_image

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass, field
 
-from imgcls_client.errors import (
+from imgcls_sdk.errors import (
     DeadlineExceededError,
     ImgclsClientError,
     RefusedError,

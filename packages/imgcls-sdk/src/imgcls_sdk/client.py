@@ -13,12 +13,12 @@ from typing import Self, Unpack
 import httpx
 from imgcls_contract import GoldenReply, HealthReply, ModelReply, ModelsReply
 
-from imgcls_client.errors import ImgclsClientError, RefusedError
-from imgcls_client.http import answers, calls
-from imgcls_client.http.answers import HttpAnswer, Readiness, TimedPrediction
-from imgcls_client.http.calls import BatchOptions, Call, ImageInput, PredictOptions
-from imgcls_client.http.connection import DEFAULT_URL, BoundedBody, ClientOptions, Connection
-from imgcls_client.http.deadline import limit_total_time, total_time
+from imgcls_sdk import answers, calls
+from imgcls_sdk.answers import HttpAnswer, Readiness, TimedPrediction
+from imgcls_sdk.calls import BatchOptions, Call, ImageInput, PredictOptions
+from imgcls_sdk.connection import DEFAULT_URL, BoundedBody, ClientOptions, Connection
+from imgcls_sdk.deadline import limit_total_time, total_time
+from imgcls_sdk.errors import ImgclsClientError, RefusedError
 
 
 class ImgclsClient:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from imgcls_contract import BatchReply, FailedImage, GoldenReply, Prediction, ReadyReply, TimingMs, decode_batch
 
-from imgcls_client.errors import (
+from imgcls_sdk.errors import (
     AccessDeniedError,
     DeadlineExceededError,
     ImageRefusedError,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from imgcls_client.errors import AnswerTimeoutError, ImgclsClientError, UnreachableError
-from imgcls_client.http.answers import Readiness
-from imgcls_client.http.client import ImgclsClient
+from imgcls_sdk.answers import Readiness
+from imgcls_sdk.client import ImgclsClient
+from imgcls_sdk.errors import AnswerTimeoutError, ImgclsClientError, UnreachableError
 
 POLL_S = 1.0
 

@@ -11,8 +11,8 @@ from urllib.parse import quote
 
 import msgspec
 
-from imgcls_client.http.answers import HttpAnswer, read
-from imgcls_client.http.calls import Call, post_json
+from imgcls_sdk.answers import HttpAnswer, read
+from imgcls_sdk.calls import Call, post_json
 
 _BINARY_JSON_LENGTH = "inference-header-content-length"
 

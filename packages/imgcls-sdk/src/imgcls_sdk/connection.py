@@ -14,16 +14,16 @@ from typing import Any, TypedDict, cast
 
 import httpx
 
-from imgcls_client.errors import (
+from imgcls_sdk.answers import HttpAnswer
+from imgcls_sdk.calls import Call
+from imgcls_sdk.errors import (
     AnswerTimeoutError,
     ImgclsClientError,
     SettingsError,
     UnexpectedAnswerError,
     UnreachableError,
 )
-from imgcls_client.http.answers import HttpAnswer
-from imgcls_client.http.calls import Call
-from imgcls_client.http.retry_policy import RetryPolicy, Timeouts
+from imgcls_sdk.retry_policy import RetryPolicy, Timeouts
 
 DEFAULT_URL = "http://127.0.0.1:8192"
 # The golden images of a large model, or the whole vectors of a batch, are far below.
@@ -114,7 +114,7 @@ class Connection:
     def all_headers(self) -> dict[str, str]:
         """Gives the headers of every call."""
         # Answers come as they are: a small compressed one could become gigabytes.
-        fixed = {"user-agent": f"imgcls-client/{version('imgcls-client')}", "accept-encoding": "identity"}
+        fixed = {"user-agent": f"imgcls-sdk/{version('imgcls-sdk')}", "accept-encoding": "identity"}
         return {**fixed, **self.headers}
 
     def wait_s(self) -> float:

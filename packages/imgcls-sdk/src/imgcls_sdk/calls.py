@@ -11,7 +11,7 @@ from typing import BinaryIO, Literal, TypedDict, Unpack
 
 import httpx
 
-from imgcls_client.errors import ImageSourceError
+from imgcls_sdk.errors import ImageSourceError
 
 SentAs = Literal["raw", "multipart", "base64"]
 ImageInput = bytes | str | Path | BinaryIO
