@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import collections
 import json
+import math
 import random
 import signal
 import statistics
@@ -47,8 +48,9 @@ async def closed_loop(port: int, images: list[bytes], *, connections: int, secon
     }
 
 
-async def fuzz(model: Path, images: list[bytes], requests: int, seed: int) -> dict[str, Any]:
+async def fuzz(model: Path, images: list[bytes], requests: int, most_s: float, seed: int) -> dict[str, Any]:
     """Mutated images and malformed requests; a good image now and then must still be answered."""
+    end_s = time.monotonic() + most_s
     source = random.Random(seed)  # noqa: S311 - the same faults every time
     statuses: collections.Counter[str] = collections.Counter()
     good: collections.Counter[int] = collections.Counter()
@@ -60,6 +62,8 @@ async def fuzz(model: Path, images: list[bytes], requests: int, seed: int) -> di
         async def caller() -> None:
             connection = Connection(running.port)
             for number in numbers:
+                if time.monotonic() > end_s:
+                    break
                 image = source.choice(images)
                 request = malformed(source, image) if number % 4 == 0 else post(mutated(source, image))
                 try:
@@ -77,7 +81,7 @@ async def fuzz(model: Path, images: list[bytes], requests: int, seed: int) -> di
                 if number % 50 == 0:
                     connection.close()
                     good[(await connection.send(post(images[0])))[0]] += 1
-                if number % (requests // 20) == 0:
+                if number % max(1, requests // 200) == 0:
                     memory.append(running.rss_mb())
                 if number % 4 == 0:
                     connection.close()
@@ -86,7 +90,7 @@ async def fuzz(model: Path, images: list[bytes], requests: int, seed: int) -> di
         await asyncio.gather(*(caller() for _ in range(8)))
         memory.append(running.rss_mb())
     result: dict[str, Any] = {
-        "requests": requests,
+        "requests": statuses.total(),
         "statuses": dict(sorted(statuses.items())),
         "good_images_between": dict(good),
         "memory_mb": memory,
@@ -172,6 +176,7 @@ def main() -> None:
     parser.add_argument("model", type=Path)
     parser.add_argument("images", type=Path, help="folder of JPEGs; the first 64 are used")
     parser.add_argument("--requests", type=int, help="of fuzz (10,000) or drain (64)")
+    parser.add_argument("--most-seconds", type=float, default=math.inf, help="of fuzz; it then sends no more")
     parser.add_argument("--times", type=int, default=100, help="of reload")
     parser.add_argument("--seed", type=int, default=1)
     arguments = parser.parse_args()
@@ -181,7 +186,7 @@ def main() -> None:
         model = Path(folder) / arguments.model.name
         model.write_bytes(arguments.model.read_bytes())
         runs = {
-            "fuzz": lambda: fuzz(model, images, arguments.requests or 10_000, arguments.seed),
+            "fuzz": lambda: fuzz(model, images, arguments.requests or 10_000, arguments.most_seconds, arguments.seed),
             "reload": lambda: reload(model, images, arguments.times),
             "drain": lambda: drain(model, images, arguments.requests or 64),
         }

@@ -116,4 +116,4 @@ def test_labels_of_an_artifact_never_steer_the_terminal(run_cli, colours, tmp_pa
     (tmp_path / "evil.onnx").write_bytes(sealed_artifact(colours.path.read_bytes(), evil))
     for command in (["inspect", tmp_path / "evil.onnx"], ["diff", tmp_path / "evil.onnx", colours.path]):
         assert "\x1b" not in run_cli(*command).out
-    assert "red␛[31m" in run_cli("inspect", tmp_path / "evil.onnx").out
+    assert r"red\u001b[31m" in run_cli("inspect", tmp_path / "evil.onnx").out

@@ -237,7 +237,7 @@ def test_what_cannot_be_used_is_one_sentence_and_exit_2(image_folder: Path, tmp_
 def test_file_names_cannot_steer_the_terminal(own_folder: Path, run_cli: RunCli) -> None:
     (own_folder / "train/red/\x1b[2J\nerror.png").write_bytes(b"no image")
     outcome = run_cli("data", own_folder)
-    assert r"train/red/\x1b[2J\nerror.png: it is none of" in outcome.err
+    assert r"train/red/\u001b[2J\nerror.png: it is none of" in outcome.err
 
 
 @pytest.mark.filterwarnings("always")

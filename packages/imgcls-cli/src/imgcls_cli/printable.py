@@ -6,8 +6,9 @@ import re
 
 import click
 
-# Control characters but tab and line feed, and those that change the direction of writing.
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+# Control characters but tab and line feed, those that change the direction of writing, and halves of characters, as
+# names of files have them that are no UTF-8.
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
@@ -15,6 +16,18 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def echo(text: str, *, err: bool = False, nl: bool = True) -> None:
-    """Prints a text that others may have had a hand in."""
-    click.echo(printable(text), err=err, nl=nl)
+def echo(text: str, *, err: bool = False, nl: bool = True, fg: str | None = None) -> None:
+    """Prints a text that others may have had a hand in; the one way of every command to a terminal.
+
+    Args:
+        text: whose control characters are spelled out.
+        err: on standard error.
+        nl: with a line's end.
+        fg: the colour on a terminal.
+    """
+    click.secho(printable(text), err=err, nl=nl, fg=fg)  # noqa: TID251 - the one place
+
+
+def csv_cell(text: str) -> str:
+    """Keeps a spreadsheet from taking a text for a formula: such a cell begins with an apostrophe."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) and text != "-" else text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import os
 import signal
 import sys
@@ -15,7 +16,7 @@ import click
 
 from imgcls_cli.files import FileWriteError
 from imgcls_cli.group import load_command
-from imgcls_cli.printable import printable
+from imgcls_cli.printable import echo
 
 OK: Final = 0
 USAGE: Final = 2
@@ -79,10 +80,12 @@ class Program:
         except click.exceptions.Exit as stop:
             return stop.exit_code
         except click.ClickException as error:
-            error.show()
+            said = io.StringIO()
+            error.show(said)
+            echo(said.getvalue(), err=True, nl=False)
             return error.exit_code
         except (KeyboardInterrupt, click.Abort):
-            click.echo(err=True)  # the terminal has shown ^C
+            echo("", err=True)  # the terminal has shown ^C
             return self._say(f"interrupted{self.after_interrupt(given) or '.'}", INTERRUPTED)
         except self.expected as error:
             return self._say(str(error), self.exit_code(error))
@@ -112,12 +115,12 @@ class Program:
             file = f" {str(error.filename)!r} cannot be written." if error.filename else ""
             return self._say(f"The disk is full.{file} Make room and run the command again.", self.exit_code(error))
         if os.environ.get("IMGCLS_DEBUG"):
-            traceback.print_exception(error)
+            echo("".join(traceback.format_exception(error)), err=True, nl=False)
         advice = "Please report it with this line; IMGCLS_DEBUG=1 shows the trace."
         return self._say(f"a bug of ours, {describe_bug(error)}. {advice}", BUG)
 
     def _say(self, sentence: str, exit_code: int) -> int:
-        click.echo(f"{self.name}: {printable(sentence)}", err=True)
+        echo(f"{self.name}: {sentence}", err=True)
         return exit_code
 
 

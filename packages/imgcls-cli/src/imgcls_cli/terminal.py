@@ -8,8 +8,7 @@ from collections.abc import Generator, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from imgcls_cli.printable import echo, printable
 from imgcls_cli.progress import SilentTransfer, T, Transfer
 
 if TYPE_CHECKING:
@@ -25,11 +24,11 @@ class TerminalProgress:
 
     def step(self, text: str) -> None:
         """Shows a stage."""
-        click.echo(f"{text} …", err=True)
+        echo(f"{text} …", err=True)
 
     def note(self, text: str) -> None:
         """Shows a note, in yellow on a terminal."""
-        click.secho(f"note: {text}", err=True, fg="yellow")
+        echo(f"note: {text}", err=True, fg="yellow")
 
     def track(self, items: Iterable[T], text: str, total: int) -> Iterator[T]:
         """Shows a bar while the items are worked on."""
@@ -60,7 +59,7 @@ class TerminalProgress:
             TransferSpeedColumn(),
             TimeRemainingColumn(),
         ) as bars:
-            yield _BarTransfer(bars, bars.add_task(text, total=size_bytes))
+            yield _BarTransfer(bars, bars.add_task(printable(text), total=size_bytes))
 
 
 class _BarTransfer:
@@ -90,8 +89,9 @@ def show_items(items: Iterable[T], text: str, total: int, *, shown: bool = True)
         return
     from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
-    with _bars(TextColumn(text, markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bars:
-        yield from bars.track(items, total=total)
+    named = TextColumn("{task.description}", markup=False)
+    with _bars(named, BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()) as bars:
+        yield from bars.track(items, total=total, description=printable(text))
 
 
 @contextmanager
@@ -108,8 +108,9 @@ def show_time(length_s: float, text: str) -> Generator[None]:
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn  # noqa: PLC0415
 
     ended = threading.Event()
-    with _bars(TextColumn(text, markup=False), BarColumn(), TimeRemainingColumn(), per_second=2) as bars:
-        task = bars.add_task(text, total=length_s)
+    named = TextColumn("{task.description}", markup=False)
+    with _bars(named, BarColumn(), TimeRemainingColumn(), per_second=2) as bars:
+        task = bars.add_task(printable(text), total=length_s)
 
         def advance() -> None:
             while not ended.wait(0.5):

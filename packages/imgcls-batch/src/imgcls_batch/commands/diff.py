@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.printable import echo
 
 if TYPE_CHECKING:
     from imgcls_batch.analysis.difference import RunDifference
@@ -38,7 +39,7 @@ def command(*, before: str, after: str, html: Path | None, as_json: bool, min_ag
         from imgcls_batch.analysis.difference_page import difference_page
 
         replace_file(html, difference_page(difference, tables))
-    click.echo(msgspec.json.encode(difference).decode() if as_json else _text(difference))
+    echo(msgspec.json.encode(difference).decode() if as_json else _text(difference))
     return int(min_agreement is not None and difference.interval[0] * 100 < min_agreement)
 
 

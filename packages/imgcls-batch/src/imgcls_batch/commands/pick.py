@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.printable import csv_cell, echo
 
 if TYPE_CHECKING:
     from imgcls_batch.analysis.answers import AnswerTables
@@ -34,15 +35,15 @@ def command(*, output: str, uncertain: int, by: Measure, list_file: Path | None,
     picked = pick_uncertain(tables, uncertain, by=by)
     text = _csv(picked)
     if list_file is None:
-        click.echo(text, nl=False)
+        echo(text, nl=False)
     else:
         replace_file(list_file, text)
     if images is not None:
         missing = _copy(picked, tables, images)
-        click.echo(f"{len(picked) - missing:,} images in {images}; {missing:,} are not to be had any more", err=True)
+        echo(f"{len(picked) - missing:,} images in {images}; {missing:,} are not to be had any more", err=True)
     if list_file is not None:
         classes = len({image.label for image in picked})
-        click.echo(f"{len(picked):,} images of {classes:,} classes in {list_file}")
+        echo(f"{len(picked):,} images of {classes:,} classes in {list_file}")
 
 
 def _csv(picked: list[PickedImage]) -> str:
@@ -51,8 +52,8 @@ def _csv(picked: list[PickedImage]) -> str:
     table.writerow(["uri", "id", "label", "probability", "second", "margin", "entropy"])
     for image in picked:
         margin = "" if image.margin is None else f"{image.margin:.6f}"
-        facts = [f"{image.probability:.6f}", image.second or "", margin, f"{image.entropy:.6f}"]
-        table.writerow([image.uri, image.id, image.label, *facts])
+        facts = [f"{image.probability:.6f}", csv_cell(image.second or ""), margin, f"{image.entropy:.6f}"]
+        table.writerow([image.uri, image.id, csv_cell(image.label), *facts])
     return text.getvalue()
 
 

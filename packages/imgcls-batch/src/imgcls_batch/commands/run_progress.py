@@ -7,7 +7,7 @@ import sys
 import time
 from typing import TYPE_CHECKING, Any, Final, Self
 
-import click
+from imgcls_cli.printable import echo
 
 from imgcls_batch.output.run_document import RunDocument
 from imgcls_batch.run.counters import SessionCounters
@@ -103,13 +103,13 @@ class TerminalLines(_Lines):
         """Says how many are listed, now and then."""
         if time.monotonic() - self._told_s >= _LINE_EVERY_S:
             self._told_s = time.monotonic()
-            click.echo(f"{images:,} images listed …", err=True)
+            echo(f"{images:,} images listed …", err=True)
 
     def began(self, run: RunDocument, counters: SessionCounters) -> None:
         """Says what is to be done."""
         super().began(run, counters)
         before = f", {counters.done_before:,} of them have their rows" if counters.done_before else ""
-        click.echo(
+        echo(
             f"{counters.images:,} images in {run.manifest.shards:,} shards{before}; model {run.artifact.name} "
             f"({run.artifact.sha256[:12]})",
             err=True,
@@ -133,19 +133,19 @@ class TerminalLines(_Lines):
 
     def _show(self, counters: SessionCounters) -> None:
         done = counters.done_before + counters.seen
-        click.echo(f"{done:,} of {counters.images:,} images  {_sentence(counters)}", err=True)
+        echo(f"{done:,} of {counters.images:,} images  {_sentence(counters)}", err=True)
 
     def ended(self, run: RunDocument, counters: SessionCounters) -> None:
         """Says what was done."""
         self.__exit__()
-        click.echo(
+        echo(
             f"{counters.images:,} images have their rows; {counters.done:,} in this session, in "
             f"{counters.elapsed_s:,.1f} s ({_sentence(counters, with_left=False)})"
         )
 
     def reported(self, place: str) -> None:
         """Says where the report is."""
-        click.echo(f"report: {place}")
+        echo(f"report: {place}")
 
 
 def _sentence(counters: SessionCounters, *, with_left: bool = True) -> str:
@@ -176,4 +176,4 @@ def _figures(counters: SessionCounters) -> dict[str, Any]:
 
 
 def _print(document: dict[str, Any]) -> None:
-    click.echo(json.dumps(document, ensure_ascii=False))
+    echo(json.dumps(document, ensure_ascii=False))

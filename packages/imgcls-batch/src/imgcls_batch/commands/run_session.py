@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-import click
+from imgcls_cli.printable import echo
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_core.inference.providers import choose_provider, find_gpu
@@ -76,7 +76,7 @@ def _write_report(url: str) -> str:
 
 
 def _note(text: str) -> None:
-    click.secho(f"note: {text}", err=True, fg="yellow")
+    echo(f"note: {text}", err=True, fg="yellow")
 
 
 def _readers(source: str, *, on_gpu: bool) -> int:

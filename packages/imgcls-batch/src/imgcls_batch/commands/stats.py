@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.printable import echo
 
 if TYPE_CHECKING:
     from imgcls_batch.analysis.statistics import RunStatistics
@@ -31,7 +32,7 @@ def command(*, output: str, html: Path | None, as_json: bool) -> None:
         from imgcls_batch.analysis.statistics_page import statistics_page
 
         replace_file(html, statistics_page(statistics, tables))
-    click.echo(msgspec.json.encode(statistics).decode() if as_json else _text(statistics))
+    echo(msgspec.json.encode(statistics).decode() if as_json else _text(statistics))
 
 
 def _text(statistics: RunStatistics) -> str:

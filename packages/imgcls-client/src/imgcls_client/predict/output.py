@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 import msgspec
-from imgcls_cli.printable import echo, printable
+from imgcls_cli.printable import csv_cell, echo, printable
 from imgcls_cli.width import line_width, shorten
 from imgcls_sdk.errors import ImageSourceError, RefusedError, SettingsError
 
@@ -75,18 +75,13 @@ def human_row(outcome: ImageOutcome, *, name_width: int, top_k: int) -> str:
     return "\n".join(lines)
 
 
-def _harmless(cell: str) -> str:
-    """Keeps a spreadsheet from taking a cell for a formula."""
-    return f"'{cell}" if cell.startswith(("=", "+", "-", "@", "\t", "\r")) and cell != "-" else cell
-
-
 def csv_row(outcome: ImageOutcome) -> list[str]:
     """Gives the outcome as cells in the order of `CSV_COLUMNS`."""
     found = outcome.prediction
     if found is None:
-        return [_harmless(outcome.source), "", "", "", "", _harmless(_short_reason(outcome))]
-    cells = [str(found.class_id), _harmless(found.label), repr(found.probability), f"{found.call_ms:.3f}", ""]
-    return [_harmless(outcome.source), *cells]
+        return [csv_cell(outcome.source), "", "", "", "", csv_cell(_short_reason(outcome))]
+    cells = [str(found.class_id), csv_cell(found.label), repr(found.probability), f"{found.call_ms:.3f}", ""]
+    return [csv_cell(outcome.source), *cells]
 
 
 @dataclass

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 from collections.abc import Mapping
 from typing import Any
 
+from imgcls_cli.printable import echo
 from imgcls_cli.terminal import TerminalProgress
 from imgcls_core.errors import ImgclsError
 from imgcls_networks.models.listing import list_models, listing_json, listing_table
@@ -38,4 +38,4 @@ def _run(options: Mapping[str, Any], *, as_json: bool) -> None:
 def show_catalog(*, as_json: bool) -> None:
     """Prints the catalog."""
     models = list_models(TerminalProgress())
-    sys.stdout.write(listing_json(models) if as_json else listing_table(models))
+    echo(listing_json(models) if as_json else listing_table(models), nl=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 from imgcls_cli.helped import HelpedCommand
+from imgcls_cli.printable import echo
 
 
 @click.command(
@@ -24,8 +24,7 @@ def command(*, a: Path, b: Path, images: Path | None, as_json: bool) -> int:
     Each artifact prepares the images in its own way. Exit code 1 when they name different classes for any image.
     """
     from imgcls_convert.parity.diff import compare_artifacts
-    from imgcls_convert.report.text import printable
 
     found = compare_artifacts(a, b, images)
-    sys.stdout.write(found.to_json() if as_json else printable(found.to_text()))
+    echo(found.to_json() if as_json else found.to_text(), nl=False)
     return 0 if found.agree else 1

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 from imgcls_cli.helped import HelpedCommand
+from imgcls_cli.printable import echo
 
 
 @click.command(
@@ -24,10 +24,9 @@ def command(*, file: Path, html: Path | None, as_json: bool) -> None:
     """Shows what is in an artifact: classes, preprocessing, provenance, proof, golden cases."""
     from imgcls_convert.report.inspection import inspect_artifact
     from imgcls_convert.report.inspection_page import write_artifact_page
-    from imgcls_convert.report.text import printable
 
     found = inspect_artifact(file)
-    sys.stdout.write(found.to_json() if as_json else printable(found.to_text()))
+    echo(found.to_json() if as_json else found.to_text(), nl=False)
     if html:
         write_artifact_page(found, html)
-        click.echo(f"page written to {html}", err=True)
+        echo(f"page written to {html}", err=True)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 from imgcls_cli.helped import HelpedCommand
+from imgcls_cli.printable import echo
 
 
 @click.command(
@@ -39,4 +40,4 @@ def command(*, file: Path, key: Path) -> None:
     signed = sign_artifact(file.read_bytes(), private_key, path=str(file))
     replace_file(file, signed, durable=True)
     keys = ", ".join(one.key_id for one in signatures_of(parts_of(signed, path=str(file)), path=str(file)))
-    click.echo(f"{file} is signed by {keys}")
+    echo(f"{file} is signed by {keys}")

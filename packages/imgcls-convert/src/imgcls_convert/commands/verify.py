@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import importlib.util
-import sys
 from pathlib import Path
 
 import click
 from imgcls_cli.helped import HelpedCommand
+from imgcls_cli.printable import echo
 from imgcls_networks.errors import RequestError
 
 
@@ -49,7 +49,6 @@ def command(
     from imgcls_core.errors import SealBrokenError, TrustError
 
     from imgcls_convert.parity.verify import read_origin, verify_golden
-    from imgcls_convert.report.text import printable
 
     trusted = [read_public_key(key)] if key is not None else []
     if model is None and (weights or images or state_key or output_name):
@@ -59,7 +58,7 @@ def command(
     try:
         origin = read_origin(file, trusted)
     except (SealBrokenError, TrustError) as error:
-        click.echo(f"imgcls-convert: {printable(str(error))}", err=True)
+        echo(f"imgcls-convert: {error!s}", err=True)
         return 1
     if model is None:
         found = verify_golden(file, origin)
@@ -80,5 +79,5 @@ def command(
             images=images,
             trust=trust,
         )
-    sys.stdout.write(found.to_json() if as_json else printable(found.to_text()))
+    echo(found.to_json() if as_json else found.to_text(), nl=False)
     return 0 if found.passed else 1

@@ -145,7 +145,7 @@ def _answers(model: ModelProto, inputs: Sequence[NDArray[np.float32]]) -> NDArra
     runtime = import_runtime()
     options = runtime.SessionOptions()
     options.intra_op_num_threads = allotted_cpus()
-    options.log_severity_level = 3
+    options.log_severity_level = 4
     session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return np.concatenate([session.run([OUTPUT_NAME], {NETWORK_INPUT: pixels})[0] for pixels in inputs])
 

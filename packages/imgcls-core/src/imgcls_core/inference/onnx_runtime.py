@@ -87,7 +87,8 @@ class OnnxRuntimeSession:
 
 def _create_session(runtime: ModuleType, path: Path, choice: ProviderChoice, threads: int) -> Any:  # noqa: ANN401
     options = runtime.SessionOptions()
-    options.log_severity_level = 3  # errors: what matters is raised, and fallbacks are checked by us
+    # Nothing: what matters is raised, fallbacks are checked by us, and its lines hold names of the file as they are.
+    options.log_severity_level = 4
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     providers: list[Any] = [RUNTIME_NAME["cpu"]]

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 from imgcls_cerebrium.cost import cost_of
 from imgcls_cerebrium.hardware import Plan
+from imgcls_cli.printable import echo
 
 from imgcls_deploy.commands.repository import checked_config, plan_option, root_option
 
@@ -22,7 +23,7 @@ def command(root: Path, plan: Plan, images_per_s: float, busy: float) -> None:
     """Price the hardware of cerebrium.toml at IMAGES_PER_S a replica, as `imgcls-client bench` measures it."""
     config = checked_config(root, plan, complete=False)
     protected = config.scaling.compute_tier == "protected"
-    click.echo(f"{'compute':<20}{'$ an hour':>12}{'$ for 30 days':>16}{'$ a million images':>22}")
+    echo(f"{'compute':<20}{'$ an hour':>12}{'$ for 30 days':>16}{'$ a million images':>22}")
     for kind in config.hardware.kinds:
         cost = cost_of(config.hardware, kind, images_per_s=images_per_s, utilisation=busy, protected=protected)
-        click.echo(f"{kind:<20}{cost.hour:>12.3f}{cost.month:>16.0f}{cost.million_images:>22.2f}")
+        echo(f"{kind:<20}{cost.hour:>12.3f}{cost.month:>16.0f}{cost.million_images:>22.2f}")

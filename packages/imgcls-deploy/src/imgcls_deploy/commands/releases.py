@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from imgcls_cli.printable import echo
 
 from imgcls_deploy.commands.repository import root_option
 from imgcls_deploy.releases import find_release
@@ -19,4 +20,4 @@ from imgcls_deploy.releases import find_release
 def command(tag: str, root: Path, *, notes: bool) -> None:
     """Say what TAG (like imgcls-core-v0.2.0) releases; exit code 1 when the repository does not agree with it."""
     release = find_release(tag, root)
-    click.echo(release.notes if notes else json.dumps(asdict(release)))
+    echo(release.notes if notes else json.dumps(asdict(release)))

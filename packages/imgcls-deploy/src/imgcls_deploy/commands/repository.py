@@ -8,6 +8,7 @@ import click
 from imgcls_cerebrium.config import CerebriumConfig, ConfigError, read_config
 from imgcls_cerebrium.cross_checks import find_faults
 from imgcls_cerebrium.hardware import Plan
+from imgcls_cli.printable import echo
 
 from imgcls_deploy.errors import DeployError
 
@@ -39,5 +40,5 @@ def checked_config(root: Path, plan: Plan, *, complete: bool) -> CerebriumConfig
         if not faults:
             return config
     for fault in faults:
-        click.echo(fault, err=True)
+        echo(fault, err=True)
     raise click.exceptions.Exit(DeployError.exit_code)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from imgcls_cerebrium.hardware import Plan
 from imgcls_cerebrium.upload import files_to_upload
+from imgcls_cli.printable import echo
 
 from imgcls_deploy.commands.repository import checked_config, plan_option, root_option
 
@@ -21,11 +22,11 @@ def command(root: Path, plan: Plan, zip_path: Path | None) -> None:
     config = checked_config(root, plan, complete=True)
     paths = files_to_upload(root, include=config.deployment.include, exclude=config.deployment.exclude)
     for path in paths:
-        click.echo(f"{(root / path).stat().st_size:>11,}  {path}")
+        echo(f"{(root / path).stat().st_size:>11,}  {path}")
     total = sum((root / path).stat().st_size for path in paths)
-    click.echo(f"{total:>11,}  bytes in {len(paths)} files", err=True)
+    echo(f"{total:>11,}  bytes in {len(paths)} files", err=True)
     if zip_path is not None:
         with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED) as archive:
             for path in paths:
                 archive.write(root / path, path)
-        click.echo(f"{zip_path.stat().st_size:>11,}  bytes in {zip_path}", err=True)
+        echo(f"{zip_path.stat().st_size:>11,}  bytes in {zip_path}", err=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from imgcls_cli.printable import echo
 import hashlib
 import os
 from pathlib import Path
@@ -33,7 +34,7 @@ def command(url: str, artifact: Path | None, timeout_s: float) -> None:
         with ImgclsClient(url, api_key=token or None, retry=NO_RETRY) as client:
             # While a platform replaces a revision, its router may say anything: every failure may pass.
             readiness = wait_until_ready(
-                client, timeout_s, sha256=sha256, poll_s=POLL_S, say=click.echo, passing=(ImgclsClientError,)
+                client, timeout_s, sha256=sha256, poll_s=POLL_S, say=echo, passing=(ImgclsClientError,)
             )
     except SettingsError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error

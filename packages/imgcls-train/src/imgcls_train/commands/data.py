@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 from imgcls_cli.helped import HelpedCommand
+from imgcls_cli.printable import echo
 
 _NO: Final = 1
 _COLOURS: Final = {"error": "red", "warning": "yellow", "note": "blue"}
@@ -56,16 +57,12 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
     if page is not None:
         sheet = spread_choice(opened[0], images_per_class(len(report.classes)))
         replace_file(page, data_page(report, Thumbnails(opened), sheet))
-    sys.stdout.write(report.to_json().decode() if as_json else report_text(report))
+    echo(report.to_json().decode() if as_json else report_text(report), nl=False)
     for finding in report.findings:
-        severity = click.style(finding.severity, fg=_COLOURS[finding.severity])
-        click.echo(f"{severity}: {_printable(finding.text)}", err=True)
+        echo(finding.severity, err=True, nl=False, fg=_COLOURS[finding.severity])
+        # A name of a file may hold a line's end too.
+        echo(": " + finding.text.replace("\n", r"\n"), err=True)
     if page is not None:
-        click.echo(f"The page is {page}.", err=True)
+        echo(f"The page is {page}.", err=True)
     if strict and report.has_errors:
         sys.exit(_NO)
-
-
-def _printable(text: str) -> str:
-    """Shows signs that would move the cursor or colour the terminal as what they are: file names may hold any."""
-    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import click
 from imgcls_cli.helped import HelpedCommand
+from imgcls_cli.printable import echo
 
 
 @click.command(
@@ -78,4 +78,4 @@ def command(
         record_evaluation(model, evaluated)
         if fit_temperature and found.temperature == opened.temperature:
             progress.note(f"the temperature stays {found.temperature:.4g}: held-out images gain nothing by another")
-    sys.stdout.write(found.to_json().decode() if as_json else evaluation_text(found))
+    echo(found.to_json().decode() if as_json else evaluation_text(found), nl=False)

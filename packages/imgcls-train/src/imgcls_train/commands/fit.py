@@ -8,6 +8,7 @@ from typing import Any
 import click
 import msgspec
 from imgcls_cli.helped import HelpedCommand
+from imgcls_cli.printable import echo
 
 # Command-line names of the recipe's fields that are changed most; `--set` reaches all.
 _SHORTCUTS = (
@@ -91,11 +92,11 @@ def command(*, dataset: Path, run: Path | None, name: str | None, recipe: str | 
     with FitConsole() as console:
         card = fit(request, console, sinks)
     if options["as_json"]:
-        click.echo(msgspec.json.encode(card))
+        echo(msgspec.json.encode(card).decode())
         return
     last = card.training["last_epoch"]
-    click.echo(
+    echo(
         f"{request.run}: {card.name}, {card.architecture}, {len(card.classes)} classes, "
         f"{card.training['parameters']:,} parameters, val top-1 {last['val_top1_pct']:.2f} %"
     )
-    click.echo(f"next: imgcls-train evaluate {request.run} {dataset}, imgcls-convert {request.run}")
+    echo(f"next: imgcls-train evaluate {request.run} {dataset}, imgcls-convert {request.run}")

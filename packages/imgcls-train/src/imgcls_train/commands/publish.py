@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from imgcls_cli.helped import HelpedCommand
+from imgcls_cli.printable import echo
 
 if TYPE_CHECKING:
     from imgcls_cli.progress import Progress
@@ -117,7 +117,7 @@ def print_published(done: Published, url: str, *, as_json: bool) -> None:
             "replaced": done.replaced,
             "comparison": done.comparison,
         }
-        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+        echo(json.dumps(document, indent=2))
         return
     lines = {"model": version.name, "version": version.id, "store": url}
     if not done.changed:
@@ -131,4 +131,4 @@ def print_published(done: Published, url: str, *, as_json: bool) -> None:
     if version.evaluations:
         best = max(version.evaluations, key=lambda one: one.images)
         lines["top-1"] = f"{best.top1_pct:.2f} % on {best.split} ({best.images:,} images)"
-    sys.stdout.write("".join(f"{key:<9} {value}\n" for key, value in lines.items()))
+    echo("".join(f"{key:<9} {value}\n" for key, value in lines.items()), nl=False)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 
 import click
 from imgcls_cli.helped import HelpedCommand
+from imgcls_cli.printable import echo
 
 
 @click.command(
@@ -41,8 +41,8 @@ def command(url: str, folder: Path, names: tuple[str, ...], as_json: bool) -> No
     pulled = [pull_latest(store, copy, target, name) for name in chosen]
     if as_json:
         rows = [{"name": one.version.name, "version": one.version.id, "changed": one.changed} for one in pulled]
-        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        echo(json.dumps(rows, indent=2))
         return
     for one in pulled:
         state = "new" if one.changed else "unchanged"
-        sys.stdout.write(f"{one.version.name}  {short(one.version.id)}  {state}\n")
+        echo(f"{one.version.name}  {short(one.version.id)}  {state}\n", nl=False)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING
 
 import click
 from imgcls_cli.helped import HelpedCommand, HelpedGroup
+from imgcls_cli.printable import echo
 
 if TYPE_CHECKING:
     from imgcls_train.store.model_store import ModelStore
@@ -40,7 +40,7 @@ def list_command(url: str, name: str | None, *, as_json: bool) -> None:
     listing = list_store(store, name)
     if listing.unfinished:
         store.progress.note(f"uploads that have not ended: {listing.unfinished}; publish those artifacts again")
-    sys.stdout.write(listing.to_json() if as_json else listing.to_text())
+    echo(listing.to_json() if as_json else listing.to_text(), nl=False)
 
 
 @command.command("rollback", cls=HelpedCommand, examples=("imgcls-train store rollback ./store 5f0a",))
@@ -75,7 +75,7 @@ def prune_command(url: str, keep: int, name: str | None, *, dry_run: bool, as_js
     from imgcls_train.store.pruning import prune
 
     pruned = prune(_opened(url), name, keep=keep, dry_run=dry_run)
-    sys.stdout.write(pruned.to_json() if as_json else pruned.to_text())
+    echo(pruned.to_json() if as_json else pruned.to_text(), nl=False)
 
 
 def _opened(url: str) -> ModelStore:
