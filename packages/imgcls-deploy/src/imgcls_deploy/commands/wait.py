@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from imgcls_cli.printable import echo
 import hashlib
 import os
 from pathlib import Path
 
 import click
+from imgcls_cli.printable import echo
 from imgcls_sdk.client import ImgclsClient
 from imgcls_sdk.errors import ImgclsClientError, SettingsError
 from imgcls_sdk.readiness import wait_until_ready
