@@ -39,7 +39,7 @@ QUEUE: Final = 128  # IMGCLS_QUEUE_SIZE
 START_S: Final = 12.0 + float(MEASURED["summary"]["ready_after_s"]) + 2.0
 
 DAY_S: Final = 86_400
-TICK_S: Final = 0.2
+TICK_S: Final = 0.5
 SYNC_S: Final = 15.0
 SCRAPE_S: Final = 15.0
 PROBE_S: Final = 2.0  # readinessProbe.periodSeconds
@@ -181,7 +181,7 @@ def main() -> None:
         "processor": simulate(by_cpu(target)),
         # What is seen of a GPU's work on the processors beside it.
         "processor, on a GPU": simulate(by_cpu(target, told=0.1)),
-        **{f"queue, {other:g} for each": simulate(by_queue(other)) for other in (2.0, 8.0, 16.0) if other != threshold},
+        **{f"queue, {other:g} for each": simulate(by_queue(other)) for other in (1.0, 4.0) if other != threshold},
         "queue, full at 0.75": simulate(by_queue(threshold), full_at=0.75),
     }
     arguments.svg.write_text(drawn(days), encoding="utf-8")
