@@ -67,11 +67,10 @@ def command(*, dataset: Path, run: Path | None, name: str | None, recipe: str | 
     chosen = read_recipe(recipe, changes)
     # PyTorch takes seconds to import; what was mistyped is said before.
     from imgcls_train.training.epoch_sinks import TensorBoardSink, WandbSink
-    from imgcls_train.training.fit import EpochSink, FitRequest, fit
+    from imgcls_train.training.fit import EpochSink, FitRequest, fit, run_name
     from imgcls_train.training.fit_console import FitConsole
 
-    default = "-".join([dataset.resolve().name, *([Path(recipe).stem] if recipe else [])])
-    named = name or (run.name if run else default)
+    named = name or (run.name if run else run_name(dataset, recipe))
     request = FitRequest(
         dataset=dataset,
         run=run or Path("runs") / named,

@@ -75,6 +75,11 @@ class FitRequest:
     checkpoint_every_s: float = 60.0
 
 
+def run_name(dataset: Path, recipe: str | None) -> str:
+    """Gives the name of a run that nobody has named: after the dataset, and the recipe where there is one."""
+    return "-".join([dataset.resolve().name, *([Path(recipe).stem] if recipe else [])])
+
+
 def fit(request: FitRequest, progress: FitProgress, sinks: Callable[[Path, int], Sequence[EpochSink]]) -> TrainedModel:
     """Trains, or goes on where the run's folder says that it was stopped.
 
