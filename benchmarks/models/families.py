@@ -13,6 +13,7 @@ import json
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -83,23 +84,22 @@ def measure(name: str) -> dict[str, Any]:
         }
 
 
-def main() -> None:
-    """Measures the families that are named, or all of them, and keeps the results."""
+def keep(results: Path, names: Sequence[str], asked: Sequence[str], measure: Callable[[str], dict[str, Any]]) -> None:
+    """Measures those that are asked for, or all, and keeps the results after each."""
     torch.set_num_threads(1)
     hf.logging.set_verbosity_error()
     hf.logging.disable_progress_bar()
-    results, names = Path(sys.argv[1]), sys.argv[2:] or list(CASES)
     rows: dict[str, Any] = json.loads(results.read_text()) if results.exists() else {}
-    for name in names:
+    for name in asked or names:
         try:
             rows[name] = measure(name)
-        except Exception as error:  # noqa: BLE001 - one family must not keep the others from being measured
+        except Exception as error:  # noqa: BLE001 - one network must not keep the others from being measured
             rows[name] = {"family": name, "broken": f"{type(error).__name__}: {error}"[:500]}
         sys.stdout.write(f"{json.dumps(rows[name], ensure_ascii=False)}\n")
         sys.stdout.flush()
-        ordered = {key: rows[key] for key in CASES if key in rows}
+        ordered = {key: rows[key] for key in names if key in rows}
         results.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n")
 
 
 if __name__ == "__main__":
-    main()
+    keep(Path(sys.argv[1]), list(CASES), sys.argv[2:], measure)

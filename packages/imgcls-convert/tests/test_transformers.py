@@ -105,6 +105,22 @@ REFUSED = {
         {"auto_map": {"AutoImageProcessor": "processing_mine.Mine"}},
         "named by `auto_map` in its preprocessor_config.json",
     ),
+    "code that is named oddly": ("config.json", {"auto_map": ["a.B"]}, "brings Python code of its own (['a.B']"),
+    "an architecture elsewhere": (
+        "config.json",
+        {"architecture": "hf_hub:owner/model", "pretrained_cfg": {}},
+        "names another place ('hf_hub:owner/model')",
+    ),
+    "settings that make no sense": (
+        "preprocessor_config.json",
+        {"image_processor_type": "PoolFormerImageProcessor", "crop_pct": 0.0},
+        "make no sense: ",
+    ),
+    "a size beyond all networks": (
+        "preprocessor_config.json",
+        {"size": {"height": 100_000, "width": 100_000}},
+        "resizes to 100000 px",
+    ),
     "several labels an image": (
         "config.json",
         {"problem_type": "multi_label_classification"},
@@ -216,6 +232,13 @@ class Runs:
 
     def __reduce__(self):
         return Path.touch, (self.path,)
+
+
+def test_an_adapter_says_how_it_becomes_a_model(run_cli, tmp_path, leaves_nothing):
+    (tmp_path / "lora").mkdir()
+    (tmp_path / "lora/adapter_config.json").write_text("{}")
+    refused = run_cli(tmp_path / "lora", "--output", leaves_nothing / "m.onnx")
+    assert (refused.code, "`model.merge_and_unload().save_pretrained(FOLDER)`" in refused.sentence) == (2, True)
 
 
 def test_code_in_a_pickle_of_weights_never_runs(run_cli, vit_folder, tmp_path, leaves_nothing):

@@ -30,6 +30,7 @@ _CONVNEXT_SQUASHES_FROM: Final = 384
 _FILTERS: Final[Mapping[int, Interpolation]] = {
     int(Image.Resampling[name.upper()]): name for name in get_args(Interpolation)
 }
+_MOST_PX: Final = 4096  # far above any network's input; larger images would be tried with gigabytes
 _PROBE_SIZES: Final = ((53, 37), (301, 400), (411, 300), (64, 64))  # height, width in pixels
 # Of a level from 0 to 255: above what rounding in another order can do, far below a pixel that is another one.
 _LEVEL_TOLERANCE: Final = 0.01
@@ -60,7 +61,7 @@ def read_processor(folder: Path, config: Any, model: str) -> ProcessedImages:  #
 
     try:
         processor = load("pil")
-    except (OSError, ValueError, ImportError, TypeError, KeyError) as error:
+    except Exception as error:  # whatever a library makes of settings that anybody may have written
         raise RequestError(
             f"{model!r} has no image processor that can be read ({one_line(error)}). {advice}"
         ) from error
@@ -87,9 +88,13 @@ def read_processor(folder: Path, config: Any, model: str) -> ProcessedImages:  #
         raise RequestError(
             f"The image processor {name} of {model!r} {one_line(error)}, which an artifact does not have. {advice}"
         ) from error
+    except (AttributeError, ArithmeticError, LookupError, TypeError) as error:
+        raise RequestError(
+            f"The settings of the image processor {name} of {model!r} make no sense: {one_line(error)}. {advice}"
+        ) from error
     try:
         difference = max(_difference(prepare, spec, size) for size in _PROBE_SIZES)
-    except (ValueError, TypeError, RuntimeError, KeyError) as error:
+    except Exception as error:  # as above
         raise RequestError(f"The image processor {name} of {model!r} fails: {one_line(error)}. {advice}") from error
     if not difference <= _LEVEL_TOLERANCE:
         raise RequestError(
@@ -117,7 +122,7 @@ def _fast(load: Any) -> dict[str, Prepare]:  # noqa: ANN401
     try:
         processor = load("torchvision")
         prepare(Image.new("RGB", _PROBE_SIZES[0]))  # torchvision has no box and no hamming
-    except (OSError, ValueError, ImportError, TypeError, KeyError, RuntimeError):
+    except Exception:  # noqa: BLE001 - what fails there moves no answers
         return {}
     return {type(processor).__name__: prepare} if getattr(processor, "backend", None) == "torchvision" else {}
 
@@ -146,6 +151,8 @@ def _translated(processor: Any) -> Preprocessing:  # noqa: ANN401 - of transform
     if crop and box and box[0] != box[1]:
         raise ValueError(f"crops {target} out of {box} px, which is no square")
     resized = edge or box[0]
+    if max(resized, *target) > _MOST_PX:
+        raise ValueError(f"resizes to {max(resized, *target)} px")
     if crop and resized < max(target):
         raise ValueError(f"fills up with black: it crops {target[0]} × {target[1]} px out of {resized} px")
     mean, std = _levels(processor, kind)
@@ -164,8 +171,8 @@ def _translated(processor: Any) -> Preprocessing:  # noqa: ANN401 - of transform
 
 def _edge_or_box(size: Mapping[str, int], kind: str, processor: Any) -> tuple[int, tuple[int, int]]:  # noqa: ANN401
     """Gives the shorter edge after the resize, or 0 and (height, width), in pixels."""
-    edge = size["shortest_edge"] if set(size) == {"shortest_edge"} else 0
-    box = (size["height"], size["width"]) if set(size) == {"height", "width"} else (0, 0)
+    edge = int(size["shortest_edge"]) if set(size) == {"shortest_edge"} else 0
+    box = (int(size["height"]), int(size["width"])) if set(size) == {"height", "width"} else (0, 0)
     if not edge and not box[0]:
         raise ValueError(f"resizes to {size}, another shape for each image")
     if kind == "ConvNext" and edge:

@@ -13,6 +13,7 @@ from imgcls_networks.errors import RequestError
 
 HUB_PREFIX: Final = "hf/"
 CONFIG_NAME: Final = "config.json"
+ADAPTER_NAME: Final = "adapter_config.json"
 # What names are made of on the hub; the revision is a branch, a tag or a commit.
 _REPOSITORY: Final = re.compile(r"(?P<name>[\w.-]+(?:/[\w.-]+)?)(?:@(?P<revision>[^@\s]+))?")
 
@@ -68,7 +69,15 @@ def parse_folder(folder: Path) -> HuggingFaceReference:
     Raises:
         RequestError: its configuration cannot be used, or transformers is not installed.
     """
-    reference = HuggingFaceReference(folder.resolve().name, folder=folder)
+    if not (folder / CONFIG_NAME).is_file():
+        raise RequestError(
+            f"{str(folder)!r} is an adapter of PEFT, a part of a model's weights; merge it first: "
+            "`model.merge_and_unload().save_pretrained(FOLDER)`."
+        )
+    # In huggingface_hub's cache the folder of a commit says nothing to a user: models--OWNER--NAME/snapshots/COMMIT.
+    whole = folder.resolve()
+    name = whole.parents[1].name.rpartition("--")[2] if whole.parent.name == "snapshots" else whole.name
+    reference = HuggingFaceReference(name, folder=folder)
     read_config(folder, str(reference))
     _require_transformers(str(reference))
     return reference
@@ -87,22 +96,28 @@ def read_config(folder: Path, model: str) -> dict[str, Any]:
     config = _json(folder / CONFIG_NAME, model)
     for name in (CONFIG_NAME, "preprocessor_config.json", "processor_config.json"):
         if (folder / name).is_file() and "auto_map" in (content := _json(folder / name, model)):
-            code = next(iter(dict(content["auto_map"]).values()), "code") if content["auto_map"] else "code"
+            given: Any = content["auto_map"]
+            code = next(iter(given.values()), "none") if isinstance(given, dict) else given
             raise RequestError(
                 f"{model!r} brings Python code of its own ({code}, named by `auto_map` in its {name}), which is never "
                 "run. Take a model whose class is in transformers, or give the network as FILE.py:FACTORY with "
                 "`--weights`."
             )
-    if "quantization_config" in config:
-        method = config["quantization_config"].get("quant_method", "an unknown method")
+    if quantized := config.get("quantization_config"):
+        method = quantized.get("quant_method") if isinstance(quantized, dict) else quantized
         raise RequestError(
             f"The weights of {model!r} are quantised ({method}); an artifact is made from float weights, and "
             "`--precision int8` or fp16 reduces them. Take the model that it was quantised from."
         )
-    if (kind := config.get("problem_type")) in {"multi_label_classification", "regression"}:
+    if (kind := str(config.get("problem_type"))) in {"multi_label_classification", "regression"}:
         raise RequestError(
             f"{model!r} is for {kind.replace('_', ' ')}: each of its outputs stands for itself. An artifact gives one "
             "class per image, with probabilities that sum to 1, and would answer otherwise than this model."
+        )
+    if ":" in (architecture := str(config.get("architecture", ""))):
+        raise RequestError(
+            f"The config.json of {model!r} names another place ({architecture!r}) as its architecture, which is not "
+            "looked into; name that model, or write the architecture's own name into the file."
         )
     return config
 
@@ -110,7 +125,7 @@ def read_config(folder: Path, model: str) -> dict[str, Any]:
 def _json(path: Path, model: str) -> dict[str, Any]:
     try:
         content = json.loads(path.read_bytes())
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RequestError(f"The {path.name} of {model!r} cannot be read: {error}.") from error
     if not isinstance(content, dict):
         raise RequestError(

@@ -20,6 +20,7 @@ from imgcls_networks.models import bundled
 from imgcls_networks.models.catalog import CatalogEntry, read_catalog
 from imgcls_networks.models.factory_reference import FactoryReference, parse_factory
 from imgcls_networks.models.hugging_face import (
+    ADAPTER_NAME,
     CONFIG_NAME,
     HUB_PREFIX,
     HuggingFaceReference,
@@ -249,8 +250,8 @@ def _existing(path: Path, text: str) -> ModelReference:
     if path.name in {CARD_NAME, WEIGHTS_NAME} and path.is_file():
         raise RequestError(f"{text!r} is a part of a trained model; name its folder: `imgcls-convert {path.parent}`.")
     if path.is_dir():
-        is_transformers = (path / CONFIG_NAME).is_file() and not (path / CARD_NAME).is_file()
-        return parse_folder(path) if is_transformers else _trained(path)
+        theirs = any((path / name).is_file() for name in (CONFIG_NAME, ADAPTER_NAME))
+        return parse_folder(path) if theirs and not (path / CARD_NAME).is_file() else _trained(path)
     if kind == ONNX:
         return _onnx(path)
     if kind == ARCHIVE:
