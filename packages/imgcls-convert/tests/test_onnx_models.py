@@ -227,6 +227,9 @@ def hostile(kind: str, folder: Path) -> tuple[onnx.ModelProto | bytes, str]:
         "absolute": (tensor_elsewhere(colour_model(), str(folder.parent / "secret"), length=384), "own folder"),
         "through a link": (tensor_elsewhere(colour_model(), "link", length=384), "own folder"),
         "missing": (tensor_elsewhere(colour_model(), "gone", length=384), "which is not beside it"),
+        "makes too much": (colour_model(tail=[node("ConstantOfShape", "much", output="big"),
+                                              node("ReduceMax", "big", output="one", keepdims=0),
+                                              node("Add", "scores", "one")], outputs=[scores()]), "makes a tensor of"),
         "endless": (tensor_elsewhere(colour_model(), "short", length=1 << 60), "cannot be read from 'short'"),
         "two inputs": (base, "must have one input"),
         "cycle": (colour_model(tail=[node("Add", "scores", "later"), node("Relu", "answer", output="later")],
@@ -255,6 +258,9 @@ def hostile(kind: str, folder: Path) -> tuple[onnx.ModelProto | bytes, str]:
         base.graph.input.append(helper.make_tensor_value_info("other", TensorProto.FLOAT, [1]))
     elif kind == "huge tensor":
         base.graph.initializer[0].dims[:] = [1 << 20, 1 << 20]
+    elif kind == "makes too much":
+        much = numpy_helper.from_array(np.array([1 << 20, 1 << 10], np.int64), "much")
+        model.graph.initializer.append(much)
     elif kind == "gray images":
         value.CopyFrom(helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, 32, 32]))
     elif kind == "no batch":
@@ -267,9 +273,9 @@ def hostile(kind: str, folder: Path) -> tuple[onnx.ModelProto | bytes, str]:
 @pytest.mark.parametrize(
     "kind",
     [
-        "cut off", "empty", "text", "outside", "absolute", "through a link", "missing", "endless", "two inputs",
-        "cycle", "huge tensor", "loop", "custom operator", "ZipMap", "string output", "class numbers", "two outputs",
-        "gray images", "no batch", "wrong type", "opset of tomorrow",
+        "cut off", "empty", "text", "outside", "absolute", "through a link", "missing", "endless", "makes too much",
+        "two inputs", "cycle", "huge tensor", "loop", "custom operator", "ZipMap", "string output", "class numbers",
+        "two outputs", "gray images", "no batch", "wrong type", "opset of tomorrow",
     ],
 )  # fmt: skip
 def test_hostile_and_unfit_files_get_one_sentence(run_cli: RunCli, tmp_path: Path, kind: str) -> None:

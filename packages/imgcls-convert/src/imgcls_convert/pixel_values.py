@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Final, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple, get_args
 
 from imgcls_cli.progress import Progress
 from imgcls_core.artifact import Channels, PixelRange, Preprocessing
@@ -20,6 +20,7 @@ _ZEROS: Final = (0.0, 0.0, 0.0)
 _ONES: Final = (1.0, 1.0, 1.0)
 _HALVES: Final = (0.5, 0.5, 0.5)
 
+_ORDERS: Final = get_args(Channels)
 _LEAST: Final = {"mean": 0.0, "std": 1e-6}
 _NEUTRAL: Final = {"mean": _ZEROS, "std": _ONES}  # the same in both ranges, so that they tell nothing
 _NEAR_IMAGENET: Final = 0.01  # Caffe rounds to 104 117 123, torchvision's are 103.5 116.3 123.7
@@ -42,7 +43,10 @@ def choose_pixel_values(request: ConvertRequest, published: Preprocessing | None
     Raises:
         RequestError: values out of range, or such as can be read in two ways.
     """
-    given = {name: value for name in _LEAST if (value := getattr(request, name)) is not None}
+    for name, known in (("range", ("0..1", "0..255", "-1..1")), ("channels", _ORDERS), ("mean_order", _ORDERS)):
+        if getattr(request, name) not in (None, *known):
+            raise RequestError(f"`{name}` is {getattr(request, name)!r}; it can be {', '.join(known)}.")
+    given = {name: _triple(name, value) for name in _LEAST if (value := getattr(request, name)) is not None}
     if request.range == "-1..1":
         if given:
             raise RequestError("`--range -1..1` is a mean and std of 0.5 already; leave `--mean` and `--std` out.")
@@ -65,6 +69,15 @@ def choose_pixel_values(request: ConvertRequest, published: Preprocessing | None
         defaults = _assumed(given, range_, channels, progress)
     chosen = {**defaults, **given}
     return PixelValues(range_, channels, chosen["mean"], chosen["std"])
+
+
+def _triple(name: str, values: Sequence[float]) -> _Triple:
+    """Gives three numbers as floats; from Python they may come as a list, or as something else."""
+    try:
+        first, second, third = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise RequestError(f"`--{name} {values}` must be three numbers, one for each channel.") from None
+    return first, second, third
 
 
 def _check_values(name: str, values: _Triple) -> None:

@@ -40,8 +40,13 @@ def choose_preprocessing(
         and not (request.mean and request.std and (request.resize or request.image_size))
     ):
         raise RequestError(found.no_preprocessing)
-    if found.expected is not None:
+    if found.expected is not None and request.preprocessing is None:
         request = _as_expected(request, found.expected, found.architecture)
+        if request.resize is None:
+            progress.note(
+                "images are squashed to the network's size; say `--resize PX --crop PX` or `--resize letterbox` where "
+                "it was trained otherwise"
+            )
     mode, size, resize_size, crop = _geometry(request, published)
     pad_color = _pad_color(request, published, progress) if mode == "letterbox" else None
     if request.pad_color is not None and pad_color is None:
@@ -109,6 +114,10 @@ def _as_expected(request: ConvertRequest, expected: ExpectedInput, name: str) ->
 
 
 def _pad_color(request: ConvertRequest, published: Preprocessing | None, progress: Progress) -> tuple[int, int, int]:
+    if request.pad_color and not (
+        len(request.pad_color) == 3 and all(isinstance(level, int) and 0 <= level <= 255 for level in request.pad_color)
+    ):
+        raise RequestError(f"`--pad-color {request.pad_color}` must be three whole numbers from 0 to 255.")
     if color := request.pad_color or (published.pad_color if published else None):
         return color
     progress.note("the letterbox's bars are black, as Pillow's are by default; say `--pad-color R G B` for others")

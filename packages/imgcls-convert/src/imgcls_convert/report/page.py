@@ -42,10 +42,11 @@ def report_page(report: ConversionReport) -> str:
     meta = report.metadata
     inspection = Inspection(Path(report.artifact.name), report.sha256, report.size_bytes, meta)
     body: list[Markup] = []
+    yardstick = meta.source.yardstick or "PyTorch"
     if meta.parity is None:
-        body.append(paragraph("Nobody knows whether this artifact equals PyTorch: it was not verified.", "bad"))
+        body.append(paragraph(f"Nobody knows whether this artifact equals {yardstick}: it was not verified.", "bad"))
     if report.table:
-        body.append(section("Beside PyTorch", *_precisions(report)))
+        body.append(section(f"Beside {yardstick}", *_precisions(report)))
     if report.images:
         tolerance = meta.parity.tolerance if meta.parity else None
         body += [
@@ -82,10 +83,11 @@ def _precisions(report: ConversionReport) -> list[Markup]:
 
 def _worst(report: ConversionReport) -> list[Card]:
     labels = [entry.label for entry in report.metadata.classes]
+    yardstick = report.metadata.source.yardstick or "PyTorch"
 
     def texts(row: ImageComparison) -> list[str]:
         told = [
-            f"PyTorch: {labels[row.pytorch_class_id]} {row.pytorch_probability:.2%}",
+            f"{yardstick}: {labels[row.pytorch_class_id]} {row.pytorch_probability:.2%}",
             f"ONNX: {labels[row.onnx_class_id]} {row.onnx_probability:.2%}",
             f"|Δp| {row.max_abs_diff:.1e}",
         ]

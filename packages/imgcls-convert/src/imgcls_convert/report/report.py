@@ -109,7 +109,7 @@ class ConversionReport:
         pytorch = self.table[0].pytorch
         lines = [
             ("", "agreement", "top-1", "top-5", "max |Δp|", "mean |Δp|", "MB", "ms", "speed"),
-            ("PyTorch", "", *_accuracy(pytorch), "", "", "", "", ""),
+            (self.metadata.source.yardstick or "PyTorch", "", *_accuracy(pytorch), "", "", "", "", ""),
         ]
         for row in self.table:
             figures = row.figures

@@ -37,6 +37,8 @@ class OnnxNetwork(nn.Module):
         options = runtime.SessionOptions()
         options.log_severity_level = 4  # what matters is raised
         options.intra_op_num_threads = allotted_cpus()
+        # Several threads ask at once, and must not wait for each other at full speed.
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         try:
             self._session: Any = runtime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime raises many kinds

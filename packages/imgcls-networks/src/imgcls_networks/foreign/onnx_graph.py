@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from imgcls_networks.exception_text import one_line
 
 LEAST_OPSET: Final = 18  # that of artifacts
 _LARGEST_BYTES: Final = 2_000_000_000  # of a protobuf message
+_MOST_ELEMENTS: Final = 1 << 28  # of a tensor between two nodes; those of large networks have a hundredth
 _COLOURS: Final = 3
 # What pixels and scores may be, as NumPy calls it.
 _INPUTS: Final = {
@@ -93,6 +95,7 @@ def read_graph(path: Path, output_name: str | None = None) -> OnnxGraph:
     made_by = " ".join(filter(None, [model.producer_name, model.producer_version])) or "an unnamed tool"
     opset = _opset(model, name)
     model = _raised(model, opset, name)
+    _check_sizes(model, name)
     initial = {tensor.name for tensor in model.graph.initializer}
     inputs = [value for value in model.graph.input if value.name not in initial]
     if len(inputs) != 1:
@@ -113,8 +116,6 @@ def read_graph(path: Path, output_name: str | None = None) -> OnnxGraph:
 
 
 def _loaded(path: Path) -> ModelProto:
-    if (size := path.stat().st_size) > _LARGEST_BYTES:
-        raise RequestError(f"{path.name!r} has {size / 1e9:.1f} GB; one ONNX file holds at most 2 GB.")
     try:
         return onnx.load(path, load_external_data=False)
     except (DecodeError, OSError, ValueError, RecursionError) as error:
@@ -140,6 +141,7 @@ def _join(model: ModelProto, path: Path) -> tuple[str, ...]:
     """
     folder = path.absolute().parent
     names: dict[str, int] = {}
+    total = path.stat().st_size
     for tensor in _tensors(model.graph):
         if tensor.data_location != TensorProto.EXTERNAL and not tensor.external_data:
             continue
@@ -157,9 +159,12 @@ def _join(model: ModelProto, path: Path) -> tuple[str, ...]:
             )
         size = names.setdefault(location, file.stat().st_size)
         try:
-            end = int(said.get("offset", 0)) + int(said.get("length", 0))
-            if not 0 <= end <= size or min(int(said.get("offset", 0)), int(said.get("length", 0))) < 0:
-                raise ValueError(f"it has {size:,} bytes and {end:,} are needed")
+            start = int(said.get("offset", 0))
+            length = int(said.get("length", size - start))
+            if min(start, length) < 0 or start + length > size:
+                raise ValueError(f"it has {size:,} bytes and {start + length:,} are needed")
+            if (total := total + length) > _LARGEST_BYTES:
+                raise ValueError("all tensors together have more than 2 GB, which one artifact can hold")
             load_external_data_for_tensor(tensor, str(folder))
         except (ValueError, OSError, onnx.checker.ValidationError) as error:
             raise RequestError(
@@ -167,8 +172,6 @@ def _join(model: ModelProto, path: Path) -> tuple[str, ...]:
             ) from error
         del tensor.external_data[:]
         tensor.data_location = TensorProto.DEFAULT
-    if sum(names.values()) + path.stat().st_size > _LARGEST_BYTES and names:
-        raise RequestError(f"{path.name!r} and the files beside it have more than 2 GB, which one artifact can hold.")
     return tuple(names)
 
 
@@ -191,6 +194,20 @@ def _raised(model: ModelProto, opset: int, name: str) -> ModelProto:
             f"again with `opset_version={LEAST_OPSET}`."
         ) from error
     return raised
+
+
+def _check_sizes(model: ModelProto, name: str) -> None:
+    """Raises RequestError if the graph makes a tensor, for one image, that no classifier makes.
+
+    Only what can be inferred is seen; what cannot be is left to the runtime.
+    """
+    try:
+        inferred = onnx.shape_inference.infer_shapes(model, data_prop=True)
+    except (onnx.shape_inference.InferenceError, ValueError, RuntimeError):
+        return
+    for value in inferred.graph.value_info:
+        if (elements := math.prod(size or 1 for size in _dims(value))) > _MOST_ELEMENTS:
+            raise RequestError(f"{name!r} cannot become an artifact: it makes a tensor of {elements:,} elements.")
 
 
 def _dims(value: ValueInfoProto) -> list[int | None]:

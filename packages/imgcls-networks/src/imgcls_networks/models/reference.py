@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 TIMM_PREFIX: Final = "timm/"
 _SAVED_SUFFIXES: Final = (".pt", ".pth", ".ts", ".torchscript", ".pt2")
 _FILE_SUFFIXES: Final = (*_SAVED_SUFFIXES, ".onnx", ".mar")
+_LARGEST_BYTES: Final = 2_000_000_000  # of a protobuf message
 
 
 class _Reference:
@@ -262,7 +263,9 @@ def _existing(path: Path, text: str) -> ModelReference:
 
 
 def _onnx(path: Path) -> OnnxReference:
-    """Raises RequestError for an artifact: it is what a conversion makes."""
+    """Raises RequestError for an artifact: it is what a conversion makes; and for a file that is none by its size."""
+    if (size := path.stat().st_size) > _LARGEST_BYTES:
+        raise RequestError(f"{str(path)!r} has {size / 1e9:.1f} GB; one ONNX file holds at most 2 GB.")
     if any(key.startswith(KEY_PREFIX) for key in read_parts(path).props):
         raise RequestError(
             f"{str(path)!r} is an artifact of imgcls already: serve it as it is, or look at it with `imgcls-convert "
