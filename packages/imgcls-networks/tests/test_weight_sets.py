@@ -110,6 +110,7 @@ SEVERAL: dict[str, tuple[Callable[[], dict[str, Any]], str, str]] = {
         "module.model",
         "module.ema",
     ),
+    "an attribute of the network": (lambda: raw() | prefixed("ema.module.", averaged()), ".", "ema.module"),
     "names without dots, as latent diffusion writes them": (
         lambda: {"state_dict": raw(), "ema": {name.replace(".", ""): one for name, one in averaged().items()}},
         "state_dict",

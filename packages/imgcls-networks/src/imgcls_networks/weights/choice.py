@@ -96,7 +96,7 @@ def choose_weights(content: object, own: Shapes, *, file: str, network: str, key
     chosen = replace(readings[0], same=[reading.path for reading in readings[1:]])
     if chosen.of.refusal:
         raise CheckpointError(_refusal(chosen.of, file))
-    if (layers := [name for name in chosen.left if not _OF_TRAINING.search(name)]) and key != chosen.path:
+    if (layers := _layers(chosen.left)) and key != chosen.path:
         raise CheckpointError(
             f"The checkpoint {file!r} holds weights for {network} below {chosen.path!r}, and beside them "
             f"{some(layers)}, which {network} does not have. Name the network that has them, too, or leave them "
@@ -135,8 +135,9 @@ def _readings(one: WeightSet, own: Shapes) -> list[Reading]:
             ((drop, names, _prefixes(names, own)) for drop, names in _unwrapped(one.tensors)),
             key=lambda way: max(way[2].values(), default=0),
         )
-        if found := [_reading(one, prefix, dropped, tensors) for prefix, count in hits.items() if count >= half]:
-            return found
+        kept = [prefix for prefix, count in hits.items() if count >= half]
+        if kept:
+            return [_reading(one, prefix, dropped, tensors, kept) for prefix in kept]
     shapes = Counter(tensor.shape for tensor in one.tensors.values())
     return [_fallback(one, own)] if (shapes & Counter(own.values())).total() >= half else []
 
@@ -151,9 +152,18 @@ def _fallback(one: WeightSet, own: Shapes) -> Reading:
     return _reading(one, prefix if 2 * count >= len(own) else "", dropped, tensors)
 
 
-def _reading(one: WeightSet, prefix: str, dropped: Sequence[str], tensors: Mapping[str, StoredTensor]) -> Reading:
-    fitting = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
-    left = [name for name in tensors if not name.startswith(prefix)]
+def _reading(
+    one: WeightSet,
+    prefix: str,
+    dropped: Sequence[str],
+    tensors: Mapping[str, StoredTensor],
+    prefixes: Sequence[str] = (),
+) -> Reading:
+    # Another set may lie below this one's prefix, as an average does that is an attribute of the network.
+    others = tuple(other for other in prefixes if other != prefix and other.startswith(prefix))
+    left = [name for name in tensors if not name.startswith(prefix) or name.startswith(others)]
+    beside = set(left)
+    fitting = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name not in beside}
     return Reading(one, prefix, dropped, fitting, left)
 
 
@@ -215,9 +225,13 @@ def _keyed(
     return chosen, below
 
 
+def _layers(left: Sequence[str]) -> list[str]:
+    return [name for name in left if not _OF_TRAINING.search(name)]
+
+
 def _all_the_same(readings: Sequence[Reading], own: Shapes) -> bool:
     first, *others = readings
-    if any(one.of.refusal or one.left for one in readings):
+    if any(one.of.refusal or _layers(one.left) for one in readings):
         return False
     for other in others:
         for name, shape in own.items():
