@@ -65,6 +65,8 @@ def test_labels_are_read_from_every_usual_form(tmp_path, name, text):
         ("a.txt", "tench, Tinca tinca\n3 wheeler\n", ["tench, Tinca tinca", "3 wheeler"]),
         ("a.txt", "Boeing 707\nBoeing 727\n", ["Boeing 707", "Boeing 727"]),
         ("a.txt", "- dash\nplain\n", ["- dash", "plain"]),
+        ("a.txt", "0 stars\n1 stars\n2 stars\n", ["0 stars", "1 stars", "2 stars"]),
+        ("a.txt", "grade 1\ngrade 2\n", ["grade 1", "grade 2"]),
     ],
 )
 def test_names_stay_as_they_are_written(tmp_path, name, text, labels):

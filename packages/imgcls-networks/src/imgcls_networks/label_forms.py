@@ -72,7 +72,8 @@ def _numbered(lines: Sequence[str], source: str) -> Classes | None:
     for pattern, number, name in ((_NUMBERED, 1, 2), (_NUMBERED_BEHIND, 2, 1)):
         found = [pattern.fullmatch(line) for line in lines]
         rows = [(int(one[number]), one[name].strip().strip("'\"")) for one in found if one]
-        if not rows or len(rows) < len(lines):
+        # Where the numbers alone tell the names apart, as in "1 star", they belong to them.
+        if not rows or len(rows) < len(lines) or len({row[1] for row in rows}) < len(rows):
             continue
         ids = sorted(row[0] for row in rows)
         if ids == list(range(len(rows))):
