@@ -40,6 +40,18 @@ def test_a_pass_over_a_healthy_service_keeps_every_rule(watch: Watch, service: S
     assert seen["figures"]["inference_ms_p50"] == 0.2
 
 
+def test_the_line_of_a_pass_is_broken_between_its_parts_where_the_terminal_ends(
+    run: Run, service: StandIn, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    watch = ("monitor", "--url", service.url, "--database", tmp_path / "m.sqlite", "--model-sha256", "abc")
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run(*watch).stdout.splitlines()
+    assert [line for line in lines[:-1] if len(line) > 80] == []
+    assert len(lines) > 2
+    monkeypatch.delenv("COLUMNS")
+    assert len(run(*watch).stdout.splitlines()) == 1
+
+
 def test_passes_are_made_as_often_and_as_long_as_asked(run: Run, service: StandIn, tmp_path: Path) -> None:
     arguments = ("--every", "0.2s", "--for", "0.5s", "--database", tmp_path / "m.sqlite", "--json")
     ended = run("monitor", "--url", service.url, *arguments)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import functools
+import http.server
 import io
 import json
 import sys
@@ -267,6 +269,26 @@ def test_another_server_behind_the_address_is_named(
     assert ended.exit_code == 4
     assert "BaseHTTP" in ended.stderr
     assert "Is this the address of an imgcls service?" in ended.stderr
+
+
+def test_another_server_that_knows_none_of_the_routes_is_named(run: Run, image: bytes, tmp_path: Path) -> None:
+    fill(tmp_path, {"a.png": image})
+
+    class Files(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    handler = functools.partial(Files, directory=str(tmp_path))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        url = f"127.0.0.1:{server.server_address[1]}"
+        ended = [run("ready", "--url", url), run("predict", "--url", url, tmp_path / "a.png")]
+        server.shutdown()
+        thread.join()
+    for each in ended:
+        assert each.exit_code == 4
+        assert "is no imgcls service" in each.stderr
 
 
 def test_resume_needs_a_jsonl_file(run: Run, tmp_path: Path) -> None:

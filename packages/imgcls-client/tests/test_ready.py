@@ -46,3 +46,12 @@ def test_waiting_ends_when_the_time_is_over(
     monkeypatch.setattr("imgcls_sdk.readiness.POLL_S", 0.01)
     assert run("ready", "--url", serve(is_ready=False).url, "--wait", "0.05s").exit_code == 1
     assert run("ready", "--url", f"http://127.0.0.1:{free_port}", "--wait", "0.05s").exit_code == 3
+
+
+def test_waiting_asks_a_last_time_when_the_time_is_over_and_not_a_pause_before(
+    run: Run, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgcls_sdk.readiness.POLL_S", 60)
+    service = serve(is_ready=False)
+    assert run("ready", "--url", service.url, "--wait", "0.05s").exit_code == 1
+    assert service.paths().count("/ready") == 2

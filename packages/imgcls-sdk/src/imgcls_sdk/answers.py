@@ -40,6 +40,10 @@ REFUSALS: dict[int, type[RefusedError]] = {
 }
 
 
+# Without a problem's code these come from another server: ours says which route or method it lacks.
+_FOREIGN = frozenset({404, 405, 501})
+
+
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
     """One HTTP response; header names are in lower case.
@@ -190,6 +194,11 @@ def refusal(answer: HttpAnswer) -> RefusedError:
         problem = {}
     code, request_id = problem.get("code"), answer.request_id or problem.get("request_id")
     detail = problem.get("detail") or problem.get("title") or problem.get("message")
+    if not code and answer.status in _FOREIGN:
+        whose = f" ({server})" if (server := answer.headers.get("server")) else ""
+        detail = (
+            f"{detail or HTTPStatus(answer.status).phrase}; what answers at this address{whose} is no imgcls service"
+        )
     # In its form of seconds; the form with a date is not used between services.
     asked = answer.headers.get("retry-after", "")
     error = _error_of(answer.status, code, detail, request_id)

@@ -65,7 +65,7 @@ def _concerns_every_image(error: ImgclsClientError) -> bool:
         return False
     if isinstance(error, UnreachableError | UnexpectedAnswerError) or error.code == "not_ready":
         return True
-    return status in {401, 403, 404, 422}
+    return status in {401, 403, 404, 405, 422, 501}
 
 
 def _in_order(
