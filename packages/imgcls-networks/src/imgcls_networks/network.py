@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol
 
+from imgcls_networks.architectures.architecture import find_trained
 from imgcls_networks.architectures.factory import find_factory
 from imgcls_networks.architectures.found import FoundNetwork
 from imgcls_networks.architectures.given import find_given
@@ -13,7 +14,6 @@ from imgcls_networks.architectures.saved import find_saved
 from imgcls_networks.architectures.timm import find_timm
 from imgcls_networks.architectures.torchserve import find_archived
 from imgcls_networks.architectures.torchvision import find_published
-from imgcls_networks.architectures.trained import find_trained
 from imgcls_networks.architectures.transformers import find_transformers
 from imgcls_networks.models.factory_reference import FactoryReference
 from imgcls_networks.models.hugging_face import HuggingFaceReference

@@ -1,4 +1,4 @@
-"""Networks by name, with fresh weights: ours and torchvision's; and their heads."""
+"""Networks by name: ours and torchvision's, fresh or as a trained model's card describes them; and their heads."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import torchvision
 from torch import nn
 
 from imgcls_networks.architectures.factory import build_from_factory
+from imgcls_networks.architectures.found import FoundNetwork
 from imgcls_networks.architectures.small_resnet import SmallResNet
 from imgcls_networks.errors import RequestError
 from imgcls_networks.models.factory_reference import FactoryReference
+from imgcls_networks.models.reference import TrainedReference
+from imgcls_networks.models.trained_model import WEIGHTS_NAME, card_words
 
 # By name, from the length of the output: what is ours, beside torchvision's.
 _OURS: Final[Mapping[str, Callable[[int], nn.Module]]] = {"small_resnet12": SmallResNet}
@@ -46,6 +49,26 @@ def build_architecture(name: str, num_classes: int, folder: Path | None = None) 
         {"init_weights": True, "aux_logits": False} if name in {"googlenet", "inception_v3"} else {}
     )
     return torchvision.models.get_model(name, weights=None, num_classes=num_classes, **options)
+
+
+def find_trained(model: TrainedReference, num_classes: int | None, *, own_weights: bool) -> FoundNetwork:
+    """Takes from the card what is known of the network.
+
+    Building it raises RequestError when the card names an architecture that this version does not have.
+    """
+    card, classes = model.card, len(model.card.classes)
+    return FoundNetwork(
+        name=card.name,
+        architecture=full_name(card.architecture),
+        # A factory's network was given a head for these classes before it was trained.
+        build=lambda: with_head(build_architecture(card.architecture, classes, model.folder), classes),
+        asked_classes=num_classes,
+        preprocessing=card.preprocessing,
+        classes=card.classes,
+        checkpoint=model.folder / WEIGHTS_NAME,
+        about_weights=card_words(card),
+        trained=card,
+    )
 
 
 def full_name(name: str) -> str:
