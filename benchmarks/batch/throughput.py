@@ -112,8 +112,7 @@ def run(source: str, model: Path, output: Path, *options: str) -> dict[str, Any]
 def rate_after_start(output: Path) -> float:
     """Gives images/s between the first shard of each worker and the last shard, by the times of their files."""
     ended_s = sorted(path.stat().st_mtime for path in output.glob("*.parquet"))[allotted_cpus() - 1 :]
-    took_s = ended_s[-1] - ended_s[0]
-    return round((len(ended_s) - 1) * SHARD_SIZE / took_s, 2) if took_s else 0.0
+    return round((len(ended_s) - 1) * SHARD_SIZE / (ended_s[-1] - ended_s[0]), 2) if len(ended_s) > 1 else 0.0
 
 
 def sample(pid: int, memory: list[int], ended: threading.Event) -> None:

@@ -9,6 +9,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from imgcls_batch.run import read_ahead
+from imgcls_batch.run.read_ahead import ReadAhead
+from imgcls_batch.sources.faults import ImageLateError
 
 
 def answers(rows: list[dict]) -> list[tuple]:
@@ -144,3 +147,12 @@ def test_a_source_that_hangs_costs_its_own_row(classify, web, write_list, tmp_pa
     urls = [url for slow in hanging for url in (slow, f"{web}/red/red-0.jpg")]
     found = classify(write_list(tmp_path / "list.csv", urls), "--timeout", 1, "--readers", 4)
     assert [row["code"] for row in found] == ["deadline_exceeded", None] * 8
+
+
+def test_a_row_does_not_depend_on_who_noticed_that_a_source_hangs(monkeypatch):
+    """Whoever reads keeps the limit; where it cannot on a busy machine, whoever waits gives up with the same words."""
+    monkeypatch.setattr(read_ahead, "_GRACE_S", 0.0)
+    released = threading.Event()
+    late = next(ReadAhead(lambda _: released.wait(), threads=1, timeout_s=0.02)([0]))
+    released.set()
+    assert str(late.error) == str(ImageLateError(0.02))

@@ -8,9 +8,11 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from imgcls_batch.sources.faults import ImageLateError
+
+_GRACE_S: Final = 1.0
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -40,13 +42,15 @@ class ReadAhead(Generic[Item, Result]):
     Args:
         work: what is done to each item, on a thread.
         threads: how many; twice as many items are under way or wait.
-        timeout_s: longest that `work` may take. Its thread cannot be stopped, so another takes its place.
+        timeout_s: what `work` keeps to by itself. When it does not, it is late a little later, with the same words, so
+            that a row does not depend on who noticed. Its thread cannot be stopped, and another takes its place.
     """
 
     def __init__(self, work: Callable[[Item], Result], *, threads: int, timeout_s: float) -> None:
         self._work = work
         self._window = 2 * threads
         self._timeout_s = timeout_s
+        self._given_up_s = timeout_s + _GRACE_S
         self._queue: queue.SimpleQueue[Fetched[Item, Result]] = queue.SimpleQueue()
         for _ in range(threads):
             self._start()
@@ -74,14 +78,14 @@ class ReadAhead(Generic[Item, Result]):
     def _until_next_deadline(self, under_way: Iterable[Fetched[Item, Result]]) -> float:
         started = [one.started_s for one in under_way if one.started_s is not None and not one.done.is_set()]
         if not started:
-            return min(1.0, self._timeout_s)  # a thread is about to take it
-        return max(0.001, min(started) + self._timeout_s - time.perf_counter())
+            return min(1.0, self._given_up_s)  # a thread is about to take it
+        return max(0.001, min(started) + self._given_up_s - time.perf_counter())
 
     def _is_late(self, one: Fetched[Item, Result]) -> bool:
         return (
             one.started_s is not None
             and not one.done.is_set()
-            and time.perf_counter() - one.started_s >= self._timeout_s
+            and time.perf_counter() - one.started_s >= self._given_up_s
         )
 
     def _give_up(self, late: Fetched[Item, Result]) -> None:

@@ -79,8 +79,7 @@ class ShardWorker:
         limits = DecodeLimits(max_bytes=options.max_image_bytes, max_pixels=options.max_image_pixels)
         self._decoder = BoundedDecoder(ImagePreprocessor(self._classifier.metadata.preprocessing, limits))
         self._reader = ImageReader(max_bytes=options.max_image_bytes, timeout_s=job.timeout_s, column=job.run.column)
-        # A little longer than the reader's own limit, which says more.
-        self._ahead = ReadAhead(self._reader.read_stretch, threads=job.readers, timeout_s=job.timeout_s + 1)
+        self._ahead = ReadAhead(self._reader.read_stretch, threads=job.readers, timeout_s=job.timeout_s)
         self._output = open_output(job.output)
 
     def classify(self, task: ShardTask, on_images: OnImages) -> ShardOutcome:
