@@ -380,7 +380,8 @@ def test_answers_are_collected_under_load_whatever_threads_wait_for_isolated_ima
         return loop.wakes - before
 
     async def test(loop: MovableLoop) -> None:
-        assert await wakes(loop, isolated=4) == await wakes(loop, isolated=0) < 30
+        # A loop that is slow is woken less; were the threads that wait counted as workers, it would be some 20 times.
+        assert max([await wakes(loop, isolated=4) for _ in range(5)]) <= 14
 
     run(test)
 
