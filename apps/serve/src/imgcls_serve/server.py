@@ -22,6 +22,7 @@ from imgcls_serve import __version__
 from imgcls_serve.app import create_app
 from imgcls_serve.http.connections import guarded_protocol
 from imgcls_serve.listeners import bound_unsent, turn_away
+from imgcls_serve.models.loading import LoadAbandonedError
 from imgcls_serve.observing.log_lines import FIELDS, log_config
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings, unknown_variables
@@ -88,7 +89,7 @@ class DrainingServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends after those who have just connected: no more are let in, and these are told 503 instead of a reset."""
-        if self._service.fatal is None:
+        if not isinstance(self._service.fatal, LoadAbandonedError):  # which goes on taking memory
             await self._take_leave()
         await super().shutdown(sockets)
 
