@@ -17,6 +17,7 @@ from imgcls_core.artifact.seal import sealed_artifact
 from imgcls_core.artifact.signature import sign_artifact
 from imgcls_serve.settings import InvalidSettingError, read_settings
 from msgspec import structs
+from serve_command import run
 
 if TYPE_CHECKING:
     from conftest import PictureOf, RunningService, StartService
@@ -60,12 +61,10 @@ def test_health_and_models_tell_the_seal(service: RunningService) -> None:
     assert (listed["sealed"], listed["seal"], listed["signed_by"]) == (True, model["seal"], [])
 
 
-def test_an_artifact_that_was_edited_is_not_served(start_service: StartService, edited: Path) -> None:
-    with start_service(model=edited) as running:
-        ready = running.client.get("/ready")
-        assert (ready.status_code, ready.json()["code"]) == (503, "not_ready")
-        assert "was changed after it was sealed (changed: the labels)" in ready.json()["detail"]
-        assert running.client.get("/health").json()["model"] is None
+def test_an_artifact_that_was_edited_is_not_served(edited: Path) -> None:
+    done = run("--model", str(edited), "--port", "0")
+    assert done.returncode == 2
+    assert "was changed after it was sealed (changed: the labels)" in done.stderr
 
 
 def test_an_edited_file_is_refused_and_the_old_one_stays(
