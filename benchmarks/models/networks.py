@@ -26,6 +26,7 @@ from imgcls_convert.conversion import convert
 from imgcls_convert.request import ConvertRequest
 from imgcls_core import OnnxClassifier
 from imgcls_core.errors import ImgclsError
+from imgcls_networks.models.catalog import read_catalog
 from speaking_weights import speak
 from torch import nn
 from torchvision import transforms
@@ -73,8 +74,7 @@ def case(library: str, name: str, folder: Path) -> _Case:
         network = torchvision.models.get_model(name, weights=None, **options)
         speak(network, (224, 224), lambda out: getattr(out, "logits", out))
         torch.save({"model": network.state_dict(), "epoch": 89, "args": {"lr": 0.1}}, folder / "checkpoint.pth")
-        preset = torchvision.models.get_model_weights(name).DEFAULT
-        weights = next(iter(torchvision.models.get_model_weights(name)), preset)
+        weights = torchvision.models.get_model_weights(name)[read_catalog()[name].weights]
         return network, {"model": name, "weights": str(folder / "checkpoint.pth")}, weights.transforms()
     if library == "timm":
         network = timm.create_model(name, pretrained=False)

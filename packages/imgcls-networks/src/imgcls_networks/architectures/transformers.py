@@ -73,6 +73,8 @@ def _network_class(folder: Path, model: str) -> tuple[Any, Any]:
         raise RequestError(
             f"transformers {transformers.__version__} cannot read the config.json of {model!r}: {one_line(error)}."
         ) from error
+    if isinstance(own := getattr(config, "model_args", None), dict) and own.get("num_classes") == config.num_labels:
+        del own["num_classes"]  # timm writes it, and the wrapper of transformers would give it twice
     known = transformers.MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING
     named = list(getattr(config, "architectures", None) or [])
     try:
