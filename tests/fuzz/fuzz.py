@@ -25,6 +25,8 @@ MAX_BYTES: Final = 16_384
 # Of one input; an input of 16 KB that takes longer is a fault.
 TIMEOUT_S: Final = 10
 MAX_MEMORY_MB: Final = 3_000
+KEPT_BYTES: Final = 30_000
+KEPT_FILES: Final = 80
 
 
 def fuzz_one(name: str, options: argparse.Namespace) -> None:
@@ -42,13 +44,22 @@ def fuzz_one(name: str, options: argparse.Namespace) -> None:
     arguments = [sys.argv[0], f"-timeout={TIMEOUT_S}", f"-rss_limit_mb={MAX_MEMORY_MB}"]
     if options.input:
         arguments += [str(options.input)]
-    elif options.keep:
-        arguments += ["-merge=1", "-max_len=4096", str(kept), str(folder)]
     else:
         arguments += [f"-max_len={MAX_BYTES}", f"-max_total_time={options.seconds}", f"-seed={options.seed}"]
         arguments += [f"-artifact_prefix={options.folder}/{name}-", "-print_final_stats=1", str(folder), str(kept)]
     atheris.Setup(arguments, FUNCTIONS[name])
     atheris.Fuzz()
+
+
+def keep(name: str, folder: Path) -> None:
+    """Takes over what was found: each file reached something new; the smallest first, as far as there is room."""
+    kept = HERE / "corpus" / name
+    kept.mkdir(parents=True, exist_ok=True)
+    room = KEPT_BYTES
+    for path in sorted((folder / name).iterdir(), key=lambda one: (one.stat().st_size, one.name))[:KEPT_FILES]:
+        if (room := room - path.stat().st_size) < 0:
+            return
+        (kept / path.name).write_bytes(path.read_bytes())
 
 
 def main() -> None:
@@ -61,6 +72,10 @@ def main() -> None:
     parser.add_argument("--keep", action="store_true", help="take over what was found")
     parser.add_argument("--input", type=Path, help="one input")
     options = parser.parse_args()
+    if options.keep:
+        for one in TARGETS if options.target is None else (options.target,):
+            keep(one, options.folder)
+        return
     if options.target is not None:
         fuzz_one(options.target, options)
     broken = [one for one in TARGETS if subprocess.run([sys.executable, __file__, one, *sys.argv[1:]]).returncode]
