@@ -3,13 +3,14 @@
 import pickle
 import shutil
 import tarfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 import onnx
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 from imgcls_core import OnnxClassifier
 from imgcls_core.artifact.seal import sealed_artifact
 from imgcls_testing.commands import RunCli, runner_of
@@ -114,6 +115,19 @@ def cifar10(tmp_path_factory: pytest.TempPathFactory, image_folder: Path) -> Pat
 def own_folder(image_folder: Path, tmp_path: Path) -> Path:
     """A copy of the dataset in folders that the test may change."""
     return Path(shutil.copytree(image_folder, tmp_path / "dataset"))
+
+
+@pytest.fixture
+def memory() -> Iterator[str]:
+    """An object store in memory."""
+    yield "memory://models"
+    MemoryFileSystem.store.clear()
+    MemoryFileSystem.pseudo_dirs[:] = [""]
+
+
+@pytest.fixture(params=["folder", "memory"])
+def store(request: pytest.FixtureRequest, tmp_path: Path, memory: str) -> str:
+    return str(tmp_path / "store") if request.param == "folder" else memory
 
 
 class MakeArtifact(Protocol):

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import io
-import itertools
 import json
 import os
 import shutil
@@ -10,7 +9,7 @@ import signal
 import subprocess
 import sys
 import tarfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from functools import partial
 from pathlib import Path
@@ -29,14 +28,6 @@ if TYPE_CHECKING:
 
 COLOURS = Path(__file__).parents[3] / "tests" / "data" / "colours.onnx"
 RGB = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255), "black": (0, 0, 0), "white": (255, 255, 255)}
-
-
-@pytest.fixture
-def memory() -> Iterator[str]:
-    """An object store in memory."""
-    yield "memory://models"
-    MemoryFileSystem.store.clear()
-    MemoryFileSystem.pseudo_dirs[:] = [""]
 
 
 @pytest.fixture(scope="session")
@@ -83,11 +74,6 @@ def _check_latest(url: str, *, one_of: set[str]) -> str:
         content = filesystem.cat_file(f"{root}/colours/{version}/{file['path']}")
         assert hashlib.sha256(content).hexdigest() == file["sha256"]
     return version
-
-
-@pytest.fixture(params=["folder", "memory"])
-def store(request: pytest.FixtureRequest, tmp_path: Path, memory: str) -> str:
-    return str(tmp_path / "store") if request.param == "folder" else memory
 
 
 def test_an_artifact_lies_in_the_store_under_its_hash_with_its_reports(
@@ -171,78 +157,6 @@ def test_classes_of_a_version_that_does_not_say_them_are_read_from_its_artifact(
     del document["labels"]
     manifest.write_text(json.dumps(document))
     assert "green was 1, is 0" in run_cli("publish", worse_artifact, store).err
-
-
-@pytest.fixture
-def own_clock(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Publications follow one another by a second."""
-    seconds = itertools.count(10)
-    monkeypatch.setattr("imgcls_train.store.publication._now", lambda: f"2026-01-01T00:00:{next(seconds)}+00:00")
-
-
-@pytest.mark.usefixtures("own_clock")
-def test_prune_keeps_the_newest_the_latest_and_the_one_to_go_back_to(
-    run_cli: RunCli, store: str, tmp_path: Path, make_artifact: MakeArtifact
-) -> None:
-    artifacts = [make_artifact(tmp_path / f"{i}.onnx", doc_string=f"number {i}") for i in range(5)]
-    for artifact in artifacts:
-        assert run_cli("publish", artifact, store, "--allow-worse", "--report", artifact).code == 0
-    ids = [f"sha256-{_sha256(artifact)}" for artifact in artifacts]
-    run_cli("store", "rollback", store, ids[1])
-    shown = run_cli("store", "prune", store, "--keep", "1", "--dry-run")
-    assert shown.out.count("would be removed") == 4  # three versions, and their sum
-    assert len(json.loads(run_cli("store", "list", store, "--json").out)["versions"]) == 5
-    pruned = json.loads(run_cli("store", "prune", store, "--keep", "1", "--json").out)
-    assert set(pruned["removed"]) == {ids[0], ids[2], ids[3]}
-    left = json.loads(run_cli("store", "list", store, "--json").out)
-    assert {row["version"] for row in left["versions"]} == {ids[1], ids[4]}
-    assert _check_latest(store, one_of={_sha256(artifacts[1])})
-    filesystem, root = fsspec.core.url_to_fs(store)
-    assert not [path for path in filesystem.find(root) if ids[2] in path]
-
-
-@pytest.mark.usefixtures("own_clock")
-def test_a_version_that_somebody_goes_back_to_while_it_is_pruned_stays(
-    run_cli: RunCli, tmp_path: Path, make_artifact: MakeArtifact, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    store = tmp_path / "store"
-    artifacts = [make_artifact(tmp_path / f"{i}.onnx", doc_string=f"number {i}") for i in range(3)]
-    for artifact in artifacts:
-        run_cli("publish", artifact, store, "--allow-worse")
-    from imgcls_train.store.model_store import ModelStore
-
-    withdraw = ModelStore.withdraw
-
-    def slow(self: ModelStore, version: Any) -> None:
-        assert run_cli("store", "rollback", store, _sha256(artifacts[0])).code == 0
-        withdraw(self, version)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(ModelStore, "withdraw", slow)
-        assert json.loads(run_cli("store", "prune", store, "--keep", "1", "--json").out)["removed"] == []
-    assert _check_latest(str(store), one_of={_sha256(artifacts[0])})
-    assert run_cli("store", "prune", store, "--keep", "1").code == 0
-    assert json.loads(run_cli("store", "list", store, "--json").out)["unfinished"] == 0
-
-
-@pytest.mark.parametrize(
-    ("arguments", "said", "code"),
-    [
-        (("list", "{store}"), "There is no model in", 3),
-        (("rollback", "{store}", "abc"), "it is empty", 2),
-        (("prune", "{store}", "--keep", "2"), "it is empty", 2),
-        (("prune", "{store}"), "Missing option '--keep'", 2),
-        (("prune", "{store}", "--keep", "0"), "--keep", 2),
-        (("sweep", "{store}"), "sweep", 2),
-    ],
-)
-def test_wrong_requests_of_a_store_are_one_sentence(
-    run_cli: RunCli, tmp_path: Path, arguments: tuple[str, ...], said: str, code: int
-) -> None:
-    outcome = run_cli("store", *(one.format(store=tmp_path / "store") for one in arguments))
-    assert outcome.code == code
-    assert said in outcome.err
-    assert "Traceback" not in outcome.err
 
 
 def test_a_worse_model_is_refused_with_the_numbers(
