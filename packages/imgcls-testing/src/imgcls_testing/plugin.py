@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -66,6 +67,23 @@ def encode() -> Callable[..., bytes]:
 
 
 def pytest_load_initial_conftests() -> None:
-    """Gives each of several processes (`pytest -n 2`) one thread for PyTorch, before anything imports it."""
+    """Gives each of several processes one thread for PyTorch, before anything imports it."""
     if os.environ.get("PYTEST_XDIST_WORKER"):
         os.environ["OMP_NUM_THREADS"] = "1"
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
+    """Says that a run of single files or tests is done sooner by one process than several can start."""
+    return None if all(Path(argument).is_dir() for argument in config.args) else 0
+
+
+def pytest_configure() -> None:
+    """Keeps the verdict the last line: native libraries complain of objects that live when a process ends."""
+    atexit.register(_be_quiet)
+
+
+def _be_quiet() -> None:
+    # Among the first to be registered, so among the last to be called: what Python has to say has been said.
+    with open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
+        os.dup2(nowhere.fileno(), 2)
