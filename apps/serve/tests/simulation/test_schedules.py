@@ -63,16 +63,6 @@ BUGS: dict[str, Plant] = {
         "images.append(prepared)\n        jobs = batch[: len(images)]",
     ),
     "a wrong model: batches mix them": ("work_queue", "if job.model is model", "if True"),
-    "a race: more are admitted than may wait, beside costly ones that nobody wants any more": (
-        "admission",
-        "return sum(not (job.is_isolated and job.stage is Stage.WAITING) for job in self)",
-        "return self._count - self._waiting_isolated()",
-    ),
-    "an unfair share: whoever gives way is answered all the same": (
-        "admission",
-        "latest.future.set_exception(refusal)",
-        "pass",
-    ),
 }
 
 
