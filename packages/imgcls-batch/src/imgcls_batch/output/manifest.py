@@ -109,7 +109,7 @@ def _part(entries: list[Entry], first_id: int, shard_size: int) -> bytes:
         [
             pa.array(range(first_id, first_id + len(entries)), pa.int64()),
             *(
-                pa.array([getattr(entry, name) for entry in entries], _SCHEMA.field(name).type)
+                pa.array([_as_text(getattr(entry, name)) for entry in entries], _SCHEMA.field(name).type)
                 for name in ("uri", "container", "position", "size_bytes")
             ),
         ],
@@ -118,3 +118,10 @@ def _part(entries: list[Entry], first_id: int, shard_size: int) -> bytes:
     content = io.BytesIO()
     pq.write_table(table, content, compression="zstd", row_group_size=shard_size)
     return content.getvalue()
+
+
+def _as_text(value: str | int | None) -> str | int | None:
+    r"""Gives a name that is no UTF-8 as text, its odd bytes as `\xff`: one such file ends no run."""
+    if isinstance(value, str) and not value.isascii():
+        return value.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return value

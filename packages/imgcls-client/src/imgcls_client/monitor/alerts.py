@@ -41,10 +41,12 @@ def _post(address: str, document: bytes) -> str | None:
     """Calls the webhook. Its address is a secret with most services, so it is not repeated."""
     try:
         headers = {"content-type": "application/json"}
-        answer = httpx.post(address, content=document, headers=headers, timeout=_WEBHOOK_TIMEOUT_S)
+        # What it answers beside its status is nobody's business, and may be long.
+        with httpx.stream("POST", address, content=document, headers=headers, timeout=_WEBHOOK_TIMEOUT_S) as answer:
+            status = answer.status_code
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"the webhook could not be reached ({type(error).__name__})"
-    return f"the webhook answered {answer.status_code}" if answer.status_code >= 400 else None
+    return f"the webhook answered {status}" if status >= 400 else None
 
 
 def _start(command: str, document: bytes) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -18,6 +19,7 @@ from imgcls_sdk.errors import ImageSourceError
 IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 # An image of the service's largest size is 20 MB; what is far larger is not an image.
 _LONGEST_FETCH_BYTES = 64 * 2**20
+_LONGEST_FETCH_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,7 @@ def _fetch_image(address: str) -> bytes:
     Raises:
         ImageSourceError: it cannot be fetched or is far too large.
     """
+    until_s = time.monotonic() + _LONGEST_FETCH_S
     try:
         with httpx.stream("GET", address, follow_redirects=True, timeout=30) as response:
             if response.status_code >= 400:
@@ -90,6 +93,8 @@ def _fetch_image(address: str) -> bytes:
                 image += part
                 if len(image) > _LONGEST_FETCH_BYTES:
                     _missing(address, f"larger than {_LONGEST_FETCH_BYTES >> 20} MiB")
+                if time.monotonic() > until_s:
+                    _missing(address, f"not there after {_LONGEST_FETCH_S} s")
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ImageSourceError(address, f"could not be fetched: {error}") from error
     return bytes(image)
