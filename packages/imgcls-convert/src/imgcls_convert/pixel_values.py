@@ -129,7 +129,7 @@ def _in_order(
     order = request.mean_order or channels
     mean = given.get("mean")
     if mean is not None and request.mean_order is None:
-        is_bgr = _is_imagenet(mean[::-1])
+        is_bgr = _is_imagenet(_turned(mean))
         if channels == "rgb" and is_bgr and request.channels is None:
             raise RequestError(
                 f"`--mean {_words(mean)}` is ImageNet's mean in the order blue, green, red, as Caffe has it: say "
@@ -145,7 +145,11 @@ def _in_order(
         progress.note(f"the network takes BGR; {' and '.join(given)} are read in the order {names[order]}")
     if order == channels:
         return given
-    return {name: values[::-1] for name, values in given.items()}
+    return {name: _turned(values) for name, values in given.items()}
+
+
+def _turned(values: _Triple) -> _Triple:
+    return values[2], values[1], values[0]
 
 
 def _assumed(

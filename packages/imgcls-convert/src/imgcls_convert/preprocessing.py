@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Final, Literal
+from typing import Final, Literal, cast
 
 import msgspec
 from imgcls_cli.progress import Progress
@@ -105,7 +106,7 @@ def _as_expected(request: ConvertRequest, expected: ExpectedInput, name: str) ->
     size = expected.size or asked
     if size is None:
         raise RequestError(f"{name} takes images of any size; say `--image-size PX`, that which it was trained with.")
-    if asked not in {None, size}:
+    if asked is not None and asked != size:
         raise RequestError(
             f"{name} takes images of {size[0]} × {size[1]} px (height × width), and {asked[0]} × {asked[1]} was asked "
             "for; leave the size out."
@@ -114,9 +115,8 @@ def _as_expected(request: ConvertRequest, expected: ExpectedInput, name: str) ->
 
 
 def _pad_color(request: ConvertRequest, published: Preprocessing | None, progress: Progress) -> tuple[int, int, int]:
-    if request.pad_color and not (
-        len(request.pad_color) == 3 and all(isinstance(level, int) and 0 <= level <= 255 for level in request.pad_color)
-    ):
+    levels = cast("Sequence[object]", request.pad_color or ())  # from Python it may be anything
+    if levels and not (len(levels) == 3 and all(isinstance(one, int) and 0 <= one <= 255 for one in levels)):
         raise RequestError(f"`--pad-color {request.pad_color}` must be three whole numbers from 0 to 255.")
     if color := request.pad_color or (published.pad_color if published else None):
         return color

@@ -150,7 +150,7 @@ def middle(image: Any, spec: Preprocessing) -> Any:  # noqa: ANN401 - PIL or ten
 def _geometry(spec: Preprocessing) -> Iterator[Callable[[Any], Any]]:
     mode = InterpolationMode(spec.interpolation)
     if (color := spec.pad_color) is not None:
-        yield lambda image: ImageOps.pad(image, spec.size[::-1], Image.Resampling[mode.name], color)
+        yield lambda image: ImageOps.pad(image, (spec.size[1], spec.size[0]), Image.Resampling[mode.name], color)
         return
     edge = spec.resize_size if spec.resize_mode == "shortest_edge" else list(spec.native_size)
     yield transforms.Resize(edge, interpolation=mode)

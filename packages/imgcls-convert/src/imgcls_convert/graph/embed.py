@@ -79,7 +79,7 @@ def _adapted(graph: OnnxGraph, kind: OutputKind, classes: int) -> ModelProto:
     ]
     initial = [shape, *model.graph.initializer]
     if kind is OutputKind.ONE_PROBABILITY:
-        initial.append(numpy_helper.from_array(np.float32(1), "out/one"))
+        initial.append(numpy_helper.from_array(np.array(1, np.float32), "out/one"))
     whole = helper.make_graph(
         [*before, *model.graph.node, *after],
         "network",

@@ -119,7 +119,7 @@ def _keep_padding(graph: onnx.GraphProto) -> None:
     padded = {node.output[0] for node in graph.node if node.op_type == "Pad"}
     for pool in [node for node in graph.node if node.op_type == "MaxPool" and node.input[0] in padded]:
         source, kept = pool.input[0], f"{pool.input[0]}/kept"
-        lowest = numpy_helper.from_array(np.float32(np.finfo(np.float32).min), f"{kept}/lowest")
+        lowest = numpy_helper.from_array(np.array(np.finfo(np.float32).min), f"{kept}/lowest")
         graph.initializer.append(lowest)
         graph.node.insert(
             list(graph.node).index(pool), helper.make_node("Max", [source, lowest.name], [kept], name=f"{kept}/node")

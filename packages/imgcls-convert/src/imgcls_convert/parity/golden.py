@@ -11,7 +11,7 @@ import io
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -267,7 +267,8 @@ def _other_geometry(image: Image.Image, spec: Preprocessing) -> dict[str, Tensor
         return {}
     if spec.crop is not None:
         return {"crop_wrong": resize(image, (width, height))}
-    return {"crop_wrong": resize(center_crop(image, [min(image.size)] * 2), (width, height))}
+    square = cast("Any", center_crop(cast("Any", image), [min(image.size)] * 2))  # of a PIL image it gives one
+    return {"crop_wrong": resize(square, (width, height))}
 
 
 def _antialiased(name: Interpolation) -> _Resize:

@@ -6,14 +6,14 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import onnx
 from google.protobuf.message import DecodeError
 from imgcls_core.artifact import Precision
 from imgcls_core.artifact.graph_check import check_graph
 from imgcls_core.errors import ArtifactUnreadableError, UnsafeGraphError
-from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper
+from onnx import AttributeProto, GraphProto, ModelProto, TensorProto, ValueInfoProto, helper, inliner
 from onnx.external_data_helper import load_external_data_for_tensor
 
 from imgcls_networks.errors import RequestError
@@ -81,7 +81,7 @@ def read_graph(path: Path, output_name: str | None = None) -> OnnxGraph:
     model = _loaded(path)
     beside = _join(model, path)
     if model.functions:
-        model = onnx.inliner.inline_local_functions(model)
+        model = inliner.inline_local_functions(model)
     try:
         check_graph(path, model.SerializeToString())
         onnx.checker.check_model(model)
@@ -232,7 +232,7 @@ def _input_form(
     Raises:
         RequestError: it takes no RGB images.
     """
-    element = _INPUTS.get(value.type.tensor_type.elem_type)
+    element = _INPUTS.get(cast("TensorProto.DataType", value.type.tensor_type.elem_type))
     dims = _dims(value)
     what = f"{name!r} must take a batch of RGB images, [N, 3, height, width] or [N, height, width, 3]"
     if element is None or len(dims) != 4:

@@ -63,7 +63,7 @@ def _members(value: Foreign) -> dict[Any, Any]:
     members: dict[Any, Any] = {}
     pairs = value.args[0] if value.name in _MAPPINGS and value.args else None
     if isinstance(pairs, list):  # as Python 2 wrote an OrderedDict
-        members.update(pair for pair in pairs if isinstance(pair, tuple | list) and len(pair) == 2)
+        members.update((pair[0], pair[1]) for pair in pairs if isinstance(pair, tuple | list) and len(pair) == 2)
     elif value.name not in _MAPPINGS:
         members.update(enumerate(value.args))
     if value.name not in _MAPPINGS:  # there it is `_metadata` of a state dict

@@ -10,13 +10,14 @@ import codecs
 import pickletools
 import re
 from dataclasses import dataclass, field
-from typing import IO, Any, Final, NoReturn
+from typing import IO, Any, Final, NoReturn, cast
 
 # Each makes an object of at most some 200 bytes; a large optimizer's state takes a hundred thousand.
 _MOST_STEPS: Final = 4_000_000
 _LITERAL: Final = re.compile(
     "INT|BININT[12]?|LONG[14]?|(BIN)?FLOAT|(SHORT_)?(BIN)?(STRING|BYTES8?|UNICODE8?)|BYTEARRAY8"
 )
+_OPCODES: Final = {one.code: one for one in pickletools.opcodes}
 _LITERALS: Final = frozenset(one.name for one in pickletools.opcodes if _LITERAL.fullmatch(one.name))
 _CONSTANTS: Final[dict[str, Any]] = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
 _TUPLES: Final = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
@@ -70,7 +71,7 @@ def read_pickle(stream: IO[bytes]) -> InertPickle:
     machine = _Machine()
     try:
         for _ in range(_MOST_STEPS):
-            opcode = pickletools.code2op[stream.read(1).decode("latin1")]
+            opcode = _OPCODES[stream.read(1).decode("latin1")]
             if opcode.name == "STOP":
                 return InertPickle(machine.stack.pop(), machine.persistent)
             machine.step(opcode.name, _argument(opcode, stream))
@@ -143,11 +144,11 @@ class _Machine:
             if isinstance(stack[-1], Foreign):
                 stack[-1].state = state
         elif name in {"PERSID", "BINPERSID"}:
-            saved_id = argument if name == "PERSID" else pop()
+            saved_id: Any = argument if name == "PERSID" else pop()
             self.persistent.append(saved_id)
             # PyTorch before 1.6 wrote a module's class as ("module", class, file, source).
             is_class = isinstance(saved_id, tuple) and len(saved_id) > 1 and saved_id[0] == "module"
-            push(saved_id[1] if is_class else Foreign(PERSISTENT, (saved_id,)))
+            push(cast("tuple[Any, ...]", saved_id)[1] if is_class else Foreign(PERSISTENT, (saved_id,)))
         elif name in {"POP", "POP_MARK"}:
             if name == "POP" and stack:
                 pop()
