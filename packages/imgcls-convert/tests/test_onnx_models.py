@@ -208,6 +208,17 @@ def test_tensors_beside_the_file_are_joined(run_cli: RunCli, tmp_path: Path) -> 
     assert (refused.code, "it has 5 bytes" in refused.sentence) == (2, True)
 
 
+def test_functions_of_the_files_own_are_inlined(run_cli: RunCli, tmp_path: Path) -> None:
+    model = colour_model(tail=[helper.make_node("Sharper", ["scores"], ["answer"], domain="own")], outputs=[scores()])
+    twice = helper.make_node("Add", ["x", "x"], ["y"])
+    opset = helper.make_opsetid("", 17)
+    model.functions.append(helper.make_function("own", "Sharper", ["x"], ["y"], [twice], [opset]))
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    outcome, path = convert(run_cli, saved(model, tmp_path / "own.onnx"), *HALVES)
+    assert outcome.code == 0, outcome.err
+    assert_names_colours(path)
+
+
 def test_a_smaller_precision_is_compared_with_the_file_too(run_cli: RunCli, tmp_path: Path) -> None:
     file = saved(colour_model(), tmp_path / "classifier.onnx")
     made, output = convert(run_cli, file, *HALVES, "--precision", "fp16")
