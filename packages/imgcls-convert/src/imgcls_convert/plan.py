@@ -86,13 +86,13 @@ def plan_conversion(request: ConvertRequest) -> Plan:
     model = parse_model(named, request.revision) if isinstance(named, str) else ModuleReference(named)
     output = request.output or Path("models") / f"{model.name}.onnx"
     _check_output(output)
+    if isinstance(model, OnnxReference) and output.exists() and output.samefile(model.path):
+        raise RequestError(f"The artifact would take the place of {str(output)!r} itself; say `--output` otherwise.")
     notes = [_replaced(output)] if output.exists() else []
     if request.output_name is not None:
         if not isinstance(model, OnnxReference):
             raise RequestError("`--output-name` chooses among the outputs of an ONNX file; this MODEL is none.")
         model = replace(model, output=request.output_name)
-    if isinstance(model, OnnxReference) and output.exists() and output.samefile(model.path):
-        raise RequestError(f"The artifact would take the place of {str(output)!r} itself; say `--output` otherwise.")
     if request.precision == "fp32" and (wrong := [name for name in _REDUCING if getattr(request, name) is not None]):
         option = wrong[0].replace("_", "-")
         raise RequestError(f"`--{option}` is for `--precision fp16` and `int8`; fp32 must be exact.")

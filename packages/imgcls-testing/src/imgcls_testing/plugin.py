@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -79,8 +80,11 @@ def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
 
 
 def pytest_configure() -> None:
-    """Keeps the verdict the last line: native libraries complain of objects that live when a process ends."""
+    """Keeps the verdict the last line, where libraries would complain of what is left; lets tests press Ctrl-C."""
     atexit.register(_be_quiet)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # A shell ignores Ctrl-C for what it runs in the background, and every process that is started inherits that.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def _be_quiet() -> None:

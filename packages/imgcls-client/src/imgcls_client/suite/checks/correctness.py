@@ -107,7 +107,10 @@ def _labelled_cases(deployment: Deployment) -> str:
         enough = found.interval[1] >= claimed.interval[0]
         asked = f"the artifact says {claimed.text}"
     else:
-        raise CheckSkippedError(f"{found.text}; the artifact says nothing of its accuracy, --min-accuracy sets a limit")
+        missed = f"; wrong: {shorten(wrong)}" if wrong else ""
+        raise CheckSkippedError(
+            f"{found.text}; the artifact says nothing of its accuracy, --min-accuracy sets a limit{missed}"
+        )
     require(enough, f"{found.text}, {asked}; wrong: {shorten(wrong)}")
     return f"{found.text}, {asked}"
 
