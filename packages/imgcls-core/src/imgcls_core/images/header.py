@@ -128,8 +128,9 @@ def _webp_pixels(encoded: Encoded) -> int | None:
         (packed,) = struct.unpack_from("<I", encoded, 21)
         return _within((packed & 0x3FFF) + 1, (packed >> 14 & 0x3FFF) + 1, _MAX_ALPHA_PIXELS)
     if kind == b"VP8X" and not encoded[20] & 0x02:  # not animated
-        width = int.from_bytes(encoded[24:27], "little") + 1
-        height = int.from_bytes(encoded[27:30], "little") + 1
+        # Three bytes each; unpacking them tells where the file ends before.
+        width_low, width_high, height_low, height_high = struct.unpack_from("<HBHB", encoded, 24)
+        width, height = (width_high << 16 | width_low) + 1, (height_high << 16 | height_low) + 1
         return _within(width, height, _MAX_ALPHA_PIXELS)
     return None
 
