@@ -57,10 +57,12 @@ class RequestMiddleware:
         try:
             self._gatekeeper.check(scope["path"], context.headers)
             await self._app(scope, receive, send_with_id)
-        except (CallerGoneError, ClientDisconnect):
+        except (CallerGoneError, ClientDisconnect) as error:
             context.code = "caller_gone"
+            _forget_frames(error)
         except Exception as error:  # noqa: BLE001 - the one last resort of the process: logged, answered, survived
             response = problems.respond_to(Request(scope), error)
+            _forget_frames(error)
             if not context.status:
                 await response(scope, receive, send_with_id)
         finally:
@@ -101,3 +103,8 @@ class RequestMiddleware:
                 headers=context.headers,
                 fields={"request_id": context.request_id, "code": context.code, **context.fields},
             )
+
+
+def _forget_frames(error: BaseException) -> None:
+    # They hold the body, and the future that holds the error: a cycle, which would live until the collector runs.
+    error.__traceback__ = error.__context__ = None

@@ -65,7 +65,7 @@ class RequestContext:
         urls: UrlFetcher | None,
     ) -> None:
         self.started_s = time.perf_counter()
-        self._scope = scope
+        self._client = scope.get("client")  # not the scope, which holds this context
         self.service = service
         self.gatekeeper = gatekeeper
         self.urls = urls
@@ -92,7 +92,7 @@ class RequestContext:
     @cached_property
     def caller(self) -> bytes | str:
         """Who shares the queue with others: a key where keys are needed, else the address that has connected."""
-        return self.gatekeeper.key_digest(self.headers) or network_of(self._scope.get("client"))
+        return self.gatekeeper.key_digest(self.headers) or network_of(self._client)
 
     @property
     def is_check(self) -> bool:

@@ -12,7 +12,7 @@ from functools import partial
 
 import numpy as np
 from imgcls_core.decoding.isolated import IsolatedDecoder
-from imgcls_core.errors import InferenceError
+from imgcls_core.errors import ImageError, InferenceError
 from imgcls_core.images.decode import ImageSource
 from imgcls_core.images.preprocess import PreparedImage
 from numpy.typing import NDArray
@@ -201,6 +201,11 @@ class Scheduler:
             refused = self._decoding.run(job, isolated)
             if refused is not None:
                 self._tell(_fail, [refused], QueueFullError("too many costly images wait", retry_after_s=1))
+        except ImageError as error:
+            # Where it was raised holds the image, and by the job's future itself: a cycle of a megabyte for each
+            # damaged photo, which lives until the collector runs.
+            error.__traceback__ = error.__cause__ = error.__context__ = None
+            self._tell(_fail, [job], error)
         except Exception as error:  # noqa: BLE001 - it belongs to this image's caller, who gets it
             self._tell(_fail, [job], error)
 
