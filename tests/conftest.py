@@ -19,7 +19,7 @@ from PIL import Image
 ROOT = Path(__file__).parents[1]
 
 # Makers of hostile files and requests, which are no package.
-sys.path.insert(0, str(ROOT / "tests/hostile"))
+sys.path[:0] = [str(ROOT / "tests"), str(ROOT / "tests/hostile")]
 
 # Photos that come inside the wheels of two packages; nothing of the packages is imported.
 _PACKAGED_PHOTOS = {

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import s3fs
-from imgcls_batch.sources.places import file_system
+from imgcls_batch.sources.places import store_of
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 from werkzeug.serving import make_server
 from werkzeug.wrappers import Response
@@ -69,13 +69,13 @@ def bucket(store, monkeypatch) -> Iterator[s3fs.S3FileSystem]:
         "AWS_DEFAULT_REGION": "us-east-1",
     }.items():
         monkeypatch.setenv(name, value)
-    file_system.cache_clear()
+    store_of.cache_clear()
     s3fs.S3FileSystem.clear_instance_cache()
     found = s3fs.S3FileSystem()
     found.makedirs("images", exist_ok=True)
     yield found
     found.rm("images", recursive=True)
-    file_system.cache_clear()
+    store_of.cache_clear()
     s3fs.S3FileSystem.clear_instance_cache()
 
 

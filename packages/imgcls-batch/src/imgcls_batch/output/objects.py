@@ -7,13 +7,10 @@ import secrets
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 from imgcls_batch.errors import OutputUnreachableError, SourceError
-from imgcls_batch.sources.places import file_system, normal_place, protocol_of, reason_of, remote_errors
-
-# Whose `pipe_file(mode="create")` is a conditional write: If-None-Match, ifGenerationMatch.
-_CONDITIONAL: Final = frozenset({"s3", "gs"})
+from imgcls_batch.sources.places import normal_place, protocol_of, reason_of, store_of
 
 
 class OutputObjects(Protocol):
@@ -117,9 +114,8 @@ class BucketObjects:
 
     def __init__(self, url: str, protocol: str) -> None:
         self.url = url
-        self._protocol = protocol
-        self._filesystem = file_system(protocol)
-        self._errors = remote_errors(protocol)
+        self._store = store_of(protocol)
+        self._filesystem, self._errors = self._store.filesystem, self._store.errors
 
     def read(self, name: str) -> bytes | None:
         """Gives a small object; None when there is none."""
@@ -139,15 +135,9 @@ class BucketObjects:
         """Puts an object in place unless there is one; whether it did."""
         place = f"{self.url}/{name}"
         with _reaching(self.url, self._errors):
-            if self._protocol not in _CONDITIONAL:
-                if self._filesystem.exists(place):
-                    return False
-                self._filesystem.pipe_file(place, content)
-                return True
             try:
-                self._filesystem.pipe_file(place, content, mode="create")
-            except self._errors:
-                # Refused since it is there, or sent twice after a lost answer, or the store knows no conditions.
+                return self._store.put(place, content, over=None)
+            except self._errors:  # of an S3-compatible store that knows no conditions, too
                 if self._filesystem.exists(place):
                     return False
                 self._filesystem.pipe_file(place, content)

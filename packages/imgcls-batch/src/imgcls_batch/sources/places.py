@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from functools import cache
-from importlib import import_module
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any
 
-import fsspec
+from imgcls_cli.object_stores import PROTOCOLS, ObjectStore, object_store
 
 from imgcls_batch.errors import SourceError
-
-# Protocol → what installs it, and the errors of its libraries that are no OSError.
-_REMOTE: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "s3": ("imgcls-batch[s3]", ("botocore.exceptions:BotoCoreError", "botocore.exceptions:ClientError")),
-    "gs": ("imgcls-batch[gs]", ("google.auth.exceptions:GoogleAuthError",)),
-    "az": ("imgcls-batch[az]", ("azure.core.exceptions:AzureError",)),
-    "http": ("imgcls-batch", ()),
-    "https": ("imgcls-batch", ()),
-    "memory": ("imgcls-batch", ()),
-}
 
 
 def protocol_of(place: str) -> str:
@@ -33,8 +21,8 @@ def protocol_of(place: str) -> str:
     protocol, separator, _ = place.partition("://")
     if not separator or protocol in {"file", "local"}:
         return "file"
-    if protocol not in _REMOTE:
-        known = ", ".join(f"{name}://" for name in _REMOTE if name != "memory")
+    if protocol not in {*PROTOCOLS, "memory"}:
+        known = ", ".join(f"{name}://" for name in PROTOCOLS)
         raise SourceError(f"{place!r} is neither a path nor a URL that can be read here; allowed are {known}.")
     return protocol
 
@@ -52,30 +40,32 @@ def normal_place(place: str) -> str:
 
 
 @cache
-def file_system(protocol: str) -> Any:  # noqa: ANN401 - fsspec is untyped
-    """Opens the file system of a protocol; credentials come from the environment, as the backend reads them.
+def store_of(protocol: str) -> ObjectStore:
+    """Opens the store of a protocol; credentials come from the environment, as its library reads them.
 
     Raises:
-        SourceError: its library is not installed.
+        SourceError: its library is not installed, or it cannot be set up.
     """
     try:
-        return fsspec.filesystem(protocol, use_listings_cache=False, skip_instance_cache=True)
+        return object_store(protocol)
     except ImportError as error:
         raise SourceError(
-            f"{protocol}:// needs a library that is not installed: `pip install '{_REMOTE[protocol][0]}'`."
+            f"{protocol}:// needs a library that is not installed: `pip install 'imgcls-batch[{protocol}]'`."
+        ) from error
+    except (OSError, ValueError) as error:
+        raise SourceError(
+            f"{protocol}:// cannot be used: {reason_of(error)}. Account and credentials come from the environment."
         ) from error
 
 
-@cache
+def file_system(protocol: str) -> Any:  # noqa: ANN401 - fsspec is untyped
+    """Gives the file system of a protocol; raises as `store_of`."""
+    return store_of(protocol).filesystem
+
+
 def remote_errors(protocol: str) -> tuple[type[Exception], ...]:
-    """Gives what a file system raises when it cannot be reached or refuses."""
-    errors: list[type[Exception]] = [OSError, asyncio.TimeoutError]
-    for place in _REMOTE[protocol][1]:
-        module, _, attribute = place.partition(":")
-        errors.append(cast("type[Exception]", getattr(import_module(module), attribute)))
-    if protocol != "memory":
-        errors.append(cast("type[Exception]", import_module("aiohttp").ClientError))
-    return tuple(errors)
+    """Gives what a file system raises when it cannot be reached or refuses; raises as `store_of`."""
+    return store_of(protocol).errors
 
 
 def reason_of(error: BaseException) -> str:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final, cast
 
 from fsspec.callbacks import Callback
+from imgcls_cli.object_stores import ObjectStore
 
 from imgcls_train.store.files import OnBytes, Sink, as_store_errors, inside, pump, read_document
-
-# S3's answers to a conditional write: the object has changed, or is being changed.
-_CHANGED: Final = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "412", "409"})
 
 
 class ObjectFiles:
@@ -20,24 +17,13 @@ class ObjectFiles:
 
     Args:
         url: as the user wrote it.
-        filesystem: of fsspec, which is untyped.
+        store: of its protocol.
         root: bucket and prefix.
-        errors: those of the backend's libraries.
-        has_conditional_writes: whether an object can be replaced only if nobody else has replaced it: S3 can.
     """
 
-    def __init__(
-        self,
-        url: str,
-        filesystem: Any,  # noqa: ANN401
-        root: str,
-        errors: tuple[type[Exception], ...],
-        *,
-        has_conditional_writes: bool,
-    ) -> None:
+    def __init__(self, url: str, store: ObjectStore, root: str) -> None:
         self.url = url
-        self._filesystem, self._root, self._errors = filesystem, root, errors
-        self._has_conditional_writes = has_conditional_writes
+        self._store, self._filesystem, self._errors, self._root = store, store.filesystem, store.errors, root
 
     def read(self, path: str) -> bytes | None:
         """Gives a small file; None when there is none."""
@@ -54,18 +40,10 @@ class ObjectFiles:
             self._filesystem.pipe_file(self._at(path), content)
 
     def swap(self, path: str, content: bytes, is_expected: Callable[[bytes | None], bool]) -> bool:
-        """Puts a small file in place if what is there is as expected; S3 itself sees that it still is."""
-        condition = self._condition(path)
-        if not is_expected(self.read(path)):
-            return False
+        """Puts a small file in place if what is there is as expected; the store itself sees that it still is."""
         with as_store_errors(self.url, self._errors):
-            try:
-                self._filesystem.pipe_file(self._at(path), content, **condition)
-            except OSError as error:
-                if condition and _code(error) in _CHANGED:
-                    return False
-                raise
-        return True
+            before = self._store.state(self._at(path))
+            return is_expected(self.read(path)) and self._store.put(self._at(path), content, over=before)
 
     def upload(self, source: Path, path: str, on_bytes: OnBytes) -> None:
         """Puts a large file in place, whole."""
@@ -98,16 +76,6 @@ class ObjectFiles:
     def sweep(self, path: str) -> None:
         """Removes nothing: an object that has not arrived whole is none."""
 
-    def _condition(self, path: str) -> dict[str, str]:
-        """What must still be true of an object when it is replaced; taken before it is read."""
-        if not self._has_conditional_writes:
-            return {}
-        with as_store_errors(self.url, self._errors):
-            try:
-                return {"IfMatch": cast("str", self._filesystem.info(self._at(path))["ETag"])}
-            except FileNotFoundError:
-                return {"IfNoneMatch": "*"}
-
     def _at(self, path: str) -> str:
         """The one way from a path to an object."""
         return "/".join((self._root, *inside(self.url, path)))
@@ -122,9 +90,3 @@ class _Told(Callback):
 
     def relative_update(self, inc: int = 1) -> None:
         self._on_bytes(inc)
-
-
-def _code(error: OSError) -> str:
-    """S3's own word for what went wrong, from the error that s3fs made its own of."""
-    response = getattr(error.__cause__, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))
