@@ -49,7 +49,8 @@ def test_a_reader_is_told_of_every_member(page: str) -> None:
 
 def test_whoever_carries_a_model_carries_its_terms() -> None:
     carriers = {path.parents[4] for path in ROOT.glob("packages/*/src/*/data/*/*.safetensors")}
-    assert carriers
+    carriers |= {path.parents[2] for path in ROOT.glob("packages/*/src/*/*.onnx")}
+    assert len(carriers) == 2
     for folder in carriers:
         assert "NOTICE" in tomllib.loads((folder / "pyproject.toml").read_text())["project"]["license-files"]
         assert (folder / "NOTICE").read_bytes() == (ROOT / "NOTICE").read_bytes()

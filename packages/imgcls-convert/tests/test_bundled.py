@@ -1,10 +1,12 @@
 """The model in the package, its very files: these tests fail where one is missing, too large or says too little."""
 
+import base64
 import csv
 import json
 
 import pytest
 from imgcls_core import ImagePreprocessor, OnnxClassifier
+from imgcls_everyday100 import ARTIFACT
 from imgcls_networks.architectures.architecture import build_architecture
 from imgcls_networks.models import bundled
 from imgcls_networks.models.trained_model import TrainedModel
@@ -56,6 +58,22 @@ def test_its_artifact_is_proven_and_carries_the_reference(artifact, card):
     classifier.check_golden()
     assert classifier.metadata.reference == card.reference
     assert classifier.metadata.parity.max_abs_diff <= 1e-5
+
+
+def test_the_committed_artifact_is_what_conversion_makes_now(artifact):
+    """Where this fails: make it anew by the command in the README of imgcls-everyday100."""
+    made, committed = OnnxClassifier(artifact, provider="cpu"), OnnxClassifier(ARTIFACT, provider="cpu")
+    new, old = made.metadata, committed.metadata
+    assert (old.classes, old.preprocessing, old.reference, old.accuracy) == (
+        *(new.classes, new.preprocessing, new.reference, new.accuracy),
+    )
+    assert (old.name, old.source.weights_sha256, old.source.terms) == (
+        *(new.name, new.source.weights_sha256, new.source.terms),
+    )
+    assert [case.image_base64 for case in old.golden] == [case.image_base64 for case in new.golden]
+    for case in new.golden:
+        image = base64.b64decode(case.image_base64)
+        assert abs(made.predict(image) - committed.predict(image)).max() <= 0.005  # fp16 moved them by 0.001
 
 
 def test_it_recognises_photos_of_its_classes(artifact, real_data):

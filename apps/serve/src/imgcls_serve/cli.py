@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
 EXIT_USAGE = 2
 
 _MODELS = Path("models")
+_BUNDLED = "everyday100"
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+# What somebody may set who only looks; whoever sets anything else has a deployment in mind, and a model of their own.
+_OF_A_TRIAL = frozenset({"host", "port", "provider", "threads", "log_format", "log_level"})
 _NETWORKS = frozenset({".pt", ".pt2", ".py"})
 _WEIGHTS = frozenset({".pth", ".safetensors", ".ckpt", ".bin", ".tar"})
 
@@ -49,10 +54,14 @@ def main(
     """Serves an imgcls artifact over HTTP.
 
     MODEL is an artifact or a folder of them, as with `--model` and `--models-dir`; without any it is the folder
-    `models`, where `imgcls-convert` writes.
+    `models`, where `imgcls-convert` writes. Where that is empty too, and nothing else is configured, it is the
+    bundled model `everyday100`, for this machine alone.
 
     Every other setting comes from the environment as IMGCLS_NAME; `--settings` lists them.
     """
+    notice = None
+    if path is not None and path.name == str(path) == _BUNDLED and not path.exists():
+        path, notice = _bundled(), f"Serving the bundled {_BUNDLED}."
     if path is not None:
         if model is not None or models_dir is not None:
             _refuse("Give MODEL, or `--model` and `--models-dir`, not both.")
@@ -66,8 +75,12 @@ def main(
 
     try:
         settings = read_settings(model=model, models_dir=models_dir, host=host, port=port)
-        if settings.model is None and settings.models_dir is None and any(_MODELS.glob("*.onnx")):
-            settings = read_settings(models_dir=_MODELS, host=host, port=port)
+        if settings.model is None and settings.models_dir is None:
+            if _MODELS.is_dir() and any(not one.name.startswith(".") for one in _MODELS.iterdir()):
+                models_dir = _MODELS
+            else:
+                model, notice = _bundled_unasked(settings)
+            settings = read_settings(model=model, models_dir=models_dir, host=host, port=port)
     except InvalidSettingError as error:
         _refuse(str(error))
     _check_files(settings)
@@ -75,7 +88,7 @@ def main(
     from imgcls_serve.models.loading import end_process
     from imgcls_serve.server import serve
 
-    end_process(serve(settings))
+    end_process(serve(settings, notice=notice))
 
 
 def _print_settings() -> NoReturn:
@@ -94,15 +107,36 @@ def _print_openapi() -> NoReturn:
     sys.exit(0)
 
 
+def _bundled() -> Path:
+    try:
+        from imgcls_everyday100 import ARTIFACT
+    except ModuleNotFoundError:
+        _refuse(
+            f"The bundled model {_BUNDLED} is not installed: `pip install 'imgcls-serve[demo]'`. One of your own "
+            "is served with `imgcls-serve FILE`."
+        )
+    return ARTIFACT
+
+
+def _bundled_unasked(settings: Settings) -> tuple[Path, str]:
+    """Gives the bundled model and the sentence that says so, where nobody can take it for a model of theirs."""
+    wants = [f"IMGCLS_{name.upper()} is set" for name in sorted(settings.model_fields_set - _OF_A_TRIAL)]
+    if settings.host not in _LOOPBACK:
+        wants.append(f"others can reach {settings.host}")
+    nothing = f"No model was given and {_MODELS}/ is empty"
+    if wants or find_spec("imgcls_everyday100") is None:
+        reason = f" (not unasked: {', '.join(wants)})" if wants else ""
+        _refuse(
+            f"{nothing}. Give one with `imgcls-serve FILE`, IMGCLS_MODEL or a folder with IMGCLS_MODELS_DIR; "
+            f"`imgcls-convert` makes one. To look at the bundled one{reason}: `imgcls-serve {_BUNDLED}`."
+        )
+    return _bundled(), f"{nothing}: serving the bundled {_BUNDLED}, to this machine alone; yours: `imgcls-serve FILE`."
+
+
 def _check_files(settings: Settings) -> None:
     from imgcls_serve.models.model_files import find_artifacts
 
     model, folder = settings.model, settings.models_dir
-    if model is None and folder is None:
-        _refuse(
-            "No model to serve. Give one with `--model FILE` or IMGCLS_MODEL, or a folder with `--models-dir DIR`; "
-            "`imgcls-convert` makes one."
-        )
     if model is not None and model.is_dir():
         _refuse(f"{str(model)!r} is a folder: give it as `--models-dir {model}`.{_next_step(model)}")
     if model is not None and not model.is_file():

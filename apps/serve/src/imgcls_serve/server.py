@@ -117,8 +117,12 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve(settings: Settings) -> int:
+def serve(settings: Settings, *, notice: str | None = None) -> int:
     """Serves until told to end.
+
+    Args:
+        settings: what to serve, and how.
+        notice: what somebody should know of the model, as a sentence.
 
     Returns:
         The exit code: 0 drained, 2 the artifact cannot be used, 3 the port cannot be listened on.
@@ -127,7 +131,7 @@ def serve(settings: Settings) -> int:
     # Pillow warns of each oddity in a damaged file, and `warnings` remembers each text for good.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.config.dictConfig(log_config(settings.log_level, for_people=settings.logs_for_people))
-    for sentence in unknown_variables():
+    for sentence in [*unknown_variables(), *([notice] if notice else [])]:
         logger.warning("%s", sentence)
     service = Service(settings)
     config = uvicorn.Config(

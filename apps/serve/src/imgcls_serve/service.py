@@ -11,7 +11,7 @@ from pathlib import Path
 
 from imgcls_core import DecodeLimits
 from imgcls_core.cpus import allotted_cpus
-from imgcls_core.errors import ArtifactError
+from imgcls_core.errors import ArtifactError, RuntimeMissingError
 from imgcls_core.inference.providers import GpuPresence, find_gpu
 from imgcls_core.memory import give_memory_back
 
@@ -46,7 +46,7 @@ class Service:
         requests_in_flight: kept by the middleware; the end of the process waits for them.
         bytes_held: of the bodies of all requests; kept by their contexts.
         gpu: what the NVIDIA driver says; None until it was asked.
-        fatal: why the process should end, once it should: the artifact given at start cannot be used.
+        fatal: why the process should end, once it should: what was given at start cannot be used.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -64,7 +64,7 @@ class Service:
         self.requests_in_flight = 0
         self.bytes_held = 0
         self.gpu: GpuPresence | None = None
-        self.fatal: ArtifactError | None = None
+        self.fatal: ArtifactError | RuntimeMissingError | None = None
         self._scheduler: Scheduler | None = None
         self._full_sign = FullSign(math.ceil(settings.full_at * settings.queue_size))
         self._reason: str | None = "The model is being loaded."
@@ -178,6 +178,8 @@ class Service:
         """Loads a model, or loads it again from its file; see `ModelRegistry.load`."""
         model = await self.registry.load(name)
         logger.info("Loaded model %r (sha256 %s) on provider %r", name, model.sha256[:12], model.provider)
+        if terms := model.metadata.source.terms:
+            logger.info("Terms of model %r: %s", name, terms)
         if self._scheduler is None:
             self._become_ready()
         return model
@@ -216,7 +218,7 @@ class Service:
         # Without a usable provider or with wrong golden answers the process stays up and says so in `/ready`.
         self._reason = str(error.cause)
         logger.error("The model cannot be served: %s", error.cause)
-        if isinstance(error.cause, ArtifactError):
+        if isinstance(error.cause, (ArtifactError, RuntimeMissingError)):
             self._reason = str(error)
             self.fatal = error.cause
 

@@ -17,6 +17,7 @@ ImgclsError
 │   └── InvalidAnswerError             it answers with numbers that are no probabilities
 ├── GoldenMismatchError                the provider does not reproduce the golden answers
 ├── ProviderUnavailableError           the execution provider asked for cannot be used
+├── RuntimeMissingError                ONNX Runtime is not installed
 └── InferenceError (RuntimeError)      ONNX Runtime failed on a valid batch
 """
 
@@ -244,6 +245,18 @@ class ProviderUnavailableError(ImgclsError):
     def __init__(self, requested: str, reason: str) -> None:
         self.requested, self.reason = requested, reason
         super().__init__(f"Provider {requested!r} was asked for and cannot be used: {reason}.")
+
+
+class RuntimeMissingError(ImgclsError):
+    """ONNX Runtime is not installed: which of its two builds is whoever installs imgcls's to say."""
+
+    code = "runtime_missing"
+
+    def __init__(self) -> None:
+        super().__init__(
+            "ONNX Runtime is not installed. `pip install 'imgcls-core[cpu]'` brings it for CPUs, `'imgcls-core[gpu]'` "
+            "for NVIDIA GPUs too; an environment takes one of the two."
+        )
 
 
 class InferenceError(ImgclsError, RuntimeError):

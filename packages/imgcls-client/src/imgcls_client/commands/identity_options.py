@@ -88,7 +88,7 @@ def truth_of(artifact: Path | None) -> ArtifactTruth | None:
         from imgcls_core.verification.truth import ArtifactTruth
     except ImportError as error:
         raise SettingsError(
-            f"--artifact needs the extra `verify` ({error.name} is missing): `pip install imgcls-client[verify]`."
+            f"--artifact needs the extra `verify` ({error.name} is missing): `pip install 'imgcls-client[verify,cpu]'`."
         ) from error
     try:
         return ArtifactTruth(artifact)

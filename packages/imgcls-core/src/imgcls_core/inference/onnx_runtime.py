@@ -18,6 +18,7 @@ from imgcls_core.errors import (
     ArtifactUnreadableError,
     InferenceError,
     ProviderUnavailableError,
+    RuntimeMissingError,
 )
 from imgcls_core.inference.providers import RUNTIME_NAME, ProviderChoice, choose_provider, find_gpu
 
@@ -29,10 +30,15 @@ def import_runtime() -> ModuleType:
 
     Since 1.29 a bare import on Linux writes a device id under the home folder and may report use; the variable
     must be set before the import.
+
+    Raises:
+        RuntimeMissingError: it is not installed.
     """
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime  # noqa: PLC0415 - costs 150 ms and must come after the variable
-
+    try:
+        import onnxruntime  # noqa: PLC0415 - costs 150 ms and must come after the variable
+    except ModuleNotFoundError:
+        raise RuntimeMissingError from None
     return onnxruntime
 
 
@@ -49,6 +55,7 @@ class OnnxRuntimeSession:
         ArtifactUnreadableError: ONNX Runtime cannot load it.
         ArtifactSignatureError: inputs or outputs are not those of an artifact.
         ProviderUnavailableError: the provider that was asked for cannot be used.
+        RuntimeMissingError: ONNX Runtime is not installed.
     """
 
     def __init__(self, path: Path, *, provider: str = "auto", threads: int | None = None) -> None:

@@ -68,7 +68,8 @@ def choose_provider(requested: str, *, available: Collection[str], gpu: GpuPrese
         return ProviderChoice("cpu", "asked for")
     if built and gpu.present:
         return ProviderChoice("cuda", "asked for" if requested == "cuda" else gpu.reason)
-    missing = gpu.reason if built else "the installed ONNX Runtime has no CUDA provider (install onnxruntime-gpu)"
+    no_cuda = "the installed ONNX Runtime has no CUDA provider (uninstall it, and install onnxruntime-gpu)"
+    missing = gpu.reason if built else no_cuda
     if requested == "cuda":
         raise ProviderUnavailableError(requested, missing)
     return ProviderChoice("cpu", missing)
