@@ -41,7 +41,7 @@ def test_the_report_is_one_page_without_anything_from_outside(run: Run, serve: S
     assert "The model is still loading." in page
     assert 'class="shade' in page
     assert "66.67%" in page
-    assert "mean class id" in page
+    assert "<dt>outages</dt>" in page
     assert "<script" not in page
     assert "://" not in page.replace(service.url, "")
     summary = (tmp_path / "s.md").read_text(encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
@@ -34,8 +35,8 @@ from imgcls_report import (
     image_address,
     lines,
     log_scale,
+    model_words,
     number_scale,
-    origin,
     page,
     paragraph,
     percentile_scale,
@@ -49,7 +50,8 @@ from imgcls_report import (
 
 EVIL = '"><script>alert(1)</script>\x1b[31m\u202e\udc80'
 PNG = b"\x89PNG\r\n\x1a\n rest"
-NOON = datetime(2026, 11, 21, 12, 0, tzinfo=UTC).timestamp()
+NOW = datetime(2026, 11, 21, 12, 0, tzinfo=UTC)
+NOON = NOW.timestamp()
 
 
 class _Parsed(HTMLParser):
@@ -81,7 +83,7 @@ def _everything(text: str) -> str:
         histogram(text, [(text, [0.5, 0.5]), (text, [0.25, 0.75])], x_label=text),
         heat_map(text, [text, "b"], [[3, 0], [1, 2]], row_label=text, column_label=text),
     ]
-    return page(text, text, body, facts={text: text}, verdict=(text, "bad"))
+    return page(text, text, body, date=NOW, model=text, facts={text: text}, machine=text, verdict=(text, "bad"))
 
 
 def test_no_text_becomes_markup_and_no_control_sign_stays_hidden() -> None:
@@ -97,16 +99,16 @@ def test_no_text_becomes_markup_and_no_control_sign_stays_hidden() -> None:
 
 
 def test_the_page_forbids_scripts_and_addresses_to_itself() -> None:
-    written = page("imgcls suite", "t", [], facts={})
+    written = page("imgcls suite", "t", [], date=NOW)
     assert "default-src 'none'; img-src data:" in written
     assert "url(" not in written
     assert "@import" not in written
 
 
 def test_empty_facts_are_left_out() -> None:
-    written = page("k", "t", [], facts={"model": "", "date": "today"})
+    written = page("k", "t", [], date=NOW, facts={"split": ""})
     assert "<dt>date</dt>" in written
-    assert "model" not in written.split("</style>")[1]
+    assert not {"model", "split"} & set(re.findall("<dt>(.*?)</dt>", written))
 
 
 def test_every_drawing_is_well_formed_and_says_what_it_shows() -> None:
@@ -228,11 +230,15 @@ def test_other_files_are_no_images_of_a_page() -> None:
         image_address(b"<svg onload=alert(1)>")
 
 
-def test_origin_tells_machine_and_versions() -> None:
-    facts = origin("imgcls-report", "no-such-package")
-    assert facts["versions"].startswith("imgcls-report 0.")
-    assert "no-such-package" not in facts["versions"]
-    assert "core" in facts["machine"]
+def test_every_page_tells_date_model_machine_and_versions() -> None:
+    model = model_words("flowers", "ab12" * 16, "int8")
+    written = page("k", "t", [], date="2026-11-21T13:00:05+01:00", model=model, machine="asked from")
+    told = dict(re.findall("<dt>(.*?)</dt><dd>(.*?)</dd>", written))
+    assert list(told) == ["date", "model", "asked from", "versions"]
+    assert told["date"] == "2026-11-21 12:00:05 UTC"
+    assert told["model"] == "flowers, int8, sha256 ab12ab12ab12…"
+    assert re.search(r"\d+ cores, \d+ GB memory", told["asked from"])
+    assert re.search(r"imgcls 0\.\S+ \(.*report.*\), .*Python 3\.", told["versions"])
 
 
 @given(st.text())

@@ -8,7 +8,7 @@ from imgcls_report.escaping import visible
 from imgcls_report.heat_map import heat_map
 from imgcls_report.images import Card, cards, image_address
 from imgcls_report.marks import Bars, Colour, Dot, Dots, Line, Shade
-from imgcls_report.origin import origin
+from imgcls_report.origin import model_words, moment_words
 from imgcls_report.page import drawing, page
 from imgcls_report.parts import bullets, code, details, figures, lines, paragraph, section, side_by_side
 from imgcls_report.tables import Cell, Column, Row, Tone, bar_chart, row_filter, table
@@ -42,8 +42,9 @@ __all__ = [
     "image_address",
     "lines",
     "log_scale",
+    "model_words",
+    "moment_words",
     "number_scale",
-    "origin",
     "page",
     "paragraph",
     "percentile_scale",

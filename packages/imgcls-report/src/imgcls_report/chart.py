@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
-from imgcls_report.axes import Axis, Scale, number_scale
+from imgcls_report.axes import Axis, Scale, Tick, number_scale
 from imgcls_report.marks import Bars, Dot, Dots, Line, Mark, Shade
 from imgcls_report.templates import fill
 
@@ -17,12 +18,13 @@ _MOST_DOTS: Final = 3000  # of one kind; more only make the file large
 _LARGEST: Final = 100  # of them that are drawn in any case
 _COLOURS: Final = 5
 _SIGN_PX, _SIGN_MARGIN_PX = 6.6, 14  # of a tick's text
+_NARROW_PX: Final = 290  # between the axes of a chart on a phone
 
 
 def chart(
     title: str, marks: Sequence[Mark], *, x: Scale, y: Scale, is_square: bool = False, has_caption: bool = True
 ) -> Markup:
-    """Draws marks between two axes.
+    """Draws marks between two axes; a value that is no finite number is not drawn, and breaks a line.
 
     Args:
         title: what it shows; also for those who cannot see it.
@@ -32,6 +34,9 @@ def chart(
         is_square: as high as wide, for axes that mean the same.
         has_caption: whether the title stands above it; it does not need to where a heading says the same.
     """
+    marks = [_finite(mark) for mark in marks]
+    if not any(_ys(mark) for mark in marks):
+        return fill("paragraph", text=f"{title[:1].upper()}{title[1:]}: there is nothing to draw.", tone="soft")
     across = x([value for mark in marks for value in _xs(mark)])
     up = y([value for mark in marks for value in _ys(mark)])
     named = [mark for mark in marks if mark.name and not (isinstance(mark, Shade) and not mark.spans)]
@@ -43,6 +48,7 @@ def chart(
         title=title,
         x=across,
         y=up,
+        crowded=_crowded(across.ticks),
         drawn=[_drawn(mark, colour, across, up) for mark, colour in coloured],
         legend=[(mark.name, colour, _swatch(mark)) for mark, colour in coloured if mark in named]
         if len(named) > 1
@@ -82,6 +88,34 @@ def histogram(
         marks.append(Bars(name, bars, texts, share=0.92 * 0.5**place))
     x = number_scale(x_label, low=low, high=high)
     return chart(title, marks, x=x, y=number_scale("share", text=_percent), has_caption=has_caption)
+
+
+def _crowded(ticks: Sequence[Tick]) -> list[Tick]:
+    """Gives the ticks whose text has no room on a phone; the last one always has."""
+    crowded: list[Tick] = []
+    right = math.inf
+    for tick in reversed(ticks):
+        half = (_SIGN_PX * len(tick.text) / 2 + 4) / _NARROW_PX
+        if tick.place + half > right:
+            crowded.append(tick)
+        else:
+            right = tick.place - half
+    return crowded
+
+
+def _finite(mark: Mark) -> Mark:
+    """Takes out what is no finite number; a line breaks there."""
+    match mark:
+        case Line():
+            told = [(x, y if y is not None and math.isfinite(y) else None) for x, y in mark.points if math.isfinite(x)]
+            return replace(mark, points=told)
+        case Dots():
+            return replace(mark, dots=[dot for dot in mark.dots if math.isfinite(dot.x) and math.isfinite(dot.y)])
+        case Bars():
+            kept = [number for number, bar in enumerate(mark.bars) if all(map(math.isfinite, bar))]
+            return replace(mark, bars=[mark.bars[one] for one in kept], texts=[mark.texts[one] for one in kept])
+        case Shade():
+            return replace(mark, spans=[span for span in mark.spans if all(map(math.isfinite, span))])
 
 
 def _percent(share: float) -> str:

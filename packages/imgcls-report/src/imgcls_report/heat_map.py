@@ -1,18 +1,27 @@
-"""A square of counts, such as a confusion matrix: the darker a field, the more there are."""
+"""Counts by row and column, such as a confusion matrix: the darker a field, the more there are."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from imgcls_report.templates import fill
 
 if TYPE_CHECKING:
     from markupsafe import Markup
 
+_WRITTEN: Final = 12  # rows of a map whose fields have room for their counts
+_LIGHTER: Final = 0.5  # of fields that bear a count, so that it can be read
+
 
 def heat_map(
-    title: str, names: Sequence[str], counts: Sequence[Sequence[int]], *, row_label: str, column_label: str
+    title: str,
+    names: Sequence[str],
+    counts: Sequence[Sequence[int]],
+    *,
+    row_label: str,
+    column_label: str,
+    rest: Sequence[int] = (),
 ) -> Markup:
     """Draws counts by row and column, which have the same names; each row is compared with its own sum.
 
@@ -22,11 +31,23 @@ def heat_map(
         counts: row by row.
         row_label: what the rows are.
         column_label: what the columns are.
+        rest: of each row, what falls into none of the columns; drawn as a last column where there is any.
     """
+    lines = [[*line, left] for line, left in zip(counts, rest, strict=True)] if any(rest) else counts
+    is_written = len(names) <= _WRITTEN
     fields = [
-        (column, row, count, round((count / sum(line)) ** 0.5, 3))
-        for row, line in enumerate(counts)
+        (column, row, count, round((count / sum(line)) ** 0.5 * (_LIGHTER if is_written else 1), 3))
+        for row, line in enumerate(lines)
         for column, count in enumerate(line)
         if count
     ]
-    return fill("heat_map", title=title, names=names, fields=fields, row_label=row_label, column_label=column_label)
+    return fill(
+        "heat_map",
+        title=title,
+        names=names,
+        columns=[*map(str, range(1, len(names) + 1)), *(["other" if is_written else "…"] if any(rest) else [])],
+        fields=fields,
+        is_written=is_written,
+        row_label=row_label,
+        column_label=column_label,
+    )

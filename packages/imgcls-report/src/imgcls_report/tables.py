@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 
 Tone = Literal["", "good", "bad", "warn", "soft"]
 _TEXTS_SIDE_BY_SIDE: Final = 3  # columns of text that a phone cannot hold
+_COLUMNS_SIDE_BY_SIDE: Final = 5  # likewise of any kind
+_ROWS_IN_SIGHT: Final = 100  # the rest is folded away
 _WORDS: Final[dict[Tone, str]] = {"bad": "failed", "warn": "skipped", "good": "passed"}
 
 
@@ -24,10 +26,13 @@ class Column:
         name: plain text.
         kind: how its cells are set: text; a number to the right, in one line; values to the right, in several lines
             where there is no room; code; bars.
+        width: in percent of the table, so that columns of several tables stand below each other; given to all columns
+            or to none.
     """
 
     name: str
     kind: Literal["text", "number", "values", "code", "bars"] = "text"
+    width: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +61,9 @@ class Row:
 def table(
     columns: Sequence[str | Column], rows: Iterable[Sequence[str | Markup | Cell] | Row], *, caption: str = ""
 ) -> Markup:
-    """Lays out a table; where there is no room for three columns of text, each row becomes a block of lines.
+    """Lays out a table; rows beyond the hundredth are folded away.
+
+    Where there is no room for three columns of text or five columns at all, each row becomes a block of lines.
 
     Args:
         columns: headings; a plain one is a column of text.
@@ -66,12 +73,18 @@ def table(
     headings = [Column(column) if isinstance(column, str) else column for column in columns]
     laid = [row if isinstance(row, Row) else Row(row, "") for row in rows]
     told = [(row.tone, [cell if isinstance(cell, Cell) else Cell(cell) for cell in row.cells]) for row in laid]
-    stacks = sum(column.kind in {"text", "code"} for column in headings) >= _TEXTS_SIDE_BY_SIDE
-    return fill("table", columns=headings, rows=told, caption=caption, stacks=stacks)
+    texts = sum(column.kind in {"text", "code"} for column in headings)
+    has_bars = any(column.kind == "bars" for column in headings)
+    stacks = texts >= _TEXTS_SIDE_BY_SIDE or (len(headings) >= _COLUMNS_SIDE_BY_SIDE and not has_bars)
+    common = {"columns": headings, "caption": caption, "stacks": stacks}
+    in_sight, folded = told[:_ROWS_IN_SIGHT], told[_ROWS_IN_SIGHT:]
+    return fill("table", rows=in_sight, more=fill("table", rows=folded, more="", **common) if folded else "", **common)
 
 
 def row_filter(counts: dict[Tone, int], words: dict[Tone, str] | None = None) -> Markup:
     """Gives a choice of which rows all tables of the page show, by tone; it works without a script.
+
+    Where rows are bad, these are shown first: they are what the page is opened for.
 
     Args:
         counts: tone → rows that have it; tones without rows are not offered.

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
-from imgcls_report import Card, Column, cards, figures, origin, page, paragraph, section, table
+from imgcls_report import Card, Column, cards, figures, model_words, page, paragraph, section, table
+from markupsafe import Markup
 
 from imgcls_batch.analysis.answers import AnswerTables
 from imgcls_batch.analysis.difference import RunDifference
@@ -36,25 +38,31 @@ def difference_page(difference: RunDifference, tables: AnswerTables) -> str:
         [
             figures(
                 [
-                    ("same class", f"{difference.agreement:.2%}"),
-                    ("95 % interval", f"{low:.2%} to {high:.2%}"),
-                    ("compared", f"{difference.compared:,}"),
-                    ("changed", f"{difference.compared - difference.same:,}"),
+                    (f"same class (95% interval {low:.2%} to {high:.2%})", f"{difference.agreement:.2%}"),
+                    ("images compared", f"{difference.compared:,}"),
+                    ("changed class", f"{difference.compared - difference.same:,}"),
+                    ("lost their answer", f"{difference.lost:,}", "bad" if difference.lost else ""),
+                    ("gained an answer", f"{difference.gained:,}"),
                 ]
             ),
             paragraph(
-                f"{difference.lost:,} images lost their answer and {difference.gained:,} gained one. "
                 f"{difference.only_before:,} rows are only in the first output, {difference.only_after:,} only in the "
                 "second."
-            ),
+            )
+            if difference.only_before or difference.only_after
+            else Markup(),
             section("Changed, by class", table(["before", "after", Column("images", "number")], pairs))
             if pairs
             else paragraph("No image changed its class."),
-            section("Changed images", cards(shown), note="those first of which both models were most certain"),
+            *(
+                [section("Changed images", cards(shown), note="those first of which both models were most certain")]
+                if shown
+                else []
+            ),
         ],
+        date=datetime.now(UTC),
         facts={
-            "before": f"{before.artifact.name} ({before.artifact.sha256[:12]}), {tables.outputs['before'].url}",
-            "after": f"{after.artifact.name} ({after.artifact.sha256[:12]}), {tables.outputs['after'].url}",
-            **origin("imgcls-batch"),
+            name: f"{model_words(one.name, one.sha256, one.precision)}: {tables.outputs[name].url}"
+            for name, one in (("before", before.artifact), ("after", after.artifact))
         },
     )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Final
 
-from imgcls_contract import DriftFiguresReply
+from imgcls_contract import DriftFiguresReply, DriftReply
 from imgcls_report import (
     Card,
     Column,
@@ -13,7 +14,8 @@ from imgcls_report import (
     cards,
     figures,
     histogram,
-    origin,
+    model_words,
+    moment_words,
     page,
     paragraph,
     section,
@@ -30,6 +32,7 @@ _CLASSES: Final = 30
 _SAMPLED_CLASSES: Final = 12
 _SAMPLES: Final = 6
 _SIDE_PX: Final = 96
+_JUDGED: Final = frozenset({"stable", "drifted"})  # from fewer answers no distance means anything
 
 
 def statistics_page(statistics: RunStatistics, tables: AnswerTables) -> str:
@@ -49,11 +52,11 @@ def statistics_page(statistics: RunStatistics, tables: AnswerTables) -> str:
             _samples(statistics, tables),
             _slowest(statistics),
         ],
+        date=run.started,
+        model=model_words(run.artifact.name, run.artifact.sha256, run.artifact.precision),
         facts={
-            "model": f"{run.artifact.name} ({run.artifact.sha256[:12]})",
             "output": tables.outputs["rows"].url,
-            "begun": run.started,
-            **origin("imgcls-batch", "imgcls-core", "onnxruntime-gpu", "onnxruntime"),
+            "report written": moment_words(datetime.now(UTC)),
         },
         verdict=verdict,
     )
@@ -78,7 +81,7 @@ def _classes(statistics: RunStatistics) -> Markup:
     rest = len(statistics.classes) - len(shown)
     note = f"the {len(shown)} most frequent; {rest} more" if rest else ""
     rows = [(found.label, [float(found.images)]) for found in shown]
-    return section("Classes", bar_chart("images by first answer", rows, name="class"), note=note)
+    return section("Classes", bar_chart("images by first answer", rows, series=("images",), name="class"), note=note)
 
 
 def _certainty(statistics: RunStatistics) -> Markup:
@@ -104,14 +107,17 @@ def _drift(drift: DriftFiguresReply | None) -> Markup:
         (
             name,
             figure.status.replace("_", " "),
-            "–" if figure.psi is None else f"{figure.psi:.3f}",
-            "–" if figure.jensen_shannon is None else f"{figure.jensen_shannon:.3f}",
+            *("–" if value is None or figure.status not in _JUDGED else f"{value:.3f}" for value in _distances(figure)),
             "–" if figure.answers_needed is None else f"{figure.answers_needed:,}",
         )
         for name, figure in (("classes", drift.classes), ("confidence", drift.confidence), ("entropy", drift.entropy))
     ]
-    columns = ["of", "verdict", Column("PSI", "number"), Column("Jensen-Shannon", "number"), Column("needed", "number")]
+    columns = ["of", "verdict", *(Column(name, "number") for name in ("PSI", "Jensen-Shannon", "answers needed"))]
     return section("Drift against the artifact's reference distribution", table(columns, rows))
+
+
+def _distances(figure: DriftReply) -> tuple[float | None, float | None]:
+    return figure.psi, figure.jensen_shannon
 
 
 def _bad(statistics: RunStatistics) -> Markup:
@@ -147,11 +153,11 @@ def _slowest(statistics: RunStatistics) -> Markup:
     )[:10]
     if not slow:
         return Markup()
-    columns = [Column("image", "code"), Column("bytes, ms", "number"), Column("decode and inference, ms", "number")]
-    rows = [(image.uri, f"{image.read_ms:,.1f}", f"{image.answer_ms:,.1f}") for image in slow]
+    columns = [Column("image", "code"), Column("reading", "number"), Column("decoding and inference", "number")]
+    rows = [(image.uri, f"{image.read_ms:,.1f} ms", f"{image.answer_ms:,.1f} ms") for image in slow]
     speeds = [
-        (one.started, f"{one.images:,}", f"{one.elapsed_s:,.1f}", f"{one.images_per_s:,.1f}")
+        (moment_words(one.started), f"{one.images:,}", f"{one.elapsed_s:,.1f} s", f"{one.images_per_s:,.1f}")
         for one in statistics.sessions
     ]
-    times = ["session", Column("images", "number"), Column("s", "number"), Column("images/s", "number")]
+    times = ["session", Column("images", "number"), Column("took", "number"), Column("images/s", "number")]
     return section("Time", table(times, speeds), table(columns, rows, caption="the slowest images"))

@@ -39,6 +39,7 @@ class ArtifactId(Struct, frozen=True):
     sha256: str
     classes: tuple[str, ...]
     reference: ReferenceDistribution | None = None
+    precision: str | None = None
 
 
 class ManifestId(Struct, frozen=True):

@@ -150,7 +150,11 @@ def _asked(request: RunRequest) -> RunDocument:
         source=normal_place(request.source),
         column=request.column,
         artifact=ArtifactId(
-            metadata.name, classifier.sha256, tuple(entry.label for entry in metadata.classes), metadata.reference
+            metadata.name,
+            classifier.sha256,
+            tuple(entry.label for entry in metadata.classes),
+            metadata.reference,
+            metadata.source.precision,
         ),
         options=structs.replace(request.options, top_k=_top_k(request.options.top_k, len(metadata.classes))),
         manifest=ManifestId("", 1, 1, 1, ""),

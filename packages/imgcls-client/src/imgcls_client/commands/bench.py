@@ -18,6 +18,7 @@ from imgcls_cli.files import replace_file
 from imgcls_cli.helped import HelpedCommand, HelpedOption
 from imgcls_cli.printable import echo
 from imgcls_cli.terminal import show_time
+from imgcls_report import model_words
 from imgcls_sdk.calls import Call, predict_call
 from imgcls_sdk.client import ImgclsClient
 from imgcls_sdk.errors import SettingsError, UnreachableError
@@ -29,6 +30,7 @@ from imgcls_client.load.report import comparison, plan_text, sweep_advice, sweep
 from imgcls_client.load.samples import Load, LoadFigures
 from imgcls_client.load.sweep import SweepPoint, recommended, started_service, sweep_callers
 from imgcls_client.predict.image_sources import find_images
+from imgcls_client.served import Served, ask_served
 
 # More images than this in memory say nothing more about a service.
 _MOST_IMAGES = 256
@@ -143,7 +145,8 @@ def bench(  # noqa: C901 - one load after another
     with client_from(settings, is_check=True) as client:
         requests, url = calls_of(client), client.connection.url
         asked = client.predict(requests[0].body or b"", top_k=top_k, model=model).model
-        named = f"{asked.name} (sha256 {asked.sha256[:12]}…)"
+        served = ask_served(client, asked.name) if html is not None else Served()
+        named = model_words(asked.name, asked.sha256, served.precision)
         echo(f"{plan_text(plan)}, {len(requests)} images, {url}, {named}", err=True)
         with show_time(warm_up_s + duration_s, "measuring"):
             load = LoadRun(client.connection, requests, plan).run()
@@ -156,7 +159,7 @@ def bench(  # noqa: C901 - one load after another
     if earlier is not None:
         echo(comparison(load.figures(), earlier), err=as_json)
     if html is not None:
-        replace_file(html, html_page(load, plan, url, named))
+        replace_file(html, html_page(load, plan, url, named, served.words))
     if not load.answered:
         raise UnreachableError(url, f"none of {len(load.samples)} calls was answered ({', '.join(load.errors)})")
 

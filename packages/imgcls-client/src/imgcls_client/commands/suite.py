@@ -19,6 +19,7 @@ from imgcls_sdk.retry_policy import NO_RETRY
 
 from imgcls_client.commands import connection_options as connection
 from imgcls_client.commands.identity_options import identity_options, truth_of
+from imgcls_client.served import Served, ask_served
 from imgcls_client.suite.deployment import Deployment, SuiteOptions
 from imgcls_client.suite.labelled_cases import read_labelled_cases
 from imgcls_client.suite.reports import html_page, junit_xml
@@ -128,7 +129,9 @@ def suite(
             if (tested := model_of(deployment)) is not None:
                 echo(f"{url}: {tested.name}, sha256 {tested.sha256[:12] or 'unknown'}", err=True)
         results = show_while_running(checks, running) if not (as_json or not_ready) else list(running)
-        run = SuiteRun(url, model_of(deployment), tuple(results))
+        tested = model_of(deployment)
+        served = ask_served(deployment.direct, tested.name) if html and tested else Served()
+        run = SuiteRun(url, tested, tuple(results), served)
     if as_json:
         echo(json.dumps(run.document(), indent=2, ensure_ascii=False))
     for path, written in ((junit, junit_xml), (html, html_page)):

@@ -13,10 +13,18 @@ SHOWN_PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 100.0)
 
 def plan_text(plan: LoadPlan) -> str:
     """Says in words what load was put on."""
-    length = f"{plan.duration_s:g} s" if plan.calls is None else f"{plan.calls} calls in at most {plan.duration_s:g} s"
+    length = (
+        f"{plan.duration_s:g} s"
+        if plan.calls is None
+        else f"{_counted(plan.calls, 'call')} in at most {plan.duration_s:g} s"
+    )
     if plan.rate is None:
-        return f"closed loop, {plan.concurrency} callers, {length}"
+        return f"closed loop, {_counted(plan.concurrency, 'caller')}, {length}"
     return f"open loop, {plan.rate:g} calls a second, at most {plan.concurrency} under way, {length}"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' if count != 1 else ''}"
 
 
 def text_report(load: Load, plan: LoadPlan) -> str:

@@ -8,6 +8,7 @@ from imgcls_contract import ModelDriftReply, ReferenceReply
 from imgcls_report import (
     Column,
     Line,
+    Tone,
     bar_chart,
     chart,
     histogram,
@@ -19,7 +20,7 @@ from imgcls_report import (
     time_scale,
 )
 
-from imgcls_client.monitor.drift import DISTRIBUTIONS, Distribution, DistributionDrift
+from imgcls_client.monitor.drift import DISTRIBUTIONS, Distribution, DistributionDrift, drift_text
 from imgcls_client.monitor.history import History
 
 if TYPE_CHECKING:
@@ -43,7 +44,13 @@ def drift_part(history: History, live: ModelDriftReply | None) -> list[Markup]:
         return []
     latest = next((seen.drift for seen in reversed(history.passes) if seen.drift), ())
     rows = [
-        (each.of, _number(each.psi), _number(each.jensen_shannon), _number(each.answers_needed), _verdict(each))
+        (
+            each.of,
+            _number(each.psi if each.is_judged else None),
+            _number(each.jensen_shannon if each.is_judged else None),
+            _number(each.answers_needed),
+            _verdict(each),
+        )
         for each in latest
     ]
     judged = [each.of for each in latest if each.is_judged and live.window.answers]
@@ -57,10 +64,26 @@ def drift_part(history: History, live: ModelDriftReply | None) -> list[Markup]:
                 f"the reference was measured on {live.reference.images:,} images.",
                 "soft",
             ),
-            table((*columns, "verdict of the last pass"), rows),
+            table((*columns, "verdict of the last pass"), rows)
+            if judged or not latest
+            else paragraph(f"Too few for a verdict, so nothing is drawn ({drift_text(latest)})."),
             side_by_side(_histogram(of, live, live.reference) for of in ("confidence", "entropy") if of in judged),
             *([_classes(live, live.reference, history.labels())] if "classes" in judged else []),
             *([chart("PSI over time", curves, x=time_scale(), y=number_scale("PSI"))] if judged else []),
+        )
+    ]
+
+
+def drift_figure(history: History) -> list[tuple[str, str, Tone]]:
+    """Gives the last pass's verdict for the head of the report; nothing where the service has no reference."""
+    if not (drift := history.passes[-1].drift):
+        return []
+    drifted = ", ".join(each.of for each in drift if each.status == "drifted")
+    return [
+        (
+            "drift",
+            drifted or ("none" if any(each.is_judged for each in drift) else "too few answers"),
+            "bad" if drifted else "",
         )
     ]
 

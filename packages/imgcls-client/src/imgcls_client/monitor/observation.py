@@ -16,6 +16,7 @@ from msgspec import Struct, structs
 
 from imgcls_client.monitor.drift import DistributionDrift
 from imgcls_client.predict.image_sources import NamedImage
+from imgcls_client.served import Served, ask_served
 
 if TYPE_CHECKING:
     from imgcls_core.verification.truth import ArtifactTruth
@@ -67,6 +68,7 @@ class Observation(Struct, frozen=True, omit_defaults=True):
         drift: how far they have moved from the artifact's reference; empty where it has none.
         signed_by: ids of the keys whose signature the service has checked.
         platform: figures of the platform.
+        served: what the deployment says of itself.
     """
 
     url: str
@@ -84,6 +86,7 @@ class Observation(Struct, frozen=True, omit_defaults=True):
     drift: tuple[DistributionDrift, ...] = ()
     signed_by: tuple[str, ...] = ()
     platform: dict[str, float] = {}
+    served: Served = Served()
 
     @property
     def golden_calls(self) -> tuple[CallSeen, ...]:
@@ -163,6 +166,7 @@ def observe(
         tolerance=None if golden is None else golden.tolerance,
         duration_ms=(time.perf_counter() - started) * 1000,
         calls=tuple(calls),
+        served=Served() if running is None else ask_served(client, running.name, health),
         signed_by=health.model.signed_by if health is not None and health.model is not None else (),
     )
 

@@ -16,8 +16,9 @@ from imgcls_report import (
     bar_chart,
     chart,
     figures,
+    model_words,
+    moment_words,
     number_scale,
-    origin,
     page,
     paragraph,
     section,
@@ -25,10 +26,11 @@ from imgcls_report import (
     time_scale,
 )
 
-from imgcls_client.monitor.drift_report import drift_part
-from imgcls_client.monitor.history import Bucket, History
+from imgcls_client.monitor.drift_report import drift_figure, drift_part
+from imgcls_client.monitor.history import Bucket, History, times_of_stage
 from imgcls_client.monitor.observation import Stage
 from imgcls_client.monitor.summary import headline, outage_rows
+from imgcls_client.served import Served
 
 if TYPE_CHECKING:
     from markupsafe import Markup
@@ -41,8 +43,11 @@ def report_page(history: History, url: str, *, live: ModelDriftReply | None = No
     """Draws uptime, latencies, failures, classes and drift, by what the service said last of its answers."""
     models = history.models()
     rows = [(f"{at:%Y-%m-%d %H:%M:%S}", name, sha256) for at, name, sha256 in models]
+    shown: list[tuple[str, str, Tone]] = [
+        (each.name, each.value, "bad" if each.is_bad else "") for each in headline(history)
+    ]
     body = [
-        figures(headline(history)),
+        figures([*shown, *drift_figure(history)]),
         *_failure_part(history),
         *_latency_part(history),
         *_class_part(history, live),
@@ -52,15 +57,30 @@ def report_page(history: History, url: str, *, live: ModelDriftReply | None = No
     if platform := next((seen.platform for seen in reversed(history.passes) if seen.platform), None):
         values = [(name, f"{value:g}") for name, value in platform.items()]
         body.append(section("Platform", table(("figure", Column("value", "number")), values)))
+    served = next((seen.served for seen in reversed(history.passes) if seen.served != Served()), Served())
     facts = {
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC",
-        "watched": f"{history.start:%Y-%m-%d %H:%M:%S} to {history.end:%Y-%m-%d %H:%M:%S} UTC",
+        "watched": _span(history.start, history.end),
         "passes": f"{len(history.passes):,}",
-        "model": f"{models[-1][1]} (sha256 {models[-1][2][:12]}…)" if models else "unknown",
-        **origin("imgcls-client", machine="asked from"),
+        "service": served.words,
     }
     verdict: tuple[str, Tone] = ("healthy", "good") if history.is_healthy else ("failing", "bad")
-    return page("imgcls monitor", url, body, facts=facts, verdict=verdict)
+    return page(
+        "imgcls monitor",
+        url,
+        body,
+        date=datetime.now(UTC),
+        model=model_words(*models[-1][1:], served.precision) if models else "unknown",
+        facts=facts,
+        machine="asked from",
+        verdict=verdict,
+    )
+
+
+def _span(start: datetime, end: datetime) -> str:
+    """Writes two moments, the day once where it is one."""
+    first, last = moment_words(start), moment_words(end)
+    day = first.partition(" ")[0]
+    return f"{first.removesuffix(' UTC')} to {last.removeprefix(f'{day} ')}"
 
 
 def _over_time(buckets: list[Bucket], values: list[float | None]) -> list[tuple[float, float | None]]:
@@ -81,7 +101,11 @@ def _latency_part(history: History) -> list[Markup]:
     def percentiles(percent: float, stage: Stage) -> list[tuple[float, float | None]]:
         return _over_time(buckets, [bucket.percentile_ms(percent, stage) for bucket in buckets])
 
-    whole = [Line(f"p{percent:g}", percentiles(percent, "call")) for percent in (50, 95, 99)]
+    # Of few calls a high percentile is the slowest one by another name.
+    fewest = min((len(times) for bucket in buckets if (times := times_of_stage(bucket.passes, "call"))), default=0)
+    told = [each for each in (50.0, 95.0, 99.0) if fewest * (100 - each) >= 100] or [50.0]
+    whole = [Line(f"p{percent:g}", percentiles(percent, "call")) for percent in told]
+    whole += [Line("slowest", percentiles(100, "call"))] if told[-1] < 99 else []
     stages = [Line(stage, percentiles(50, stage)) for stage in _SERVICE_STAGES]
     shares = [sum(seen.is_ready for seen in bucket.passes) / len(bucket.passes) for bucket in buckets]
     ready = Line("ready", _over_time(buckets, [*shares]))
@@ -91,7 +115,7 @@ def _latency_part(history: History) -> list[Markup]:
         for heading, title, curves, y in (
             ("What callers wait", "latency over time", whole, ms),
             ("Where the service spends it (median)", "stages over time", stages, ms),
-            ("Readiness", "readiness", [ready], share),
+            *([("Readiness", "readiness", [ready], share)] if min(shares) < 1 else []),
         )
     ]
 
@@ -130,7 +154,6 @@ def _class_part(history: History, live: ModelDriftReply | None) -> list[Markup]:
     values = [
         ("answers", f"{total:,}"),
         ("classes", str(sum(count > 0 for count in counts.values()))),
-        ("mean class id", f"{sum(each * count for each, count in counts.items()) / total:.1f}"),
         ("most frequent class", f"{often} {labels.get(often, '')} ({times / total:.1%})"),
     ]
     whose = "to all callers" if has_callers else "to the monitor's own images"

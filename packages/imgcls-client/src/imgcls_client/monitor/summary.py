@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from imgcls_client.load.samples import percentile
@@ -9,18 +10,35 @@ from imgcls_client.monitor.drift import drift_text
 from imgcls_client.monitor.history import History
 
 
-def headline(history: History) -> list[tuple[str, str]]:
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """A figure that somebody may have to act on, and whether it is one to act on now."""
+
+    name: str
+    value: str
+    is_bad: bool = False
+
+
+def headline(history: History) -> list[Headline]:
     """Gives the most important figures: what somebody would have to act on."""
-    good = history.last_good
+    good, outages = history.last_good, history.outages()
+    ago = "never" if good is None else f"{_length((datetime.now(UTC) - good).total_seconds())} ago"
+    down_s = sum(((each.end or history.end) - each.start).total_seconds() for each in outages)
     values = [
-        ("last good pass", "never" if good is None else f"{_length((datetime.now(UTC) - good).total_seconds())} ago"),
-        ("available", f"{history.share(lambda seen: seen.is_available):.2%}"),
-        ("ready", f"{history.share(lambda seen: seen.is_ready):.2%}"),
+        Headline("last good pass", ago, good != history.end),
+        Headline("outages", f"{len(outages):,} ({_length(down_s)})" if outages else "none", bool(outages)),
+        *(
+            Headline(name, f"{share:.2%}", share < 1)
+            for name, share in (
+                ("available", history.share(lambda seen: seen.is_available)),
+                ("ready", history.share(lambda seen: seen.is_ready)),
+            )
+        ),
     ]
     if judged := [seen.is_golden_right for seen in history.passes if seen.is_golden_right is not None]:
-        values.append(("golden answers right", f"{sum(judged) / len(judged):.2%}"))
+        values.append(Headline("golden answers right", f"{sum(judged) / len(judged):.2%}", not all(judged)))
     if calls := history.times_ms("call"):
-        values += [(f"a call takes (p{percent})", f"{percentile(calls, percent):,.0f} ms") for percent in (50, 95, 99)]
+        values += [Headline(f"a call takes (p{each})", f"{percentile(calls, each):,.0f} ms") for each in (50, 95)]
     return values
 
 
@@ -42,7 +60,7 @@ def markdown_summary(history: History, url: str) -> str:
     last = history.passes[-1]
     rows = [
         ("passes", f"{len(history.passes)}, {history.start:%Y-%m-%d %H:%M} to {history.end:%Y-%m-%d %H:%M} UTC"),
-        *headline(history),
+        *((each.name, each.value) for each in headline(history)),
         *([("drift of the last pass", drift_text(last.drift))] if last.drift else []),
         *(("open alert", f"`{each.rule}`: {each.detail or ''}") for each in history.open_alerts),
         *(("model", f"{name} `{sha256[:12]}`") for _, name, sha256 in history.models()[-1:]),

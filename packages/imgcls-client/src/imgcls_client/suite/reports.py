@@ -5,26 +5,27 @@ from __future__ import annotations
 from typing import Final
 from xml.etree import ElementTree
 
-from imgcls_report import Cell, Column, Row, Tone, figures, origin, page, row_filter, section, table
+from imgcls_report import Cell, Column, Row, Tone, figures, model_words, page, row_filter, section, table
 
 from imgcls_client.suite.check import OUTCOMES, Outcome
 from imgcls_client.suite.runner import SuiteRun
 
 _TONES: Final[dict[Outcome, Tone]] = {"passed": "good", "failed": "bad", "skipped": "warn"}
-_COLUMNS: Final = ("test", "result", Column("time", "number"), "proves", "what was seen")
+_COLUMNS: Final = (
+    Column("test", width=22),
+    Column("result", width=8),
+    Column("time", "number", 9),
+    Column("proves", width=27),
+    Column("what was seen", width=34),
+)
 
 
 def html_page(run: SuiteRun) -> str:
     """Writes a run as a page: the verdict, the figures, then every test with what it proves and what was seen."""
-    facts = {
-        "date": f"{run.at:%Y-%m-%d %H:%M:%S} UTC",
-        "model": "unknown" if run.model is None else f"{run.model.name} (sha256 {run.model.sha256[:12]}…)",
-        **origin("imgcls-client", machine="asked from"),
-    }
-    counts = {outcome: run.count(outcome) for outcome in OUTCOMES}
+    counts: dict[Outcome, int] = {outcome: run.count(outcome) for outcome in OUTCOMES}
     elapsed_s = sum(result.elapsed_s for result in run.results)
     body = [
-        figures([*((outcome, str(count)) for outcome, count in counts.items()), ("time", f"{elapsed_s:.1f} s")]),
+        figures([*_counted(counts), ("time", f"{elapsed_s:,.1f} s")]),
         row_filter({_TONES[outcome]: counts[outcome] for outcome in ("failed", "skipped", "passed")}),
     ]
     for group, results in run.by_group().items():
@@ -43,7 +44,20 @@ def html_page(run: SuiteRun) -> str:
         ]
         body.append(section(group, table(_COLUMNS, rows)))
     verdict: tuple[str, Tone] = ("passed", "good") if run.has_passed else ("failed", "bad")
-    return page("imgcls suite", run.url, body, facts=facts, verdict=verdict)
+    return page(
+        "imgcls suite",
+        run.url,
+        body,
+        date=run.at,
+        model=model_words(run.model.name, run.model.sha256, run.served.precision) if run.model else "unknown",
+        facts={"service": run.served.words},
+        machine="asked from",
+        verdict=verdict,
+    )
+
+
+def _counted(counts: dict[Outcome, int]) -> list[tuple[str, str, Tone]]:
+    return [(outcome, f"{count:,}", _TONES[outcome] if count else "") for outcome, count in counts.items()]
 
 
 def junit_xml(run: SuiteRun) -> str:

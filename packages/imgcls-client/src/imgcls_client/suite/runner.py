@@ -12,6 +12,7 @@ from imgcls_cerebrium.errors import PlatformApiError
 from imgcls_contract import ModelId
 from imgcls_sdk.errors import AccessDeniedError, ImgclsClientError
 
+from imgcls_client.served import Served
 from imgcls_client.suite.check import OUTCOMES, Check, CheckFailedError, CheckSkippedError, Outcome, Result
 from imgcls_client.suite.deployment import Deployment
 
@@ -23,12 +24,14 @@ class SuiteRun:
     Attributes:
         url: which deployment.
         model: what its golden cases say of the model, or None where they could not be had.
+        served: what the deployment says of itself.
         at: when, in UTC.
     """
 
     url: str
     model: ModelId | None
     results: tuple[Result, ...]
+    served: Served = field(default_factory=Served)
     at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     def count(self, outcome: Outcome) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 from imgcls_core.artifact import ArtifactMetadata, Preprocessing, Source
 from imgcls_core.inference.classifier import OnnxClassifier
+from imgcls_report import model_words
 
 from imgcls_convert.report.reference_distribution import reference_words
 
@@ -24,6 +25,11 @@ class Inspection:
     metadata: ArtifactMetadata
     seal: str | None = None
     signed_by: Sequence[str] = ()
+
+    @property
+    def model_words(self) -> str:
+        """Names the model in one line."""
+        return model_words(self.metadata.name, self.sha256, self.metadata.source.precision)
 
     def to_json(self) -> str:
         """Gives one document; golden images are described, not repeated."""

@@ -9,7 +9,7 @@ from imgcls_core.artifact import ArtifactMetadata, GoldenCase
 from imgcls_core.images.thumbnail import thumbnail
 from imgcls_core.inference.golden import golden_image
 from imgcls_networks.errors import RequestError
-from imgcls_report import Card, Column, cards, origin, page, paragraph, section, table
+from imgcls_report import Card, Column, cards, page, paragraph, section, table
 
 from imgcls_convert.report.inspection import Inspection
 from imgcls_convert.report.page import THUMBNAIL_PX
@@ -32,16 +32,16 @@ def write_artifact_page(found: Inspection, path: Path) -> None:
             cards(_card(case, meta) for case in meta.golden),
         ),
         section(
-            "Classes",
+            f"Classes ({len(meta.classes):,})",
             table(
-                ("label", Column("id", "number"), Column("WordNet id", "number")),
-                ((entry.label, str(entry.id), entry.wnid or "") for entry in meta.classes),
+                (Column("id", "number", 12), Column("label", width=58), Column("WordNet id", "code", 30)),
+                ((f"{entry.id}", entry.label, entry.wnid or "") for entry in meta.classes),
             ),
         ),
     ]
-    facts = {"inspected": report_time(), **found.facts(), **origin("imgcls-convert")}
+    written = page("imgcls artifact", meta.name, body, date=report_time(), model=found.model_words, facts=found.facts())
     try:
-        replace_file(path, page("imgcls artifact", meta.name, body, facts=facts))
+        replace_file(path, written)
     except FileWriteError as error:
         raise RequestError(f"`--html`: {error}") from error
 

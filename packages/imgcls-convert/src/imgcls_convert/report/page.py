@@ -19,7 +19,6 @@ from imgcls_report import (
     chart,
     log_scale,
     number_scale,
-    origin,
     page,
     paragraph,
     section,
@@ -61,7 +60,9 @@ def report_page(report: ConversionReport) -> str:
         "imgcls conversion",
         meta.name,
         body,
-        facts={"converted": report.created, **inspection.facts(), **origin("imgcls-convert")},
+        date=report.created,
+        model=inspection.model_words,
+        facts=inspection.facts(),
         verdict=("NOT VERIFIED", "bad") if meta.parity is None else ("verified", "good"),
     )
 

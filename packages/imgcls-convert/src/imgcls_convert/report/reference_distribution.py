@@ -22,7 +22,7 @@ def reference_words(reference: ReferenceDistribution) -> str:
     confidence = mean_of(reference.confidence_shares)
     seen = sum(share > 0 for share in reference.class_shares)
     classes = f"{seen} of {len(reference.class_shares)} classes named"
-    return f"{reference.images} images, mean confidence about {confidence:.0%}, {classes}"
+    return f"{reference.images:,} images, mean confidence about {confidence:.0%}, {classes}"
 
 
 def reference_section(reference: ReferenceDistribution) -> Markup:
@@ -34,7 +34,7 @@ def reference_section(reference: ReferenceDistribution) -> Markup:
             ("entropy", reference.entropy_shares, "0 certain, 1 every class alike"),
         )
     )
-    told = f"How it answered {reference.images} images that it was not trained on. "
+    told = f"How it answered {reference.images:,} images that it was not trained on. "
     return section(
         "Reference distribution",
         paragraph(told + "Live traffic that answers otherwise has drifted."),

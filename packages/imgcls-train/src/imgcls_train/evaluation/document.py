@@ -55,6 +55,7 @@ class Evaluation(msgspec.Struct, frozen=True):
         confusions: the most frequent first.
         answers: image by image.
         created: when, ISO 8601.
+        precision: number format of the network; None in documents of before.
         schema: of this document.
     """
 
@@ -76,6 +77,7 @@ class Evaluation(msgspec.Struct, frozen=True):
     confusions: tuple[Confusion, ...]
     answers: ImageAnswers
     created: str
+    precision: str | None = None
     schema: Literal[1] = 1
 
     @property

@@ -33,6 +33,7 @@ class EvaluatedModel(Protocol):
         name: what reports call it.
         kind: "trained model" or "artifact".
         sha256: of the weights or of the artifact.
+        precision: number format of the network.
         classes: in order of the output.
         batch: images that are asked at a time.
         temperature: what its card says; 1 for an artifact, whose answers are as they are.
@@ -41,6 +42,7 @@ class EvaluatedModel(Protocol):
     name: str
     kind: str
     sha256: str
+    precision: str
     classes: tuple[ClassInfo, ...]
     batch: int
     temperature: float
@@ -76,6 +78,7 @@ class TrainedFolder:
     """A trained model's folder, asked through PyTorch with the preprocessing that conversion will compare with."""
 
     kind = "trained model"
+    precision = "fp32"
     batch = 64
 
     def __init__(self, folder: Path) -> None:
@@ -117,6 +120,7 @@ class Artifact:
         self._preprocess = ImagePreprocessor(self._classifier.metadata.preprocessing)
         self.name = self._classifier.metadata.name
         self.sha256 = self._classifier.sha256
+        self.precision = self._classifier.metadata.source.precision
         self.classes = self._classifier.metadata.classes
 
     def prepare(self, source: ImageSource) -> NDArray[np.uint8]:

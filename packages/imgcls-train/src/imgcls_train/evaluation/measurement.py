@@ -75,6 +75,7 @@ def evaluate(
         confusions=confusions(answers.expected, predicted, model.classes),
         answers=_columns(answers, predicted, final),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
+        precision=model.precision,
     )
     return Evaluated(evaluation, reference_distribution(np.exp(final).astype(np.float32)))
 

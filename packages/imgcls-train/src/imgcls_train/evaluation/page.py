@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -21,8 +20,8 @@ from imgcls_report import (
     details,
     figures,
     heat_map,
+    model_words,
     number_scale,
-    origin,
     page,
     paragraph,
     section,
@@ -31,8 +30,9 @@ from imgcls_report import (
 )
 
 from imgcls_train.errors import RunError
-from imgcls_train.evaluation.accuracy import ClassAccuracy
+from imgcls_train.evaluation.accuracy import ClassAccuracy, Share
 from imgcls_train.evaluation.calibration import Calibration
+from imgcls_train.evaluation.confusion_matrix import confusion_matrix
 from imgcls_train.evaluation.document import Evaluation, worst_errors
 from imgcls_train.evaluation.text import facts as evaluation_facts
 from imgcls_train.evaluation.text import held_out_words
@@ -41,10 +41,12 @@ if TYPE_CHECKING:
     from markupsafe import Markup
 
 WORST: Final = 24  # images that are shown
-_PAIRS: Final = 25
-_CLASSES: Final = 20  # above the fold
-_MATRIX_CLASSES: Final = 20  # more cannot be read
+_PAIRS: Final = 15  # above the fold
+_CLASSES: Final = 20  # likewise
+_MOST_PAIRS: Final = 500
+_MATRIX_CLASSES: Final = 24  # more cannot be read
 _THUMBNAIL_PX: Final = 160
+_TOLD: Final = frozenset({"model", "top-1", "top-5", "log loss", "ECE"})  # facts with a place of their own
 
 
 def evaluation_page(found: Evaluation, labels: Sequence[str], images: Mapping[int, ImageSource]) -> str:
@@ -63,8 +65,14 @@ def evaluation_page(found: Evaluation, labels: Sequence[str], images: Mapping[in
         classes.append(details(f"{len(rest)} more", _classes(rest)))
     facts = evaluation_facts(found)
     body = [
-        figures((name, facts.pop(name)) for name in ("top-1", "top-5", "log loss", "ECE")),
-        paragraph("Intervals are 95 % (Wilson).", "soft"),
+        figures(
+            [
+                ("top-1" + _interval(found.top1), f"{found.top1.pct:.1f}%"),
+                ("top-5" + _interval(found.top5), f"{found.top5.pct:.1f}%"),
+                ("log loss, nats", f"{found.calibration.log_loss:.4f}"),
+                ("calibration error (ECE, 15 bins)", f"{100 * found.calibration.ece:.2f}%"),
+            ]
+        ),
         section(
             "Reliability",
             paragraph(
@@ -85,8 +93,14 @@ def evaluation_page(found: Evaluation, labels: Sequence[str], images: Mapping[in
                 cards(_card(found, labels, place, images[place]) for place in worst),
             )
         )
-    facts = {"date": found.created, **facts, "split sha256": found.split_sha256, **origin("imgcls-train")}
-    return page("imgcls evaluation", found.model, body, facts=facts)
+    facts = {name: value for name, value in facts.items() if name not in _TOLD}
+    facts |= {"asked": found.kind, "split sha256": found.split_sha256}
+    model = model_words(found.model, found.model_sha256, found.precision)
+    return page("imgcls evaluation", found.model, body, date=found.created, model=model, facts=facts)
+
+
+def _interval(share: Share) -> str:
+    return f" (95% interval {share.low_pct:.1f} to {share.high_pct:.1f}%)"
 
 
 def check_page_place(path: Path) -> None:
@@ -109,14 +123,14 @@ def _card(found: Evaluation, labels: Sequence[str], place: int, image: ImageSour
 
 
 def _classes(rows: Sequence[ClassAccuracy]) -> Markup:
-    columns = ("class", *(Column(name, "number") for name in ("top-1", "interval", "images")), Column("", "bars"))
+    columns = ("class", *(Column(name, "number") for name in ("top-1", "95% interval", "images")), Column("", "bars"))
     return table(
         columns,
         [
             (
                 row.label,
-                f"{row.top1.pct:.1f} %",
-                f"{row.top1.low_pct:.0f} to {row.top1.high_pct:.0f} %",
+                f"{row.top1.pct:.1f}%",
+                f"{row.top1.low_pct:.0f} to {row.top1.high_pct:.0f}%",
                 f"{row.images:,}",
                 Cell(bars=(row.top1.pct / 100,)),
             )
@@ -126,24 +140,32 @@ def _classes(rows: Sequence[ClassAccuracy]) -> Markup:
 
 
 def _confusions(found: Evaluation, labels: Sequence[str]) -> list[Markup]:
-    """Lists the most frequent confusions, and draws them as a matrix of the classes that they are between."""
+    """Lists the most frequent confusions, and draws those between the classes that are confused most."""
     if not found.confusions:
-        return []
-    counts = Counter(zip(found.answers.expected_class_ids, found.answers.predicted_class_ids, strict=True))
-    wrong = sorted((pair for pair in counts if pair[0] != pair[1]), key=lambda pair: (-counts[pair], pair))
-    among = sorted({class_id for pair in counts for class_id in pair})
-    title = "confusion matrix"
-    if len(among) > _MATRIX_CLASSES:
-        among = sorted(list(dict.fromkeys(class_id for pair in wrong for class_id in pair))[:_MATRIX_CLASSES])
-        title = f"confusion matrix of the {len(among)} classes that are confused most"
-    matrix = [[counts[row, column] for column in among] for row in among]
-    names = [labels[class_id] for class_id in among]
-    rows = [(pair.expected, pair.predicted, f"{pair.images} of {pair.of}") for pair in found.confusions[:_PAIRS]]
+        return [section("What is taken for what", paragraph("Nothing: every first answer is right.", "good"))]
+    rows = [
+        (pair.expected, pair.predicted, f"{pair.images:,} of {pair.of:,}", Cell(bars=(pair.images / pair.of,)))
+        for pair in found.confusions[:_MOST_PAIRS]
+    ]
+    columns = ("image of", "answer", Column("images", "number"), Column("", "bars"))
+    matrix = confusion_matrix(found.answers, _MATRIX_CLASSES)
+    shown = len(matrix.class_ids)
+    title = "confusion matrix" if matrix.is_whole else f"confusion matrix of the {shown} classes that are confused most"
     return [
         section(
             "What is taken for what",
-            heat_map(title, names, matrix, row_label="labelled", column_label="answered"),
-            table(("image of", "answer", Column("images", "number")), rows),
+            table(columns, rows[:_PAIRS]),
+            *([details(f"{len(rows) - _PAIRS} more", table(columns, rows[_PAIRS:]))] if rows[_PAIRS:] else []),
+            heat_map(
+                title,
+                [labels[class_id] for class_id in matrix.class_ids],
+                matrix.counts,
+                row_label="labelled",
+                column_label="answered",
+                rest=matrix.others,
+            ),
+            note=f"{sum(pair.images for pair in found.confusions):,} of {found.images:,} images, by "
+            f"{len(found.confusions):,} confusions, the most frequent first",
         )
     ]
 
@@ -163,7 +185,7 @@ def _diagram(calibration: Calibration, title: str) -> Markup:
     gaps = [Line("", [(one.confidence, one.confidence), (one.confidence, one.accuracy)], "bad") for one in filled]
     share = "{:.0%}".format
     return chart(
-        f"{title}: ECE {100 * calibration.ece:.2f} %, log loss {calibration.log_loss:.4f} nats",
+        f"{title}: ECE {100 * calibration.ece:.2f}%, log loss {calibration.log_loss:.4f}",
         [Line("", [(0, 0), (1, 1)], "soft", is_dashed=True), *gaps, Dots("images", dots, "1")],
         x=number_scale("probability of the first answer", high=1.0, text=share),
         y=number_scale("right", high=1.0, text=share),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
-from imgcls_report import Cell, Colour, Column, Line, bar_chart, chart, number_scale, paragraph, section, table
+from imgcls_report import Cell, Colour, Column, Line, Scale, bar_chart, chart, number_scale, paragraph, section, table
 
 from imgcls_train.survey.report import ClassReport, SplitReport
 
@@ -51,8 +51,15 @@ def size_bars(splits: Sequence[SplitReport]) -> list[Markup]:
     return [paragraph(f"{told}. The most frequent:"), table(columns, rows)]
 
 
-def colour_chart(split: SplitReport) -> Markup:
-    """Draws how the levels of the three channels are spread over the images of a split that decode."""
+def colour_charts(splits: Sequence[SplitReport]) -> list[Markup]:
+    """Draws how the levels of the channels are spread over the images that decode, on one scale for all splits."""
+    drawn = [split for split in splits if split.colours]
+    levels = [share for split in drawn if split.colours for channel in split.colours.histogram for share in channel]
+    common = number_scale("share of pixels", text="{:.0%}".format)(levels)
+    return [_colour_chart(split, lambda _: common) for split in drawn]
+
+
+def _colour_chart(split: SplitReport, y: Scale) -> Markup:
     colours = split.colours
     assert colours is not None  # noqa: S101 - whoever calls has looked
     steps = len(colours.histogram[0])
@@ -66,7 +73,7 @@ def colour_chart(split: SplitReport) -> Markup:
         f"how light the pixels of {split.name} are, by channel",
         curves,
         x=number_scale("level", high=1.0),
-        y=number_scale("share of pixels", text="{:.0%}".format),
+        y=y,
         has_caption=False,
     )
     return section(split.name, drawn, note=f"{colours.images:,} images", level=3)

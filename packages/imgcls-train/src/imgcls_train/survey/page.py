@@ -11,7 +11,6 @@ from imgcls_report import (
     Column,
     Tone,
     cards,
-    origin,
     page,
     paragraph,
     section,
@@ -19,7 +18,7 @@ from imgcls_report import (
     table,
 )
 
-from imgcls_train.survey.charts import class_bars, colour_chart, size_bars
+from imgcls_train.survey.charts import class_bars, colour_charts, size_bars
 from imgcls_train.survey.report import DataReport, DuplicateGroup, Finding
 from imgcls_train.survey.table import colour_words, duplicate_rows, split_rows
 
@@ -46,12 +45,10 @@ def data_page(report: DataReport, small_copy: SmallCopy, sheet: Mapping[str, Seq
     """
     title = Path(report.dataset).name or report.dataset
     facts = {
-        "date": report.created,
         "dataset": report.dataset,
         "classes": f"{len(report.classes):,}",
         "images": f"{sum(split.images for split in report.splits):,}",
-        "looked at": f"in {report.seconds:.0f} s",
-        **origin("imgcls-train"),
+        "took": f"{report.seconds:,.1f} s",
     }
     splits = [split.name for split in report.splits]
     body = [
@@ -63,7 +60,7 @@ def data_page(report: DataReport, small_copy: SmallCopy, sheet: Mapping[str, Seq
         ),
         section("Images per class", *class_bars(report.classes, splits)),
         section("Sizes", *size_bars(report.splits)),
-        section("Colours", side_by_side(colour_chart(split) for split in report.splits if split.colours)),
+        section("Colours", side_by_side(colour_charts(report.splits))),
         section(
             "Images that occur more than once",
             _table(duplicate_rows(report.duplicates)),
@@ -72,7 +69,7 @@ def data_page(report: DataReport, small_copy: SmallCopy, sheet: Mapping[str, Seq
         *_unreadable(report),
         _sheet(report, small_copy, sheet),
     ]
-    return page("imgcls dataset", title, body, facts=facts)
+    return page("imgcls dataset", title, body, date=report.created, facts=facts)
 
 
 def images_per_class(classes: int) -> int:
