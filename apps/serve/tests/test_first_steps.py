@@ -45,14 +45,19 @@ def test_a_data_uri_is_base64(service: RunningService, picture_of: PictureOf) ->
         assert service.client.post("/predict", json={"image_base64": uri}).status_code == status
 
 
-def test_avif_is_answered(service: RunningService) -> None:
+@pytest.mark.parametrize("kind", ["AVIF", "HEIF"])
+def test_avif_and_heic_are_answered(service: RunningService, kind: str) -> None:
+    import pillow_heif
+
+    pillow_heif.register_heif_opener()
     buffer = io.BytesIO()
-    Image.new("RGB", (64, 64), (255, 0, 0)).save(buffer, "AVIF")
-    assert post(service, buffer.getvalue(), "image/avif").json()["label"] == "red"
+    Image.new("RGB", (64, 64), (255, 0, 0)).save(buffer, kind)
+    assert post(service, buffer.getvalue(), f"image/{kind.lower()}").json()["label"] == "red"
 
 
 @pytest.mark.parametrize(
-    ("begins", "said"), [(b"\0\0\0\x18ftypheic", "HEIC"), (b"%PDF-1.7", "PDF"), (b"<!DOCTYPE html><p>", "a web page")]
+    ("begins", "said"),
+    [(b"\0\0\0\x18ftypmp42", "a video"), (b"%PDF-1.7", "PDF"), (b"<!DOCTYPE html><p>", "a web page")],
 )
 def test_what_is_no_image_is_told_what_it_is(service: RunningService, begins: bytes, said: str) -> None:
     refused = post(service, begins + bytes(100), "image/jpeg")

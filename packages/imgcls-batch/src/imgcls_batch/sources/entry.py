@@ -7,7 +7,7 @@ from typing import Final
 import msgspec
 
 # What is taken for an image when a folder or a bucket is walked; core decides by the bytes.
-IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic"})
 TAR_SUFFIX: Final = ".tar"
 PARQUET_SUFFIX: Final = ".parquet"
 

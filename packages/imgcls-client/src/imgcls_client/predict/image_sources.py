@@ -16,7 +16,7 @@ from imgcls_sdk.calls import read_image
 from imgcls_sdk.errors import ImageSourceError
 
 # The formats that the service decodes; only folders and globs are filtered, a file named by itself is always sent.
-IMAGE_SUFFIXES = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
+IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 # An image of the service's largest size is 20 MB; what is far larger is not an image.
 _LONGEST_FETCH_BYTES = 64 * 2**20
 _LONGEST_FETCH_S = 120

@@ -10,7 +10,7 @@ from typing import Final
 from imgcls_cli.labelled_files import LABELS_FILE, LabelledFilesError, read_labelled_files
 from imgcls_networks.errors import RequestError
 
-IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+IMAGE_SUFFIXES: Final = frozenset({".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif"})
 
 
 @dataclass(frozen=True)

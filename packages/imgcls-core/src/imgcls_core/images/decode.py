@@ -25,6 +25,7 @@ from PIL import (
 )
 
 from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
+from imgcls_core.images.other_files import open_other
 
 ImageSource: TypeAlias = bytes | bytearray | memoryview | str | Path | BinaryIO | Image.Image | NDArray[np.uint8]
 
@@ -36,21 +37,6 @@ PILLOW_MAX_PIXELS: Final = 178_956_970
 # No JPEG has more.
 _MAX_SIDE_PX: Final = 65_535
 _ROWS_AT_A_TIME: Final = 64
-
-# What people send besides, by how it begins.
-_OTHERS: Final = {
-    rb"....ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)": "HEIC, as phones of Apple store photos",
-    rb"....ftyp|....moov|\x1aE\xdf\xa3|RIFF....AVI ": "a video",
-    rb"\xff\x0a|\x00\x00\x00\x0cJXL ": "JPEG XL",
-    rb"\x00\x00\x00\x0cjP  |\xff\x4f\xff\x51": "JPEG 2000",
-    rb"%PDF-": "a PDF document",
-    rb"8BPS": "a Photoshop document",
-    rb"PK\x03\x04|\x1f\x8b|7z\xbc\xaf|Rar!": "an archive",
-    rb"\s*(<\?xml[^>]*>\s*)?<svg": "SVG, which has no pixels",
-    rb"\s*(<!doctype html|<html)|\s*<!DOCTYPE html": "a web page",
-    rb"\s*[\[{]": "JSON",
-    rb"\x00\x00\x01\x00": "an icon",
-}
 
 _EXIF_ORIENTATION: Final = 0x0112
 _UPRIGHT: Final = {
@@ -152,13 +138,7 @@ def _decode(encoded: bytes | bytearray | memoryview, limits: DecodeLimits) -> Im
     try:
         image = Image.open(io.BytesIO(encoded), formats=FORMATS)
     except Image.UnidentifiedImageError:
-        kind = next(
-            (kind for begins, kind in _OTHERS.items() if re.match(begins, bytes(encoded[:64]), re.DOTALL)), None
-        )
-        found = f"it is {kind}; convert it to one of" if kind else "it is none of"
-        raise ImageUndecodableError(
-            f"{found} {', '.join(FORMATS)}{'' if kind else ', or its header is damaged'}"
-        ) from None
+        image = open_other(encoded, FORMATS)
     _check_pixels(image.size, limits)
     # First, by itself: reading the EXIF data of a PNG loads the pixels too, and a second try at damaged ones passes.
     image.load()

@@ -69,7 +69,7 @@ def choose_provider(requested: str, *, available: Collection[str], gpu: GpuPrese
     if built and gpu.present:
         return ProviderChoice("cuda", "asked for" if requested == "cuda" else gpu.reason)
     no_cuda = "the installed ONNX Runtime has no CUDA provider (uninstall it, and install onnxruntime-gpu)"
-    missing = gpu.reason if built else no_cuda
+    missing = no_cuda if gpu.present else gpu.reason
     if requested == "cuda":
         raise ProviderUnavailableError(requested, missing)
     return ProviderChoice("cpu", missing)
