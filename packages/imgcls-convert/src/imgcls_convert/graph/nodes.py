@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,15 @@ class Nodes:
         output = output or f"{self.prefix}/{op}_{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [output], name=f"{output}/node", **attributes))
         return output
+
+    def split(self, value: str, sizes: Sequence[int], *, axis: int = 0) -> list[str]:
+        """Adds a node that divides a tensor; one of a single part is the tensor itself."""
+        if len(sizes) == 1:
+            return [value]
+        outputs = [f"{self.prefix}/Split_{len(self.nodes)}_{place}" for place in range(len(sizes))]
+        node = helper.make_node("Split", [value, self.i64(*sizes)], outputs, name=f"{outputs[0]}/node", axis=axis)
+        self.nodes.append(node)
+        return outputs
 
     def branch(self, name: str) -> Nodes:
         """Begins a branch of this graph."""
