@@ -7,12 +7,17 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import chdir
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from subprocess import CompletedProcess
 from typing import Any, Protocol
 
 import pytest
+from imgcls_testing.commands import runner_of
+from imgcls_testing.exporting import read_operators_once
 from imgcls_testing.service import RunningService, StartService, script_path
 from PIL import Image
 
@@ -40,7 +45,7 @@ def build() -> nn.Module:
 class RunCommand(Protocol):
     """Runs one of the commands as a user would: imgcls("client", "predict", …) → finished process."""
 
-    def __call__(self, which: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]: ...
+    def __call__(self, which: str, *arguments: str | Path, **options: Any) -> CompletedProcess[str]: ...
 
 
 @dataclass(frozen=True)
@@ -72,9 +77,15 @@ def root() -> Path:
     return ROOT
 
 
+# A process for each would import everything anew; the README's steps and a fit are typed as a user types them.
+_IN_THIS_PROCESS = {"convert", "train", "client"}
+
+
 @pytest.fixture(scope="session")
 def imgcls() -> RunCommand:
-    def run(which: str, *arguments: str | Path, **options: Any) -> subprocess.CompletedProcess[str]:
+    def run(which: str, *arguments: str | Path, own_process: bool = False, **options: Any) -> CompletedProcess[str]:
+        if which in _IN_THIS_PROCESS and not own_process:
+            return _run_here(which, *arguments, **options)
         return subprocess.run(
             [script_path(f"imgcls-{which}"), *map(str, arguments)],
             capture_output=True,
@@ -85,6 +96,17 @@ def imgcls() -> RunCommand:
         )
 
     return run
+
+
+def _run_here(which: str, *arguments: str | Path, cwd: str | Path = ".") -> CompletedProcess[str]:
+    if which != "client":
+        import torch
+
+        read_operators_once()
+        torch.set_num_threads(1)
+    with chdir(cwd):
+        outcome = runner_of(import_module(f"imgcls_{which}.cli").main)(*arguments)
+    return CompletedProcess([which, *arguments], outcome.code, outcome.out, outcome.err)
 
 
 @pytest.fixture(scope="session")
@@ -176,4 +198,4 @@ def _convert(
 def service(line: Line, start_service: StartService) -> Iterator[RunningService]:
     with start_service(model=line.artifact, provider="cpu") as running:
         yield running
-    assert running.process.returncode == 0, running.log
+    assert running.process.exitcode == 0, running.log

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-import subprocess
-import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from imgcls_contract import PROBLEMS
 from imgcls_serve.settings import Settings
+from imgcls_testing.commands import runner_of
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
@@ -54,10 +54,9 @@ def help_of():
 
     def ask(*command: str) -> str:
         if command not in known:
-            program = [sys.executable, "-m", command[0], *command[1:], "--help"]
-            done = subprocess.run(program, cwd=ROOT, capture_output=True, text=True, check=False)
-            assert done.returncode == 0, f"{' '.join(command)}: {done.stderr}"
-            known[command] = done.stdout
+            done = runner_of(import_module(f"{command[0]}.cli").main)(*command[1:], "--help")
+            assert done.code == 0, f"{' '.join(command)}: {done.err}"
+            known[command] = done.out
         return known[command]
 
     return ask

@@ -51,6 +51,7 @@ def run(imgcls, dataset, tmp_path_factory):
     fitted = imgcls(
         *("train", "fit", dataset, "--run", folder, "--architecture", f"{network}:tiny", "--epochs", "6"),
         *("--batch-size", "16", "--image-size", "32", "--learning-rate", "0.02"),
+        own_process=True,
     )
     assert fitted.returncode == 0, fitted.stderr
     evaluated = imgcls("train", "evaluate", folder, dataset, "--fit-temperature", "--json")

@@ -16,6 +16,7 @@ import torch
 from imgcls_convert.cli import PROGRAM
 from imgcls_core import OnnxClassifier
 from imgcls_core.images.preprocess import ImagePreprocessor
+from imgcls_testing.exporting import read_operators_once
 from imgcls_testing.service import StartService
 from PIL import Image
 
@@ -43,6 +44,7 @@ def batches():
 def nobody_waits_for_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(1)
+    read_operators_once()
     yield
     torch.set_num_threads(before)
 

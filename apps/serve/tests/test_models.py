@@ -123,4 +123,4 @@ def test_a_load_that_hangs_is_given_up_and_neither_others_nor_the_end_wait_for_i
         assert "IMGCLS_LOAD_TIMEOUT_S" in refused.json()["detail"]
         assert running.client.post("/models/c/load", headers=admin).status_code == 200
         running.sigterm()
-        assert running.process.wait(20) == 0
+        assert running.wait(20) == 0

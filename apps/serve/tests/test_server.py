@@ -16,7 +16,7 @@ PNG = {"content-type": "image/png"}
 def test_sigterm_on_an_idle_service_exits_with_0(start_service: StartService) -> None:
     with start_service() as running:
         running.sigterm()
-        assert running.process.wait(20) == 0
+        assert running.wait(20) == 0
 
 
 def test_sigterm_answers_everything_accepted_and_takes_nothing_new(
@@ -52,7 +52,7 @@ def test_sigterm_answers_everything_accepted_and_takes_nothing_new(
             answer = b"".join(iter(lambda: sender.recv(10_000), b""))
             assert answer.startswith(b"HTTP/1.1 200 ")
             assert b'"label":"cyan"' in answer
-        assert running.process.wait(20) == 0
+        assert running.wait(20) == 0
 
 
 def test_sigterm_with_many_in_flight_answers_all(start_service: StartService, picture_of: PictureOf) -> None:
@@ -70,6 +70,6 @@ def test_sigterm_with_many_in_flight_answers_all(start_service: StartService, pi
     with start_service(request_timeout_ms=60_000) as running:
         statuses = asyncio.run(burst(running.url, running.sigterm))
         assert set(statuses) <= {200, 503}
-        assert running.process.wait(20) == 0
+        assert running.wait(20) == 0
         accepted = [entry for entry in running.log if entry.get("class_id") is not None]
         assert statuses.count(200) == len(accepted) > 1

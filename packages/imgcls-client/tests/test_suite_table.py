@@ -105,7 +105,7 @@ BROKEN: dict[str, tuple[dict[str, Any], set[str]]] = {
 
 
 def failed_tests(run: Run, url: str, *arguments: object) -> set[str]:
-    ended = run("suite", "--url", url, "--json", "--max-latency", "5s", "--load-time", 0.3, *arguments)
+    ended = run("suite", "--url", url, "--json", "--max-latency", "5s", "--load-time", 0.1, *arguments)
     document = json.loads(ended.stdout)
     failed = {test["name"]: test["detail"] for test in document["tests"] if test["outcome"] == "failed"}
     assert ended.exit_code == (1 if failed else 0)
@@ -116,7 +116,7 @@ def failed_tests(run: Run, url: str, *arguments: object) -> set[str]:
 def test_a_broken_service_fails_exactly_the_tests_that_should_catch_it(
     run: Run, serve: Serve, golden_images: dict[str, bytes], how: str
 ) -> None:
-    SLOW_IMAGE[:] = [golden_images["golden-1.png"]]
+    SLOW_IMAGE[:] = [golden_images["golden-0.png"]]  # the first that every load asks about
     faults, expected = BROKEN[how]
     key = "right-key"
     is_public = faults.get("public", False)
@@ -124,7 +124,7 @@ def test_a_broken_service_fails_exactly_the_tests_that_should_catch_it(
         **{name: value for name, value in faults.items() if name != "public"}, api_key=None if is_public else key
     )
     # Far above what a healthy stand-in needs on a busy machine, but for the one that is slow on purpose.
-    limit = ("--max-latency", "1s") if "slow" in how else ()
+    limit = ("--max-latency", "1s", "--load-time", 0.3) if "slow" in how else ()
     assert failed_tests(run, service.url, "--api-key", key, *limit) == expected
 
 

@@ -1,8 +1,6 @@
-import functools
-import importlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +13,8 @@ from imgcls_core.artifact.answer_bins import reference_distribution
 from imgcls_networks.architectures.architecture import build_architecture
 from imgcls_networks.models.trained_model import EvaluationSummary, TrainedModel
 from imgcls_testing.commands import Outcome, RunCli, runner_of
+from imgcls_testing.exporting import read_operators_once
+from imgcls_testing.made_once import MadeOnce
 from safetensors.torch import save_file
 from torch import nn
 
@@ -29,26 +29,10 @@ def run_cli() -> RunCli:
 
 
 @pytest.fixture(autouse=True, scope="session")
-def nobody_waits_for_threads() -> None:
-    """Tests share their machine with others, and several threads wait for the slowest of them at each layer."""
+def a_hundred_conversions_in_one_process() -> None:
+    """Several threads wait for the slowest of them at each layer, where tests share a machine with others."""
     torch.set_num_threads(1)
-
-
-@pytest.fixture(autouse=True, scope="session")
-def the_exporters_operators_are_read_once() -> Iterator[None]:
-    """PyTorch parses the sources of its 500 operators for each export, a third of a small conversion's time.
-
-    Only a process that converts a hundred networks notices. Where a release keeps them elsewhere, nothing is gained.
-    """
-    try:
-        registry = importlib.import_module("torch.onnx._internal.exporter._registration").ONNXRegistry
-        build = registry.from_torchlib
-    except (ImportError, AttributeError):
-        yield
-        return
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(registry, "from_torchlib", staticmethod(functools.cache(build)))
-        yield
+    read_operators_once()
 
 
 @pytest.fixture(scope="session")
@@ -75,6 +59,15 @@ class Converted:
         return OnnxClassifier(self.path, provider="cpu", threads=1)
 
 
+def _converted_once(made_once: MadeOnce, name: str, *arguments: object) -> Converted:
+    def fill(folder: Path) -> None:
+        outcome = _run(*arguments, "--output", folder / f"{name}.onnx")
+        (folder / "outcome.json").write_text(json.dumps(asdict(outcome)), encoding="utf-8")
+
+    folder = made_once(name, fill)
+    return Converted(folder / f"{name}.onnx", Outcome(**json.loads((folder / "outcome.json").read_bytes())))
+
+
 @pytest.fixture(scope="session")
 def colours(tmp_path_factory: pytest.TempPathFactory, colours_model: Sequence[str]) -> Converted:
     """The colour network, converted now, by its command."""
@@ -92,10 +85,9 @@ def resnet18_weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def resnet18(tmp_path_factory: pytest.TempPathFactory, resnet18_weights: Path) -> Converted:
+def resnet18(made_once: MadeOnce, resnet18_weights: Path) -> Converted:
     """ResNet-18 by name, with random weights."""
-    output = tmp_path_factory.mktemp("resnet18") / "resnet18.onnx"
-    return Converted(output, _run("resnet18", "--weights", resnet18_weights, "--output", output))
+    return _converted_once(made_once, "resnet18", "resnet18", "--weights", resnet18_weights)
 
 
 def _train_nothing() -> nn.Module:
@@ -143,10 +135,15 @@ def trained_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory, trained_folder: Path) -> Converted:
+def trained(made_once: MadeOnce, trained_folder: Path) -> Converted:
     """The stand-in, converted from its folder."""
-    output = tmp_path_factory.mktemp("trained") / "trained.onnx"
-    return Converted(output, _run(trained_folder, "--output", output))
+    return _converted_once(made_once, "trained", trained_folder)
+
+
+@pytest.fixture(scope="session")
+def everyday100(made_once: MadeOnce) -> Converted:
+    """The model in the package."""
+    return _converted_once(made_once, "everyday100", "everyday100")
 
 
 @pytest.fixture

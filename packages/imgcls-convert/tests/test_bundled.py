@@ -22,11 +22,9 @@ def card():
 
 
 @pytest.fixture(scope="module")
-def artifact(run_cli, tmp_path_factory):
-    output = tmp_path_factory.mktemp("bundled") / "everyday100.onnx"
-    told = run_cli("everyday100", "--output", output)
-    assert told.code == 0, told.err
-    return output
+def artifact(everyday100):
+    assert everyday100.outcome.code == 0, everyday100.outcome.err
+    return everyday100.path
 
 
 def test_it_is_small_and_half_precision(card):

@@ -88,20 +88,7 @@ def test_without_a_mistake_the_check_passes(request, monkeypatch, network):
     check_with(lambda image, _spec: image, request.getfixturevalue(network).classifier(), monkeypatch)
 
 
-@pytest.fixture(scope="module")
-def sample_network(run_cli, real_data, tmp_path_factory):
-    from imgcls_core import OnnxClassifier
-
-    output = tmp_path_factory.mktemp("sample") / "sample.onnx"
-    told = run_cli(
-        f"{real_data}/models/mobilenet_v2_tf.py:build", "--weights", real_data / "models/mobilenet_v2_tf.pth",
-        "--mean", *["0.5"] * 3, "--std", *["0.5"] * 3, "--output", output,
-    )  # fmt: skip
-    assert told.code == 0, told.err
-    return OnnxClassifier(output, provider="cpu")
-
-
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_generated_cases_show_every_mistake_on_a_trained_network(monkeypatch, sample_network, mistake):
+def test_generated_cases_show_every_mistake_on_a_trained_network(monkeypatch, everyday100, mistake):
     with pytest.raises(GoldenMismatchError):
-        check_with(mistake, sample_network, monkeypatch)
+        check_with(mistake, everyday100.classifier(), monkeypatch)

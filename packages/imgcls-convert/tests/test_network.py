@@ -365,13 +365,13 @@ def test_timm_names_say_what_to_install_when_it_is_missing(run_cli, leaves_nothi
 def test_timm_models_bring_their_own_preprocessing(run_cli, tmp_path):
     timm = pytest.importorskip("timm", reason="timm is not installed")
     torch.manual_seed(1)
-    torch.save(timm.create_model("resnet18.a1_in1k").state_dict(), tmp_path / "w.pth")
-    told = run_cli("timm/resnet18.a1_in1k", "--weights", tmp_path / "w.pth", "--output", tmp_path / "t.onnx")
+    torch.save(timm.create_model("resnet10t.c3_in1k").state_dict(), tmp_path / "w.pth")
+    told = run_cli("timm/resnet10t.c3_in1k", "--weights", tmp_path / "w.pth", "--output", tmp_path / "t.onnx")
     assert told.code == 0, told.err
     report = report_of(tmp_path / "t.onnx")
     spec = report["preprocessing"]
-    assert (spec["interpolation"], spec["resize_size"], spec["size"]) == ("bicubic", 235, [224, 224])
-    assert report["source"]["architecture"] == "timm.resnet18.a1_in1k"
+    assert (spec["interpolation"], spec["resize_size"], spec["size"]) == ("bicubic", 201, [176, 176])
+    assert report["source"]["architecture"] == "timm.resnet10t.c3_in1k"
 
 
 def test_labels_that_do_not_fit_the_network_are_a_usage_error(colours_model, run_cli, tmp_path, leaves_nothing):

@@ -7,12 +7,14 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
 if TYPE_CHECKING:
+    from imgcls_testing.made_once import MadeOnce
     from imgcls_testing.service import RunningService, StartService
 
 
@@ -60,6 +62,16 @@ def start_service(colours_path: Path) -> StartService:
 
 
 @pytest.fixture(scope="session")
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> MadeOnce:
+    """Gives a folder of this run by its name, which the first process that asks for it fills; not to be changed."""
+    from imgcls_testing.made_once import filled_folder
+
+    root = tmp_path_factory.getbasetemp()
+    of_the_run = root.parent if os.environ.get("PYTEST_XDIST_WORKER") else root
+    return partial(filled_folder, of_the_run / "made-once")
+
+
+@pytest.fixture(scope="session")
 def encode() -> Callable[..., bytes]:
     """PIL image (or pixels) → encoded bytes."""
     from imgcls_testing.images import encode_image
@@ -74,9 +86,20 @@ def pytest_load_initial_conftests() -> None:
 
 
 @pytest.hookimpl(optionalhook=True)
-def pytest_xdist_auto_num_workers(config: pytest.Config) -> int | None:
-    """Says that a run of single files or tests is done sooner by one process than several can start."""
-    return None if all(Path(argument).is_dir() for argument in config.args) else 0
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """Says that a run of single files or tests is done sooner by one process than several can start.
+
+    Several are one more than there are processors: tests wait for servers and commands a quarter of their time.
+    """
+    if not all(Path(argument).is_dir() for argument in config.args):
+        return 0
+    return (len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1) + 1
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the files that are marked as long, so that no process is left alone with one at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
 def pytest_configure() -> None:

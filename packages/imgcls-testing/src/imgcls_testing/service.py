@@ -1,31 +1,40 @@
-"""An `imgcls-serve` process on a free port of loopback, as a user would start it."""
+"""An `imgcls-serve` process on a free port of loopback, with the settings that a user would give it.
+
+Importing what a service needs is most of its start: one process has imported it, and each service is a fork of that.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import json
+import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from multiprocessing.context import ForkServerProcess
+from multiprocessing.reduction import DupFd
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import httpx
 
 WAIT_S: Final = 60
+_PROGRAM: Final = "imgcls-serve"
+_FORKS: Final = multiprocessing.get_context("forkserver")
+_FORKS.set_forkserver_preload(["imgcls_serve.server", "onnxruntime"])
 
 
 @dataclass
 class RunningService:
     """A service process with a client for it; `log` grows while it runs."""
 
-    process: subprocess.Popen[bytes]
+    process: ForkServerProcess
     client: httpx.Client
     url: str
     log: list[dict[str, object]] = field(default_factory=list[dict[str, object]])
@@ -36,7 +45,14 @@ class RunningService:
 
     def sigterm(self) -> None:
         """Asks the process to end."""
-        self.process.send_signal(signal.SIGTERM)
+        assert self.process.pid is not None
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(self.process.pid, signal.SIGTERM)
+
+    def wait(self, most_s: float = WAIT_S) -> int | None:
+        """Waits until the process has ended and gives its exit code."""
+        self.process.join(most_s)
+        return self.process.exitcode
 
 
 StartService = Callable[..., AbstractContextManager[RunningService]]
@@ -59,19 +75,22 @@ def run_service(settings: Mapping[str, object], *, wait_ready: bool = True) -> G
     """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("IMGCLS_")}
     environment = clean | {f"IMGCLS_{name.upper()}": str(value) for name, value in settings.items()}
-    process = subprocess.Popen([script_path("imgcls-serve")], stdout=subprocess.PIPE, env=environment)  # noqa: S603
+    reading, writing = os.pipe()
+    process = _FORKS.Process(target=_serve, args=(environment, str(Path.cwd()), DupFd(writing)))
+    process.start()
+    os.close(writing)
     log: list[dict[str, object]] = []
     listening, loaded = threading.Event(), threading.Event()
 
     def read() -> None:
-        assert process.stdout is not None
-        for line in process.stdout:
-            entry = json.loads(line)
-            log.append(entry)
-            if "url" in entry:
-                listening.set()
-            if str(entry["message"]).startswith(("Ready", "The model cannot")):
-                loaded.set()
+        with os.fdopen(reading, "rb") as output:
+            for line in output:
+                entry = json.loads(line)
+                log.append(entry)
+                if "url" in entry:
+                    listening.set()
+                if str(entry["message"]).startswith(("Ready", "The model cannot")):
+                    loaded.set()
         listening.set()
         loaded.set()
 
@@ -86,12 +105,19 @@ def run_service(settings: Mapping[str, object], *, wait_ready: bool = True) -> G
         with httpx.Client(base_url=url, timeout=WAIT_S) as client:
             yield RunningService(process, client, url, log)
     finally:
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(WAIT_S)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        process.terminate()
+        process.join(WAIT_S)
+        process.kill()
+        process.join()
         reader.join()
-        if process.stdout is not None:
-            process.stdout.close()
+
+
+def _serve(environment: dict[str, str], folder: str, output: Any) -> None:  # noqa: ANN401 - not typed there
+    """Becomes the service, as its console script does."""
+    os.dup2(output.detach(), sys.stdout.fileno())
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv[:] = [_PROGRAM]
+    (program,) = entry_points(group="console_scripts", name=_PROGRAM)
+    program.load()()
