@@ -11,6 +11,7 @@ from typing import Any, Self, cast
 
 import httpx
 import msgspec
+from imgcls_contract.bounds import SHORT_ANSWER, BoundsError, bounded, limit
 
 from imgcls_cerebrium.address import CerebriumApp
 from imgcls_cerebrium.errors import PlatformApiError
@@ -70,7 +71,7 @@ class CerebriumApi:
     def __init__(self, app: CerebriumApp, token: str, *, rest_url: str = REST_URL) -> None:
         self._rest_url = rest_url.rstrip("/")
         self._app_url = f"{self._rest_url}/v2/projects/{app.project}/apps/{app.app_id}"
-        self._http = httpx.Client(headers={"authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S)
+        self._http = limit(httpx.Client(headers={"authorization": f"Bearer {token}"}, timeout=_TIMEOUT_S))
 
     def __enter__(self) -> Self:
         return self
@@ -125,7 +126,12 @@ class CerebriumApi:
 
     def _get(self, path: str, params: dict[str, str] | None = None) -> object:
         try:
-            answer = self._http.get(self._app_url + path, params=params)
+            with bounded(SHORT_ANSWER):
+                answer = self._http.get(self._app_url + path, params=params)
+        except BoundsError as error:
+            raise PlatformApiError(
+                f"The platform's API at {self._rest_url} answers, but its answer {error}."
+            ) from error
         except httpx.HTTPError as error:
             raise PlatformApiError(
                 f"No answer from the platform's API at {self._rest_url} ({type(error).__name__})."
@@ -134,7 +140,7 @@ class CerebriumApi:
             return []
         try:
             document: object = msgspec.json.decode(answer.content)
-        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
             document = None
             if answer.status_code < 400:
                 raise PlatformApiError("The platform's API did not answer JSON.") from error

@@ -46,20 +46,20 @@ class AsyncImgclsClient:
 
     async def exchange(self, call: Call) -> HttpAnswer:
         """Sends once and gives back whatever answer comes, errors included."""
-        started, total_s = time.perf_counter(), self.connection.total_s()
+        started, bounds = time.perf_counter(), self.connection.bounds()
         try:
             with self.connection.in_our_words(call):
                 async with (
-                    asyncio.timeout(total_s),
+                    asyncio.timeout(bounds.total_s),
                     self._http.stream(**self.connection.request(call)) as response,
                 ):
-                    body = BoundedBody(self.connection, response, started)
+                    body = BoundedBody(self.connection, response, started, bounds)
                     async for part in response.aiter_raw():
                         body.add(part)
         except AnswerTimeoutError:
             raise
         except TimeoutError as error:
-            raise AnswerTimeoutError(self.connection.url, total_s, call=call.name) from error
+            raise AnswerTimeoutError(self.connection.url, bounds.total_s, call=call.name) from error
         return body.answer()
 
     async def send(self, call: Call) -> HttpAnswer:

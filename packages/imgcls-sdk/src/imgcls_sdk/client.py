@@ -12,12 +12,12 @@ from typing import Self, Unpack
 
 import httpx
 from imgcls_contract import GoldenReply, HealthReply, ModelReply, ModelsReply
+from imgcls_contract.bounds import Bounds, bounded, limit
 
 from imgcls_sdk import answers, calls
 from imgcls_sdk.answers import HttpAnswer, Readiness, TimedPrediction
 from imgcls_sdk.calls import BatchOptions, Call, ImageInput, PredictOptions
 from imgcls_sdk.connection import DEFAULT_URL, BoundedBody, ClientOptions, Connection
-from imgcls_sdk.deadline import limit_total_time, total_time
 from imgcls_sdk.errors import ImgclsClientError, RefusedError
 
 
@@ -37,8 +37,7 @@ class ImgclsClient:
         self, url: str = DEFAULT_URL, *, transport: httpx.BaseTransport | None = None, **options: Unpack[ClientOptions]
     ) -> None:
         self.connection = Connection.of(url, options)
-        self._http = httpx.Client(**self.connection.pool(), transport=transport)
-        limit_total_time(self._http)
+        self._http = limit(httpx.Client(**self.connection.pool(), transport=transport), refuses_compressed=False)
 
     def __enter__(self) -> Self:
         return self
@@ -52,13 +51,13 @@ class ImgclsClient:
 
     def exchange(self, call: Call) -> HttpAnswer:
         """Sends once and gives back whatever answer comes, errors included."""
-        started = time.perf_counter()
+        started, bounds = time.perf_counter(), self.connection.bounds()
         with (
             self.connection.in_our_words(call),
-            total_time(self.connection.total_s()),
+            bounded(Bounds(bounds.total_s)),  # `BoundedBody` looks at the rest, which knows the status
             self._http.stream(**self.connection.request(call)) as response,
         ):
-            body = BoundedBody(self.connection, response, started)
+            body = BoundedBody(self.connection, response, started, bounds)
             for part in response.iter_raw():
                 body.add(part)
         return body.answer()

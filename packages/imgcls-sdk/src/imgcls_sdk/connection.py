@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Any, TypedDict, cast
 
 import httpx
+from imgcls_contract.bounds import Bounds, BoundsError, Meter, TotalTimeError, check_encoding
 
 from imgcls_sdk.answers import HttpAnswer
 from imgcls_sdk.calls import Call
@@ -27,7 +28,7 @@ from imgcls_sdk.retry_policy import RetryPolicy, Timeouts
 
 DEFAULT_URL = "http://127.0.0.1:8192"
 # The golden images of a large model, or the whole vectors of a batch, are far below.
-LONGEST_ANSWER_BYTES = 64 * 2**20
+LONGEST_ANSWER_BYTES = 64 << 20
 _ROUTE = re.compile(r"/(predict(/batch)?|health|ready|docs|golden|models|metrics|openapi\.json)$")
 
 
@@ -123,9 +124,9 @@ class Connection:
             return self.timeouts.cold_start_s
         return self.timeouts.warm_s
 
-    def total_s(self) -> float:
-        """Says how long the next call may take in all, in seconds, so that no trickle of bytes holds it for ever."""
-        return self.timeouts.connect_s + 2 * self.wait_s()
+    def bounds(self) -> Bounds:
+        """Says what the next call may cost in all, so that no trickle of bytes holds it for ever."""
+        return Bounds(self.timeouts.connect_s + 2 * self.wait_s(), LONGEST_ANSWER_BYTES)
 
     def pause_s(self, attempt: int, failure: ImgclsClientError) -> float:
         """Says how long to wait before sending again, in seconds, or raises the failure where that is no use."""
@@ -151,7 +152,7 @@ class Connection:
             yield
         except httpx.ConnectTimeout as error:
             raise UnreachableError(self.url, f"no connection within {self.timeouts.connect_s:g} s") from error
-        except httpx.TimeoutException as error:
+        except (httpx.TimeoutException, TotalTimeError) as error:
             raise AnswerTimeoutError(self.url, waits_s, call="a call" if call is None else call.name) from error
         except httpx.TransportError as error:
             raise UnreachableError(self.url, _reason_of(error)) from error
@@ -163,20 +164,20 @@ class BoundedBody:
     """Takes an answer's bytes as they come, neither too many nor for too long.
 
     Args:
-        connection: whose limits hold.
+        connection: that of the call.
         response: status and headers.
         started: of the call, as `time.perf_counter` counts.
+        bounds: what its body may cost.
 
     Raises:
         UnexpectedAnswerError: the answer is compressed, although that was not asked for.
     """
 
-    def __init__(self, connection: Connection, response: httpx.Response, started: float) -> None:
+    def __init__(self, connection: Connection, response: httpx.Response, started: float, bounds: Bounds) -> None:
         self._connection, self._response, self._started = connection, response, started
-        self._limit_s = connection.total_s()
-        self._bytes = bytearray()
-        if (encoding := response.headers.get("content-encoding", "identity")).lower() != "identity":
-            raise self._refused(f"it is compressed ({encoding}), which nobody asked for")
+        self._bytes, self._meter, self._bounds = bytearray(), Meter(bounds), bounds
+        with self._in_our_words():
+            check_encoding(response.headers.get("content-encoding"))
 
     def add(self, part: bytes) -> None:
         """Takes a part.
@@ -186,10 +187,8 @@ class BoundedBody:
             AnswerTimeoutError: it has taken too long already.
         """
         self._bytes += part
-        if len(self._bytes) > LONGEST_ANSWER_BYTES:
-            raise self._refused(f"its body is longer than {LONGEST_ANSWER_BYTES >> 20} MiB")
-        if time.perf_counter() - self._started > self._limit_s:
-            raise AnswerTimeoutError(self._connection.url, self._limit_s, call="the whole of a call")
+        with self._in_our_words():
+            self._meter.take(len(part))
 
     def answer(self) -> HttpAnswer:
         """Gives the whole answer."""
@@ -198,9 +197,16 @@ class BoundedBody:
         headers = {name.lower(): value for name, value in self._response.headers.items()}
         return HttpAnswer(self._response.status_code, headers, bytes(self._bytes), call_ms)
 
-    def _refused(self, why: str) -> UnexpectedAnswerError:
-        status, request_id = self._response.status_code, self._response.headers.get("x-request-id")
-        return UnexpectedAnswerError(f"The service answered {status}, but {why}.", status=status, request_id=request_id)
+    @contextmanager
+    def _in_our_words(self) -> Generator[None]:
+        try:
+            yield
+        except TotalTimeError as error:
+            raise AnswerTimeoutError(self._connection.url, self._bounds.total_s, call="the whole of a call") from error
+        except BoundsError as error:
+            status, request_id = self._response.status_code, self._response.headers.get("x-request-id")
+            text = f"The service answered {status}, but its answer {error}."
+            raise UnexpectedAnswerError(text, status=status, request_id=request_id) from error
 
 
 def _reason_of(error: httpx.TransportError) -> str:

@@ -8,6 +8,7 @@ import time
 from typing import Any, Final, cast
 
 from fsspec.asyn import sync
+from imgcls_contract.bounds import BoundsError, check_encoding
 from imgcls_core.errors import ImageTooLargeError, ImgclsError
 
 from imgcls_batch.errors import SourceError
@@ -116,6 +117,8 @@ class ImageReader:
                 raise ImageNotFoundError from None
             except TimeoutError as error:
                 raise ImageLateError(self._timeout_s) from error
+            except BoundsError as error:
+                raise ImageFetchError(f"its answer {error}") from error
             except (ImageFetchError, *expected) as error:
                 if pause_s is None:
                     raise error if isinstance(error, ImgclsError) else ImageFetchError(reason_of(error)) from error
@@ -161,6 +164,7 @@ class ImageReader:
                 raise FileNotFoundError(url)
             if reply.status != 200:
                 raise ImageFetchError(f"its host answers {reply.status}")
+            check_encoding(reply.headers.get("Content-Encoding"))
             self._check(reply.content_length or 0)
             async for chunk in reply.content.iter_chunked(_CHUNK_BYTES):
                 body += chunk

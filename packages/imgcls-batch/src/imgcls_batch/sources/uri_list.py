@@ -7,11 +7,14 @@ import io
 from collections.abc import Iterable, Iterator
 from typing import Final, TextIO
 
+from imgcls_contract.bounds import LISTING, Bounds, BoundsError, Meter
+
 from imgcls_batch.errors import SourceError
 from imgcls_batch.sources.entry import Entry
 from imgcls_batch.sources.places import file_system, local_path, normal_place, protocol_of, reason_of, remote_errors
 
 LIST_SUFFIXES: Final = frozenset({".txt", ".lst", ".csv", ".tsv"})
+_LONGEST_LINE: Final = 1 << 20
 URI_COLUMNS: Final = ("uri", "url", "path", "file", "image_url", "image")
 
 
@@ -30,7 +33,9 @@ def listed_entries(place: str, *, column: str | None) -> Iterator[Entry]:
                     yield Entry(absolute(uri, place))
     except SourceError:
         raise
-    except (*expected, UnicodeDecodeError) as error:
+    except BoundsError as error:
+        raise SourceError(f"The list {place!r} cannot be read: it {error}.") from error
+    except (*expected, UnicodeDecodeError, csv.Error) as error:
         raise SourceError(f"The list {place!r} cannot be read: {reason_of(error)}.") from error
 
 
@@ -51,10 +56,19 @@ def _open(place: str, protocol: str) -> TextIO:
 
 def _uris(lines: TextIO, place: str, column: str | None) -> Iterable[str]:
     if not place.endswith((".csv", ".tsv")):
-        return (line.strip() for line in lines)
-    table = csv.DictReader(lines, delimiter="\t" if place.endswith(".tsv") else ",")
+        return (line.strip() for line in _lines(lines, place))
+    table = csv.DictReader(_lines(lines, place), delimiter="\t" if place.endswith(".tsv") else ",")
     name = chosen_column(table.fieldnames or (), column, place)
     return ((row[name] or "").strip() for row in table)
+
+
+def _lines(lines: TextIO, place: str) -> Iterator[str]:
+    meter = Meter(LISTING if protocol_of(place) in {"http", "https"} else Bounds(float("inf")))
+    while line := lines.readline(_LONGEST_LINE):
+        if len(line) == _LONGEST_LINE:
+            raise SourceError(f"The list {place!r} has a line of more than {_LONGEST_LINE:,} characters; it is none.")
+        meter.take(len(line))
+        yield line
 
 
 def chosen_column(found: Iterable[str], column: str | None, place: str) -> str:

@@ -8,10 +8,11 @@ import subprocess
 from dataclasses import dataclass
 
 import httpx
+from imgcls_contract.bounds import SHORT_ANSWER, BoundsError, bounded, limit
 
 from imgcls_client.monitor.rules import AlertTransition
 
-_WEBHOOK_TIMEOUT_S = 10.0
+_SILENCE_S = 10.0
 _COMMAND_TIMEOUT_S = 60.0
 
 
@@ -42,8 +43,14 @@ def _post(address: str, document: bytes) -> str | None:
     try:
         headers = {"content-type": "application/json"}
         # What it answers beside its status is nobody's business, and may be long.
-        with httpx.stream("POST", address, content=document, headers=headers, timeout=_WEBHOOK_TIMEOUT_S) as answer:
+        with (
+            limit(httpx.Client(timeout=_SILENCE_S)) as http,
+            bounded(SHORT_ANSWER),
+            http.stream("POST", address, content=document, headers=headers) as answer,
+        ):
             status = answer.status_code
+    except BoundsError as error:
+        return f"the webhook was called, but its answer {error}"
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return f"the webhook could not be reached ({type(error).__name__})"
     return f"the webhook answered {status}" if status >= 400 else None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
@@ -12,14 +11,13 @@ from pathlib import Path
 from typing import NoReturn
 
 import httpx
+from imgcls_contract.bounds import IMAGE, BoundsError, bounded, limit
 from imgcls_sdk.calls import read_image
 from imgcls_sdk.errors import ImageSourceError
 
 # The formats that the service decodes; only folders and globs are filtered, a file named by itself is always sent.
 IMAGE_SUFFIXES = frozenset({".avif", ".bmp", ".gif", ".heic", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
-# An image of the service's largest size is 20 MB; what is far larger is not an image.
-_LONGEST_FETCH_BYTES = 64 * 2**20
-_LONGEST_FETCH_S = 120
+_SILENCE_S = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,18 +81,16 @@ def _fetch_image(address: str) -> bytes:
     Raises:
         ImageSourceError: it cannot be fetched or is far too large.
     """
-    until_s = time.monotonic() + _LONGEST_FETCH_S
     try:
-        with httpx.stream("GET", address, follow_redirects=True, timeout=30) as response:
+        with (
+            limit(httpx.Client(follow_redirects=True, timeout=_SILENCE_S)) as http,
+            bounded(IMAGE),
+            http.stream("GET", address) as response,
+        ):
             if response.status_code >= 400:
                 _missing(address, f"the server there answered {response.status_code}")
-            image = bytearray()
-            for part in response.iter_bytes():
-                image += part
-                if len(image) > _LONGEST_FETCH_BYTES:
-                    _missing(address, f"larger than {_LONGEST_FETCH_BYTES >> 20} MiB")
-                if time.monotonic() > until_s:
-                    _missing(address, f"not there after {_LONGEST_FETCH_S} s")
+            return response.read()
+    except BoundsError as error:
+        raise ImageSourceError(address, f"what is there {error}") from error
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise ImageSourceError(address, f"could not be fetched: {error}") from error
-    return bytes(image)

@@ -6,6 +6,8 @@ import importlib
 from collections import Counter
 from typing import Any, get_args
 
+from imgcls_cli.progress import SilentProgress
+from imgcls_contract.bounds import WEIGHTS
 from imgcls_core.artifact import ClassInfo, Interpolation, Preprocessing
 from PIL import __version__ as pillow_version
 from torch import nn
@@ -14,7 +16,10 @@ from imgcls_networks.architectures.found import FoundNetwork
 from imgcls_networks.errors import DownloadError, RequestError
 from imgcls_networks.exception_text import one_line
 from imgcls_networks.labels import read_labels
+from imgcls_networks.models.hub import bounded_hub
 from imgcls_networks.models.reference import TimmReference
+from imgcls_networks.weights.download import fetch
+from imgcls_networks.weights.source import WeightsSource
 
 
 def find_timm(model: TimmReference, num_classes: int | None, *, own_weights: bool) -> FoundNetwork:
@@ -38,8 +43,14 @@ def find_timm(model: TimmReference, num_classes: int | None, *, own_weights: boo
     options = {} if num_classes is None else {"num_classes": num_classes}
 
     def build() -> nn.Module:
+        own_file: dict[str, Any] = {}
+        if not own_weights and config.url and not config.hf_hub_id:  # timm would fetch it without any limit
+            source = WeightsSource.parse(config.url)
+            path = fetch([source], what=f"timm/{model.timm_name}", progress=SilentProgress())
+            own_file = {"pretrained_cfg_overlay": {"file": str(path)}}
         try:
-            return timm.create_model(model.timm_name, pretrained=not own_weights, **options)
+            with bounded_hub(WEIGHTS):
+                return timm.create_model(model.timm_name, pretrained=not own_weights, **own_file, **options)
         except Exception as error:  # whatever timm, its hub client or the network raise
             if own_weights:
                 raise RequestError(f"timm cannot make {model.timm_name!r}: {one_line(error)}.") from error

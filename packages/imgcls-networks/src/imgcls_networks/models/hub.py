@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import importlib
 import json
-from contextlib import suppress
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
+
+from imgcls_contract.bounds import SHORT_ANSWER, Bounds, BoundsError, bounded, limit
+from imgcls_contract.bounds import WEIGHTS as WEIGHTS_BOUNDS
 
 from imgcls_networks.errors import CheckpointError, DownloadError, RequestError
 from imgcls_networks.exception_text import root_cause
@@ -76,16 +80,38 @@ def weight_files(folder: Path) -> list[Path]:
     return [found, *(folder / name for name in names)]
 
 
+@contextmanager
+def bounded_hub(bounds: Bounds) -> Generator[Any]:
+    """Gives huggingface_hub, whose answers in the block cost no more in all.
+
+    They come through its HTTP client alone: what fetches for it from Xet's store has no bounds that could be set.
+
+    Raises:
+        BoundsError: they cost more.
+    """
+    hub: Any = importlib.import_module("huggingface_hub")
+    limit(hub.get_session())
+    constants: Any = importlib.import_module("huggingface_hub.constants")
+    without_xet, constants.HF_HUB_DISABLE_XET = constants.HF_HUB_DISABLE_XET, True
+    try:
+        with bounded(bounds):
+            yield hub
+    finally:
+        constants.HF_HUB_DISABLE_XET = without_xet
+
+
 def _fetch(repository: str, name: str, revision: str | None) -> Path | None:
     """Gives the folder that the file is in; None where the model has no such file."""
-    hub: Any = importlib.import_module("huggingface_hub")
+    endpoint = importlib.import_module("huggingface_hub.constants").ENDPOINT
+    bounds = SHORT_ANSWER if name.endswith(".json") else WEIGHTS_BOUNDS
     errors: Any = importlib.import_module("huggingface_hub.errors")
     model = f"hf/{repository}" + (f"@{revision}" if revision else "")
     try:
-        if hub.try_to_load_from_cache(repository, name, revision=revision) is None and not hub.is_offline_mode():
-            # Asked once: what cannot be resolved or does not answer is tried for half a minute by the download itself.
-            hub.get_hf_file_metadata(hub.hf_hub_url(repository, name, revision=revision))
-        return Path(hub.hf_hub_download(repository, name, revision=revision)).parent
+        with bounded_hub(bounds) as hub:
+            if hub.try_to_load_from_cache(repository, name, revision=revision) is None and not hub.is_offline_mode():
+                # Asked once: what cannot be resolved or does not answer the download itself tries for half a minute.
+                hub.get_hf_file_metadata(hub.hf_hub_url(repository, name, revision=revision))
+            return Path(hub.hf_hub_download(repository, name, revision=revision)).parent
     except errors.LocalEntryNotFoundError as error:
         raise _unreachable(repository, revision, root_cause(error)) from error
     except errors.EntryNotFoundError:
@@ -101,15 +127,17 @@ def _fetch(repository: str, name: str, revision: str | None) -> Path | None:
         ) from error
     except (errors.RepositoryNotFoundError, errors.HFValidationError) as error:
         raise RequestError(
-            f"The hub ({hub.constants.ENDPOINT}) has no model {repository!r}, or it is private: then say who you are "
+            f"The hub ({endpoint}) has no model {repository!r}, or it is private: then say who you are "
             "with HF_TOKEN or `hf auth login`. A folder of your own is `./NAME`."
         ) from error
+    except BoundsError as error:
+        raise _unreachable(repository, revision, f"its answer {error}") from error
     except Exception as error:  # whatever its HTTP client or the disk raise
         raise _unreachable(repository, revision, root_cause(error)) from error
 
 
 def _unreachable(repository: str, revision: str | None, reason: str) -> DownloadError:
-    constants: Any = importlib.import_module("huggingface_hub").constants
+    constants: Any = importlib.import_module("huggingface_hub.constants")
     asked = "no question was asked, because HF_HUB_OFFLINE is set" if constants.HF_HUB_OFFLINE else reason
     return DownloadError(
         f"hf/{repository}",

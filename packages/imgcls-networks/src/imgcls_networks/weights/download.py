@@ -10,6 +10,7 @@ from typing import Final
 
 import httpx
 from imgcls_cli.progress import Progress
+from imgcls_contract.bounds import WEIGHTS, BoundsError, bounded, limit
 from imgcls_core.checksum import file_sha256
 
 from imgcls_networks.errors import DownloadError
@@ -69,7 +70,7 @@ def _download(source: WeightsSource, target: Path, what: str, progress: Progress
     part = target.with_name(f"{target.name}.part")
     failure = "no try was made"
     try:
-        client = httpx.Client(timeout=_TIMEOUT, follow_redirects=True)
+        client = limit(httpx.Client(timeout=_TIMEOUT, follow_redirects=True))
     except (ValueError, ImportError) as error:  # read from the environment
         return f"the proxy settings of this machine cannot be used: {one_line(error)}"
     with client, progress.transfer(f"Downloading {what} from {httpx.URL(source.url).host}") as bar:
@@ -77,7 +78,7 @@ def _download(source: WeightsSource, target: Path, what: str, progress: Progress
             have, arrived = part.stat().st_size if part.exists() else 0, 0
             headers = {"Range": f"bytes={have}-"} if have else {}
             try:
-                with client.stream("GET", source.url, headers=headers) as response:
+                with bounded(WEIGHTS), client.stream("GET", source.url, headers=headers) as response:
                     if response.status_code == _RANGE_NOT_SATISFIABLE:
                         part.unlink(missing_ok=True)  # longer than the file: not ours, start again
                         failure = "the server refused to resume"
@@ -93,9 +94,9 @@ def _download(source: WeightsSource, target: Path, what: str, progress: Progress
                             file.write(chunk)
                             arrived += len(chunk)
                             bar.update(done + arrived, total)
-            except (httpx.HTTPError, httpx.InvalidURL) as error:
+            except (BoundsError, httpx.HTTPError, httpx.InvalidURL) as error:
                 failure = _reason(error)
-                if not arrived:
+                if not arrived or isinstance(error, BoundsError):
                     return failure
                 continue
             if _matches(part, source):
@@ -108,6 +109,8 @@ def _download(source: WeightsSource, target: Path, what: str, progress: Progress
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, BoundsError):
+        return f"its answer {error}"
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
