@@ -181,7 +181,8 @@ def test_the_report_draws_expected_and_actual_and_every_chart_is_well_formed(
     assert {f"{of}, expected and actual" for of in ("confidence", "entropy")} < charts
     assert "classes, expected and actual: those that moved most" in page
     assert "PSI over time" in charts
-    assert "judged on 1000 answers" in page
+    assert ">drifted, of 1,000 answers<" in page
+    assert '<dt>drifted</dt><dd class="bad">confidence</dd>' in page
     assert "Classes answered to all callers" in page
     assert "axolotl" in page.split("Classes answered to all callers")[1].split("</section>")[0]
 
@@ -193,7 +194,7 @@ def test_the_report_draws_no_drift_from_a_handful_of_answers(
     watch(service)
     run("monitor", "report", "--database", tmp_path / "m.sqlite", "--html", tmp_path / "r.html")
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
-    assert "not judged: 5 answers" in page
+    assert "Too few for a verdict, so nothing is drawn" in page
     assert "expected and actual" not in page
     assert "PSI over time" not in page
 

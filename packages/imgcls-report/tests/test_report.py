@@ -127,6 +127,36 @@ def test_charts_can_be_a_file_of_their_own() -> None:
     assert [each.get("aria-label") for each in inside] == ["p", "q"]
 
 
+def test_what_is_no_number_is_not_drawn() -> None:
+    nan, axes = float("nan"), {"x": number_scale("x"), "y": number_scale("y")}
+    drawn = chart("t", [Line("a", [(0, 1), (1, 2), (2, nan), (3, 4), (4, 5)]), Dots("b", [Dot(1, nan)])], **axes)
+    assert drawn.count("<polyline") == 2
+    assert "<circle" not in drawn
+    assert "nan" not in drawn + bar_chart("t", [("a", (nan,)), ("b", (2.0,))])
+    assert "Waits: there is nothing to draw." in chart("waits", [Line("a", [(0, nan)])], **axes)
+
+
+def test_rows_beyond_the_hundredth_are_folded_away_and_none_is_said() -> None:
+    shown, _, folded = table(["class"], [(f"class {number}",) for number in range(1000)]).partition("<details>")
+    assert ("class 99<" in shown, "class 100<" in shown, "class 100<" in folded) == (True, False, True)
+    assert "<summary>900 more</summary>" in folded
+    assert ">none</td>" in table(["class"], [])
+
+
+def test_on_a_phone_an_axis_keeps_its_last_tick_and_those_with_room() -> None:
+    drawn = chart("t", [Line("a", [(0, 1), (99.99, 2)])], x=percentile_scale("p"), y=number_scale("y"))
+    hidden = re.findall('class="second">.*?>(p[0-9.]+)<', drawn, re.DOTALL)
+    assert hidden == ["p0"]
+
+
+def test_a_matrix_counts_what_has_no_column_and_writes_its_counts_where_there_is_room() -> None:
+    drawn = heat_map("m", ["a", "b"], [[3, 0], [1, 2]], row_label="r", column_label="c", rest=[0, 7])
+    assert "b → another class: 7" in drawn
+    assert re.findall(r'class="middle count"[^>]*>(\d+)<', drawn) == ["3", "1", "2", "7"]
+    names = [f"class {number}" for number in range(20)]
+    assert "middle count" not in heat_map("m", names, [[1] * 20] * 20, row_label="r", column_label="c")
+
+
 def test_a_missing_value_breaks_a_line() -> None:
     drawn = chart(
         "t", [Line("a", [(0, 1), (1, 2), (2, None), (3, 4), (4, 5)])], x=number_scale("x"), y=number_scale("y")
@@ -214,7 +244,8 @@ def test_the_longest_bar_is_full_and_a_limit_can_be_given() -> None:
 
 def test_a_choice_of_rows_is_offered_only_where_there_is_one() -> None:
     assert "radio" not in row_filter({"bad": 0, "good": 3})
-    assert "failed (1)" in row_filter({"bad": 1, "good": 3})
+    assert 'id="show-bad" checked> failed (1)' in row_filter({"bad": 1, "good": 3})
+    assert 'id="show-all" checked> all (4)' in row_filter({"warn": 1, "good": 3})
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from imgcls_report.escaping import visible
 from imgcls_report.heat_map import heat_map
 from imgcls_report.images import Card, cards, image_address
 from imgcls_report.marks import Bars, Colour, Dot, Dots, Line, Shade
-from imgcls_report.origin import model_words, moment_words
+from imgcls_report.origin import machine_words, model_words, moment_words, version_words
 from imgcls_report.page import drawing, page
 from imgcls_report.parts import bullets, code, details, figures, lines, paragraph, section, side_by_side
 from imgcls_report.tables import Cell, Column, Row, Tone, bar_chart, row_filter, table
@@ -42,6 +42,7 @@ __all__ = [
     "image_address",
     "lines",
     "log_scale",
+    "machine_words",
     "model_words",
     "moment_words",
     "number_scale",
@@ -53,5 +54,6 @@ __all__ = [
     "side_by_side",
     "table",
     "time_scale",
+    "version_words",
     "visible",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import TYPE_CHECKING, Final, Literal
 
 from imgcls_report.templates import fill
@@ -110,14 +111,18 @@ def bar_chart(
         title: what it shows.
         rows: name of each row and its values, one for each of the series.
         series: names of the values; one bar for each.
-        text: writes a value.
+        text: writes a value; what is no finite number is written as a dash.
         name: heading of the rows' names.
         high: the value whose bar is full; by default the largest.
     """
-    most = high or max((value for _, values in rows for value in values), default=0.0) or 1.0
+    most = high or max((value for _, values in rows for value in values if isfinite(value)), default=0.0) or 1.0
     columns = [Column(name), *(Column(one, "number") for one in series), Column("", "bars")]
     cells = [
-        (row, *map(text, values), Cell(bars=tuple(min(max(value / most, 0.0), 1.0) for value in values)))
+        (
+            row,
+            *(text(value) if isfinite(value) else "–" for value in values),
+            Cell(bars=tuple(min(max(value / most, 0.0), 1.0) if isfinite(value) else 0.0 for value in values)),
+        )
         for row, values in rows
     ]
     legend = [(one, str(number + 1), "box") for number, one in enumerate(series)] if len(series) > 1 else []

@@ -56,8 +56,11 @@ def statistics_page(statistics: RunStatistics, tables: AnswerTables) -> str:
         model=model_words(run.artifact.name, run.artifact.sha256, run.artifact.precision),
         facts={
             "output": tables.outputs["rows"].url,
-            "report written": moment_words(datetime.now(UTC)),
+            "run on": run.machine,
+            "run by": run.versions,
+            "report of": moment_words(datetime.now(UTC)),
         },
+        machine="report from",
         verdict=verdict,
     )
 

@@ -70,7 +70,7 @@ class ManifestId(Struct, frozen=True):
 
 
 class RunDocument(Struct, frozen=True):
-    """What an OUTPUT is the answer to."""
+    """What an OUTPUT is the answer to; `machine` and `versions` are of the command that began it."""
 
     source: str
     column: str | None
@@ -78,6 +78,8 @@ class RunDocument(Struct, frozen=True):
     options: RowOptions
     manifest: ManifestId
     started: str
+    machine: str = ""
+    versions: str = ""
     schema: Literal[1] = 1
 
     def shard_name(self, shard: int) -> str:

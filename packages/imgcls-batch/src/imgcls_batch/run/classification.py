@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from imgcls_core import OnnxClassifier
+from imgcls_report import machine_words, version_words
 from msgspec import structs
 
 from imgcls_batch.errors import SourceError
@@ -159,6 +160,8 @@ def _asked(request: RunRequest) -> RunDocument:
         options=structs.replace(request.options, top_k=_top_k(request.options.top_k, len(metadata.classes))),
         manifest=ManifestId("", 1, 1, 1, ""),
         started=datetime.now(UTC).isoformat(timespec="seconds"),
+        machine=machine_words(),
+        versions=version_words(),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from imgcls_contract import ModelDriftReply, ReferenceReply
 from imgcls_report import (
+    Cell,
     Column,
     Line,
     Tone,
@@ -79,13 +80,9 @@ def drift_figure(history: History) -> list[tuple[str, str, Tone]]:
     if not (drift := history.passes[-1].drift):
         return []
     drifted = ", ".join(each.of for each in drift if each.status == "drifted")
-    return [
-        (
-            "drift",
-            drifted or ("none" if any(each.is_judged for each in drift) else "too few answers"),
-            "bad" if drifted else "",
-        )
-    ]
+    if drifted:
+        return [("drifted", drifted, "bad")]
+    return [("drift", "none" if any(each.is_judged for each in drift) else "too few answers", "")]
 
 
 def _points_of(of: Distribution, history: History) -> list[tuple[float, float | None]]:
@@ -123,10 +120,10 @@ def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}" if isinstance(value, float) else f"{value:,}"
 
 
-def _verdict(drift: DistributionDrift) -> str:
+def _verdict(drift: DistributionDrift) -> str | Cell:
     """Says what the figures of one distribution are worth."""
     if drift.answers_needed is None:
         return "not judged: the reference was measured on too few images"
     if not drift.is_judged:
-        return f"not judged: {drift.answers} answers"
-    return f"judged on {drift.answers} answers"
+        return f"not judged: {drift.answers:,} answers"
+    return Cell(f"{drift.status}, of {drift.answers:,} answers", "bad" if drift.status == "drifted" else "good")

@@ -144,8 +144,8 @@ def _class_part(history: History, live: ModelDriftReply | None) -> list[Markup]:
     counts = Counter(dict(enumerate(live.window.classes))) if live and has_callers else history.classes()
     if not (total := counts.total()):
         return []
-    labels = history.labels()
-    ((often, times),) = counts.most_common(1)
+    labels, seen = history.labels(), sum(count > 0 for count in counts.values())
+    title = "share of the answers" + (f", the {_MOST_CLASSES} most frequent classes" if seen > _MOST_CLASSES else "")
     bars = [
         (f"{each} {labels.get(each, '')}", (count / total,))
         for each, count in counts.most_common(_MOST_CLASSES)
@@ -153,9 +153,8 @@ def _class_part(history: History, live: ModelDriftReply | None) -> list[Markup]:
     ]
     values = [
         ("answers", f"{total:,}"),
-        ("classes", str(sum(count > 0 for count in counts.values()))),
-        ("most frequent class", f"{often} {labels.get(often, '')} ({times / total:.1%})"),
+        ("classes", f"{seen:,}"),
     ]
     whose = "to all callers" if has_callers else "to the monitor's own images"
-    drawn = bar_chart("class distribution", bars, series=("share",), name="class", text="{:.1%}".format)
+    drawn = bar_chart(title, bars, series=("share",), name="class", text="{:.1%}".format)
     return [section(f"Classes answered {whose}", figures(values), drawn)]

@@ -90,6 +90,11 @@ class Inspection:
             found["reference"] = reference_words(meta.reference)
         return found
 
+    def page_facts(self) -> dict[str, str]:
+        """Gives what a page says below its title, which names the model, and only what is known of the seal."""
+        told_elsewhere = {"name", *([] if self.seal else ["seal"])}
+        return {name: value for name, value in self.facts().items() if name not in told_elsewhere}
+
     def to_text(self) -> str:
         """Lines for a user."""
         meta = self.metadata

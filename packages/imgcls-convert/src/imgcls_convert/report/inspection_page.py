@@ -39,7 +39,9 @@ def write_artifact_page(found: Inspection, path: Path) -> None:
             ),
         ),
     ]
-    written = page("imgcls artifact", meta.name, body, date=report_time(), model=found.model_words, facts=found.facts())
+    written = page(
+        "imgcls artifact", meta.name, body, date=report_time(), model=found.model_words, facts=found.page_facts()
+    )
     try:
         replace_file(path, written)
     except FileWriteError as error:

@@ -62,13 +62,15 @@ def report_page(report: ConversionReport) -> str:
         body,
         date=report.created,
         model=inspection.model_words,
-        facts=inspection.facts(),
+        facts=inspection.page_facts(),
         verdict=("NOT VERIFIED", "bad") if meta.parity is None else ("verified", "good"),
     )
 
 
 def _precisions(report: ConversionReport) -> list[Markup]:
-    heading, *rows = report.precision_table()
+    # Times stand there only where precisions were compared.
+    columns = [column for column in zip(*report.precision_table(), strict=True) if any(column[1:])]
+    heading, *rows = zip(*columns, strict=True)
     compared = report.table[0].pytorch
     unseen = "images that did not calibrate" if len(report.table) > 1 and report.held_out else "images"
     parts = [
