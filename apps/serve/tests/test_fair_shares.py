@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -90,6 +92,72 @@ def test_a_deadline_counts_what_is_before_a_callers_turn_alone() -> None:
         await scheduler.stop()
 
     run(test)
+
+
+def test_who_is_told_to_send_an_image_counts_with_its_caller_until_it_has_come() -> None:
+    """Else all who ask in the moment of one free place would send theirs, and all but one for nothing."""
+
+    async def test(loop: MovableLoop) -> None:
+        scheduler = new_scheduler(layout(), queue_size=3)
+        scheduler.start()
+        model = HeldDecode()
+        futures = [submit(scheduler, model, number, caller="flood") for number in range(2)]
+        await reached(model)
+
+        def expect(caller: str, at_s: float) -> None:
+            scheduler.admission.expect(caller, now_s=at_s, left_s=60)
+
+        assert not scheduler.admission.is_crowded(60)
+        expect("flood", 0)
+        with pytest.raises(QueueFullError):
+            expect("flood", 0.1)
+        expect("polite", 0.1)
+        expect("flood", 0.3)  # what was told to come has not
+        futures.append(submit(scheduler, model, 2, caller="flood"))
+        assert scheduler.admission.is_crowded(60)
+        with pytest.raises(QueueFullError):
+            expect("flood", 0.3)
+        model.let_go.set()
+        await asyncio.gather(*futures)
+        expect("flood", 0.3)
+        await scheduler.stop()
+
+    run(test)
+
+
+def test_the_bodies_of_one_caller_give_way_to_anothers(start_service: StartService, picture_of: PictureOf) -> None:
+    """The latest that is still being sent goes; the others go on, and are answered."""
+    image = picture_of("red", size=(400, 400))
+    head = b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: %d\r\n\r\n"
+    part = bytes(400_000)
+    with start_service(max_inflight_bytes=1_000_000) as running, contextlib.ExitStack() as stack:
+        host, port = running.url.removeprefix("http://").split(":")
+
+        def connect(address: str) -> socket.socket:
+            return stack.enter_context(socket.create_connection((host, int(port)), 20, (address, 0)))
+
+        def held_bytes() -> float:
+            text = running.client.get("/metrics").text
+            return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("imgcls_held_bytes "))
+
+        earlier, latest = connect("127.0.0.1"), connect("127.0.0.1")
+        for number, sender in enumerate((earlier, latest), 1):
+            sender.sendall(head % 600_000 + part)
+            while held_bytes() < number * len(part):
+                pass
+        own = connect("127.0.0.1")
+        own.sendall(head % 300_000 + part[:300_000])
+        assert own.recv(65_536).startswith(b"HTTP/1.1 503 ")
+        polite = connect("127.0.0.2")
+        polite.sendall(head % 500_000 + image + bytes(500_000 - len(image) - 1))
+        refusal = latest.recv(65_536)
+        assert refusal.startswith(b"HTTP/1.1 503 ")
+        assert b"most of them yours" in refusal
+        polite.sendall(b"\0")
+        assert polite.recv(65_536).startswith(b"HTTP/1.1 200 ")
+        earlier.sendall(bytes(200_000))
+        assert earlier.recv(65_536).startswith(b"HTTP/1.1 400 ")
+        assert held_bytes() == 0
 
 
 def test_a_caller_with_another_key_is_answered_while_the_first_floods(

@@ -57,12 +57,8 @@ def create_app(service: Service) -> ASGIApp:
 
     settings = service.settings
     urls = UrlFetcher(max_bytes=settings.max_image_bytes) if settings.allow_urls else None
-    gatekeeper = Gatekeeper(
-        api_keys=settings.api_key_list,
-        admin_token=settings.admin_token.get_secret_value() if settings.admin_token is not None else None,
-    )
     app = _routes(lifespan, root_path=settings.root_path)
-    answering = RequestMiddleware(app, service=service, gatekeeper=gatekeeper, urls=urls)
+    answering = RequestMiddleware(app, service=service, gatekeeper=Gatekeeper.of(settings), urls=urls)
     return with_cors(answering, settings.cors_origin_list)
 
 

@@ -20,7 +20,9 @@ from imgcls_core.memory import tune_malloc
 
 from imgcls_serve import __version__
 from imgcls_serve.app import create_app
-from imgcls_serve.http.connections import guarded_protocol
+from imgcls_serve.connections.protocol import guarded_protocol
+from imgcls_serve.connections.quick_refusals import QuickRefusals
+from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.listeners import bound_unsent, turn_away
 from imgcls_serve.models.loading import LoadAbandonedError
 from imgcls_serve.observing.log_lines import FIELDS, log_config
@@ -140,6 +142,7 @@ def serve(settings: Settings, *, notice: str | None = None) -> int:
         port=settings.port,
         loop="auto",
         http=guarded_protocol(
+            QuickRefusals(service, Gatekeeper.of(settings)),
             header_timeout_s=settings.header_timeout_s,
             max_connections=settings.max_connections,
             write_timeout_s=settings.write_timeout_s,

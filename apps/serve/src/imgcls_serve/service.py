@@ -7,6 +7,7 @@ import gc
 import logging
 import math
 import time
+from collections.abc import Hashable
 from pathlib import Path
 
 from imgcls_core import DecodeLimits
@@ -21,9 +22,11 @@ from imgcls_serve.models.registry import ModelRegistry
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.observing.idle_memory import give_back_when_idle
 from imgcls_serve.observing.metrics import Metrics
+from imgcls_serve.observing.request_lines import RequestLines
 from imgcls_serve.observing.state_metrics import ObservedModel, ServiceState
 from imgcls_serve.observing.tracing import tracer_from_environment
 from imgcls_serve.scheduler.full_sign import FullSign
+from imgcls_serve.scheduler.held_bytes import HeldBytes
 from imgcls_serve.scheduler.job import Stage
 from imgcls_serve.scheduler.layout import choose_layout
 from imgcls_serve.scheduler.scheduler import Scheduler
@@ -42,9 +45,10 @@ class Service:
         settings: as read at start.
         registry: the models.
         metrics: what Prometheus reads.
+        request_lines: what the log says of requests.
         tracer: records requests where a collector is named.
         requests_in_flight: kept by the middleware; the end of the process waits for them.
-        bytes_held: of the bodies of all requests; kept by their contexts.
+        bodies: of all requests.
         gpu: what the NVIDIA driver says; None until it was asked.
         fatal: why the process should end, once it should: what was given at start cannot be used.
     """
@@ -52,6 +56,7 @@ class Service:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.metrics = Metrics(self.state)
+        self.request_lines = RequestLines(for_people=settings.logs_for_people)
         self.registry = ModelRegistry(
             model=settings.model,
             folder=settings.models_dir,
@@ -62,7 +67,7 @@ class Service:
         )
         self.tracer = tracer_from_environment()
         self.requests_in_flight = 0
-        self.bytes_held = 0
+        self.bodies = HeldBytes(settings.max_inflight_bytes)
         self.gpu: GpuPresence | None = None
         self.fatal: ArtifactError | RuntimeMissingError | None = None
         self._scheduler: Scheduler | None = None
@@ -92,7 +97,7 @@ class Service:
             queue_size=self.settings.queue_size,
             pending_images={stage.value: scheduler.count(stage) if scheduler is not None else 0 for stage in Stage},
             requests_in_flight=self.requests_in_flight,
-            bytes_held=self.bytes_held,
+            bytes_held=self.bodies.total,
             models={
                 name: ObservedModel(
                     counters=model.counters,
@@ -107,13 +112,24 @@ class Service:
             has_gpu=self.gpu is not None and self.gpu.present,
         )
 
-    def check_takes_more(self) -> None:
-        """Raises if a balancer should send images elsewhere.
+    @property
+    def is_crowded(self) -> bool:
+        """Whether `expect_image` is to be asked before an image is sent; cheap."""
+        left_s = self.settings.request_timeout_ms / 1000
+        return self._scheduler is not None and self._scheduler.admission.is_crowded(left_s)
+
+    def expect_image(self, caller: Hashable) -> None:
+        """Raises if an image of this caller, with the default deadline, finds no place; else expects it to come.
 
         Raises:
+            QueueFullError: it finds none.
             NotReadyError: the service takes nothing.
-            QueueFullError: it would, but much waits (`IMGCLS_FULL_AT`).
         """
+        left_s = self.settings.request_timeout_ms / 1000
+        self.scheduler.admission.expect(caller, now_s=time.monotonic(), left_s=left_s)
+
+    def check_takes_more(self) -> None:
+        """Raises if a balancer should send images elsewhere: NotReadyError, or QueueFullError (`IMGCLS_FULL_AT`)."""
         self._check_ready()
         if self._full_sign.is_up(pending := self.pending):
             raise QueueFullError(f"{pending} of at most {self.settings.queue_size} images wait", retry_after_s=1)

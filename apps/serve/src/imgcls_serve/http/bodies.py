@@ -84,13 +84,25 @@ async def read_body(request: Request, context: RequestContext, *, limit: int) ->
     if incoming is not None and (whole := incoming.take_whole()) is not None:
         if len(whole) > limit:
             raise BodyTooLargeError(limit=limit)
-        _hold(context, len(whole))
+        context.service.bodies.hold(context, len(whole))
         return whole
+    gave_way = False
     try:
-        async with asyncio.timeout_at(context.deadline.at_s):
+        async with asyncio.timeout_at(context.deadline.at_s) as clock:
+
+            def give_way() -> None:
+                nonlocal gave_way
+                gave_way, context.give_way = True, None
+                clock.reschedule(0)
+
+            context.give_way = give_way
             return await _read_parts(context, request.receive, limit)
     except TimeoutError:
+        if gave_way:
+            raise QueueFullError("the bodies in flight are too large, most of them yours", retry_after_s=1) from None
         raise BodyTooSlowError(context.deadline.timeout_ms) from None
+    finally:
+        context.give_way = None
 
 
 async def _read_parts(context: RequestContext, receive: Receive, limit: int) -> bytes:
@@ -103,18 +115,9 @@ async def _read_parts(context: RequestContext, receive: Receive, limit: int) -> 
         parts.append(part := message.get("body", b""))
         if context.held_bytes + len(part) > limit:
             raise BodyTooLargeError(limit=limit)
-        _hold(context, len(part))
+        context.service.bodies.hold(context, len(part))
         more = message.get("more_body", False)
     return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def _hold(context: RequestContext, size: int) -> None:
-    """Counts bytes that are in memory until the request is over; raises QueueFullError if all hold too many."""
-    service = context.service
-    context.held_bytes += size
-    service.bytes_held += size
-    if service.bytes_held > (limit := service.settings.max_inflight_bytes):
-        raise QueueFullError(f"the bodies in flight hold more than {limit:,} bytes", retry_after_s=1)
 
 
 def envelope_limit(media_type: str, *, max_image_bytes: int, images: int = 1) -> int:

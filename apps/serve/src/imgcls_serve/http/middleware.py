@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from functools import partial
 
@@ -15,10 +14,7 @@ from imgcls_serve.http.incoming_body import BODY
 from imgcls_serve.http.request_context import KEY, RequestContext
 from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.http.url_fetch import UrlFetcher
-from imgcls_serve.observing.log_lines import write_for_people, write_line
 from imgcls_serve.service import Service
-
-logger = logging.getLogger(__name__)
 
 
 class RequestMiddleware:
@@ -36,7 +32,6 @@ class RequestMiddleware:
         self._service = service
         self._gatekeeper = gatekeeper
         self._urls = urls
-        self._write_line = write_for_people if service.settings.logs_for_people else write_line
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serves one request."""
@@ -79,7 +74,7 @@ class RequestMiddleware:
         if (route := scope.get("route")) is not None:
             context.route = route.path
         service.requests_in_flight -= 1
-        service.bytes_held -= context.held_bytes
+        service.bodies.release(context)
         seconds = context.elapsed_ms / 1000
         for image in context.answered:
             service.metrics.image_answered(*image)
@@ -93,7 +88,7 @@ class RequestMiddleware:
             "total_ms": round(context.elapsed_ms, 3),
             **context.fields,
         }
-        self._write_line(logger, "request", fields)
+        service.request_lines.write(fields)
         if service.tracer is not None:
             service.tracer.request_answered(
                 method=scope["method"],

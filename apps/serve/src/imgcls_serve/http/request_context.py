@@ -7,7 +7,7 @@ import itertools
 import os
 import re
 import time
-from collections.abc import MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from functools import cached_property
 from typing import Any, Final, NamedTuple
 
@@ -53,7 +53,8 @@ class RequestContext:
         code: stable code of the problem that was answered, if one was.
         fields: more members for the log line.
         answered: its images, counted when its answer has left.
-        held_bytes: of its body, counted in the service's `bytes_held` until the request is over.
+        held_bytes: of its body, counted in the service's `bodies` until the request is over.
+        give_way: ends the reading of its body for a caller who holds less; None while none is read.
     """
 
     def __init__(
@@ -70,14 +71,14 @@ class RequestContext:
         self.gatekeeper = gatekeeper
         self.urls = urls
         self.headers: dict[bytes, bytes] = dict(scope["headers"])
-        given = self.headers.get(b"x-request-id", b"")
-        self.request_id = given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
+        self.request_id = request_id_of(self.headers)
         self.route = "unknown"
         self.status = 0
         self.code: str | None = None
         self.fields: dict[str, Any] = {}
         self.answered: list[AnsweredImage] = []
         self.held_bytes = 0
+        self.give_way: Callable[[], None] | None = None
 
     @property
     def elapsed_ms(self) -> float:
@@ -115,6 +116,12 @@ class RequestContext:
             timeout_ms = int(text)
         waited_s = time.perf_counter() - self.started_s
         return Deadline(asyncio.get_running_loop().time() + timeout_ms / 1000 - waited_s, timeout_ms)
+
+
+def request_id_of(headers: Mapping[bytes, bytes]) -> str:
+    """Gives the caller's id of a request where it is harmless, else a new one."""
+    given = headers.get(b"x-request-id", b"")
+    return given.decode() if _REQUEST_ID.fullmatch(given) else new_request_id()
 
 
 def new_request_id() -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from imgcls_serve.errors import ForbiddenError, UnauthorizedError
+from imgcls_serve.settings import Settings
 
 # What orchestrators, browsers and users ask before they have a key. None of it tells what the models are.
 PUBLIC_PATHS: Final = frozenset(
@@ -27,6 +28,12 @@ class Gatekeeper:
     def __init__(self, *, api_keys: Iterable[str], admin_token: str | None) -> None:
         self._api = [_digest(key.encode()) for key in api_keys]
         self._admin = [_digest(admin_token.encode())] if admin_token is not None else []
+
+    @classmethod
+    def of(cls, settings: Settings) -> Gatekeeper:
+        """Gives the gatekeeper who knows the keys of these settings."""
+        token = settings.admin_token
+        return cls(api_keys=settings.api_key_list, admin_token=token.get_secret_value() if token is not None else None)
 
     def check(self, path: str, headers: Mapping[bytes, bytes]) -> None:
         """Raises if these headers do not open this address.

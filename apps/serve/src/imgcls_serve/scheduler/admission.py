@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 
 from imgcls_serve.errors import QueueFullError
@@ -11,6 +12,11 @@ from imgcls_serve.scheduler.speed import Speed
 
 # What waits may take so much longer than it lately did: neighbours on the machine come and go.
 _CAUTION = 1.5
+
+# Of the queue: when so much of it is free, and no more, images that are about to come count.
+_NEARLY = 0.125
+# How long: most bodies have come by then.
+_COMING_S = 0.2
 
 
 class Admission:
@@ -31,6 +37,7 @@ class Admission:
         self._waiting_isolated = waiting_isolated
         self._of_caller: dict[Hashable, dict[Job, None]] = {}
         self._count = 0
+        self._coming: deque[tuple[float, Hashable]] = deque()
 
     def __len__(self) -> int:
         """Images accepted and unanswered."""
@@ -49,23 +56,43 @@ class Admission:
             if not jobs:
                 del self._of_caller[job.caller]
 
-    def check(self, caller: Hashable, images: int, *, left_s: float) -> None:
+    def is_crowded(self, left_s: float) -> bool:
+        """Whether an image with so much time left may be refused, now or when it has come."""
+        count = self._count + _NEARLY * self._queue_size
+        return count >= self._queue_size or count * self._speed.s_per_image * _CAUTION > left_s
+
+    def expect(self, caller: Hashable, *, now_s: float, left_s: float) -> None:
+        """Says whether an image would have a place, and for a moment counts it with its caller's until it has come.
+
+        Otherwise all that ask in the moment of one free place would be told to send their images.
+
+        Raises:
+            QueueFullError: it would not.
+        """
+        while self._coming and self._coming[0][0] < now_s - _COMING_S:
+            self._coming.popleft()
+        coming = sum(one == caller for _, one in self._coming)
+        self.check(caller, 1, left_s=left_s, coming=coming)
+        self._coming.append((now_s, caller))
+
+    def check(self, caller: Hashable, images: int, *, left_s: float, coming: int = 0) -> None:
         """Raises if a caller may not have so many more images waiting.
 
         Args:
             caller: who asks.
             images: how many.
             left_s: time until nobody waits for them; what is before them must be done by then.
+            coming: how many more this caller has been told to send.
 
         Raises:
             QueueFullError: it may not.
         """
-        waiting = self._waiting
+        waiting = self._waiting + coming
         if not waiting:
             if images > self._queue_size:
                 raise self._refusal(f"0 of at most {self._queue_size} images wait", 0.0)
             return
-        own = len(self._of_caller.get(caller, ()))
+        own = len(self._of_caller.get(caller, ())) + coming
         most_s = waiting * self._speed.s_per_image * _CAUTION
         if waiting + images > self._queue_size and self._largest(caller) - images < own + images:
             raise self._refusal(f"{waiting} of at most {self._queue_size} images wait", most_s)
@@ -88,6 +115,10 @@ class Admission:
             QueueFullError: there is no room and no place to take.
         """
         waiting, latest = self._waiting, None
+        for place, (_, one) in enumerate(self._coming):
+            if one == job.caller:  # it has come
+                del self._coming[place]
+                break
         if waiting >= self._queue_size:
             if (latest := self._latest_of_largest(job.caller)) is None:
                 raise self._refusal(f"{waiting} of at most {self._queue_size} images wait", 0.0)

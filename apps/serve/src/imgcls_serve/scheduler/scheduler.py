@@ -45,6 +45,7 @@ class Scheduler:
 
     Attributes:
         submitted: images accepted since the start.
+        admission: who has how many of them waiting.
     """
 
     def __init__(
@@ -71,7 +72,7 @@ class Scheduler:
         self._threads: list[threading.Thread] = []
         self._death: BaseException | None = None
         self._speed = Speed(layout)
-        self._jobs = Admission(queue_size, self._speed, lambda: self._queue.waiting_isolated)
+        self.admission = Admission(queue_size, self._speed, lambda: self._queue.waiting_isolated)
 
     def start(self) -> None:
         """Starts the threads."""
@@ -94,7 +95,7 @@ class Scheduler:
         self._queue.close()
         await asyncio.to_thread(self._join)
         self._deliver_all()
-        for job in list(self._jobs):
+        for job in list(self.admission):
             job.future.cancel()
 
     def _join(self) -> None:
@@ -104,18 +105,17 @@ class Scheduler:
     @property
     def pending(self) -> int:
         """Images accepted and unanswered."""
-        return len(self._jobs)
+        return len(self.admission)
 
     def count(self, stage: Stage) -> int:
         """Images accepted and unanswered that are at this stage."""
-        return sum(job.stage is stage for job in self._jobs)
+        return sum(job.stage is stage for job in self.admission)
 
     def check_admission(self, deadline: Deadline, images: int = 1, *, caller: Hashable = None) -> None:
         """Raises if so many images would not be accepted now.
 
         Args:
-            deadline: what waits already is expected to be done by then: it is better to refuse at once than to let a
-                caller wait for an answer that comes too late.
+            deadline: what waits already is expected to be done by then, for an answer that comes too late is none.
             images: how many.
             caller: whose they are.
 
@@ -125,8 +125,7 @@ class Scheduler:
         """
         if self._death is not None:
             raise NotReadyError("A worker of the inference engine has died; restart the service.")
-        left_s = deadline.at_s - self._loop.time()
-        self._jobs.check(caller, images, left_s=left_s)
+        self.admission.check(caller, images, left_s=deadline.at_s - self._loop.time())
 
     def submit(
         self,
@@ -158,7 +157,7 @@ class Scheduler:
         self.check_admission(deadline, caller=caller)
         future: asyncio.Future[JobResult] = self._loop.create_future()
         job = Job(model, source, future, time.perf_counter(), caller=caller, is_counted=is_counted)
-        gave_way = self._jobs.add(job)
+        gave_way = self.admission.add(job)
         if gave_way is not None and self._observer is not None:
             self._observer.job_dropped("gave_way")
         timer = self._loop.call_at(deadline.at_s, self._expire, job, deadline.timeout_ms)
@@ -173,7 +172,7 @@ class Scheduler:
 
     def _done(self, job: Job, timer: asyncio.TimerHandle, future: asyncio.Future[JobResult]) -> None:
         timer.cancel()
-        self._jobs.discard(job)
+        self.admission.discard(job)
         if self._observer is not None and job.stage is not Stage.INFERRING:
             if future.cancelled():
                 self._observer.job_dropped("caller_gone")
@@ -202,8 +201,7 @@ class Scheduler:
             if refused is not None:
                 self._tell(_fail, [refused], QueueFullError("too many costly images wait", retry_after_s=1))
         except ImageError as error:
-            # Where it was raised holds the image, and by the job's future itself: a cycle of a megabyte for each
-            # damaged photo, which lives until the collector runs.
+            # Its frames hold the image and, by the job, itself: a cycle of a megabyte until the collector runs.
             error.__traceback__ = error.__cause__ = error.__context__ = None
             self._tell(_fail, [job], error)
         except Exception as error:  # noqa: BLE001 - it belongs to this image's caller, who gets it
@@ -274,8 +272,7 @@ class Scheduler:
                 job.future.set_result(answer)
 
     def _tell(self, callback: Callable[..., None], *args: object) -> None:
-        # After `stop` the loop may be closed; nobody is left to be told.
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError):  # after `stop` the loop may be closed; nobody is left to be told
             self._loop.call_soon_threadsafe(callback, *args)
 
     def _die(self, error: BaseException) -> None:
@@ -283,7 +280,7 @@ class Scheduler:
             return
         self._death = error
         self._queue.close()
-        for job in list(self._jobs):
+        for job in list(self.admission):
             if not job.future.done():
                 job.future.set_exception(InferenceError("a worker died"))
         if self._on_death is not None:

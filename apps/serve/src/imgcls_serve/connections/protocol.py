@@ -10,16 +10,18 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
-from collections import Counter
 from http import HTTPStatus
 from typing import Any, Final, cast
 
 import httptools
-from imgcls_contract import PROBLEM_MEDIA_TYPE
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
+from imgcls_serve.connections.caller_look import CallerLook
+from imgcls_serve.connections.corked_transport import CorkedTransport
+from imgcls_serve.connections.making_way import who_goes
+from imgcls_serve.connections.quick_refusals import QuickRefusals
+from imgcls_serve.connections.whole_answers import AnsweredCycle, whole_answer
 from imgcls_serve.http.caller import LOST, LostSignal, network_of
-from imgcls_serve.http.corked_transport import CorkedTransport
 from imgcls_serve.http.incoming_body import BODY, IncomingBody
 from imgcls_serve.http.problems import refusal
 from imgcls_serve.http.requests import head_fault
@@ -33,10 +35,6 @@ _MAX_FRAMING: Final = 8
 # sends: the kernel then resets it. So the rest is read and thrown away for this long.
 _LINGER_S: Final = 5.0
 
-# How often it is asked whether a caller who sends no more has gone: at once, then ever more rarely.
-_FIRST_LOOK_S: Final = 0.01
-_LAST_LOOK_S: Final = 0.5
-
 
 class GuardedProtocol(HttpToolsProtocol):
     """uvicorn's protocol with limits.
@@ -45,23 +43,25 @@ class GuardedProtocol(HttpToolsProtocol):
         header_timeout_s: how long a connection may take for the headers of its first request.
         max_connections: most connections at a time; then others make way for a new one, in fair shares.
         write_timeout_s: how long an answer may wait for its caller to read it.
+        refusals: answer without the application where that is due.
     """
 
     header_timeout_s = 10.0
     max_connections = 1024
     write_timeout_s = 30.0
+    refusals: QuickRefusals
 
     _lost: LostSignal
-    _network: str
-    _opened_s: float
+    network: str
+    opened_s: float
     _body: IncomingBody | None = None
     _timer: asyncio.TimerHandle | None = None
     _header_bytes = 0
     _is_in_headers = True
     _is_refused = False
-    _idle_since_s: float | None = None
+    idle_since_s: float | None = None
     _write_timer: asyncio.TimerHandle | None = None
-    _look_timer: asyncio.TimerHandle | None = None
+    _look: CallerLook | None = None
     _answers = 0
     _body_bytes = 0
     _framing_bytes = 0
@@ -70,7 +70,7 @@ class GuardedProtocol(HttpToolsProtocol):
         """Refuses one connection too many; gives the others time for their headers."""
         self._lost = LostSignal()
         super().connection_made(cast("asyncio.Transport", CorkedTransport(transport)))
-        self._network, self._opened_s = network_of(self.client), self.loop.time()
+        self.network, self.opened_s = network_of(self.client), self.loop.time()
         if len(self.connections) > self.max_connections and not self._make_way():
             self._refuse("queue_full", "The service has too many connections.")
             # No lingering here: it would hold the very thing that there is too much of.
@@ -81,7 +81,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Stops the clocks and tells whoever works for this connection."""
         self._stop_timer()
-        for timer in (self._write_timer, self._look_timer):
+        for timer in (self._write_timer, self._look):
             if timer is not None:
                 timer.cancel()
         super().connection_lost(exc)
@@ -100,17 +100,9 @@ class GuardedProtocol(HttpToolsProtocol):
         self.cycle.keep_alive = False
         if not self.cycle.response_started and not self.pipeline:
             cast("CorkedTransport", self.transport).begin()
-        self._look_after_caller(_FIRST_LOOK_S)
+        self._look = CallerLook(self.loop, self.transport)
+        self._look.begin()
         return True
-
-    def _look_after_caller(self, next_look_s: float) -> None:
-        if self.transport.is_closing():
-            return
-        if self.transport.get_extra_info("socket").getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
-            self.transport.abort()
-            return
-        later_s = min(2 * next_look_s, _LAST_LOOK_S)
-        self._look_timer = self.loop.call_later(next_look_s, self._look_after_caller, later_s)
 
     def data_received(self, data: bytes) -> None:
         """Counts the bytes of headers, and of what frames a body: sizes of chunks and trailers."""
@@ -134,7 +126,7 @@ class GuardedProtocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """Starts the clock for a request's headers."""
         super().on_message_begin()
-        self._idle_since_s = None
+        self.idle_since_s = None
         self._body_bytes = self._framing_bytes = 0
         cast("dict[str, Any]", self.scope)[LOST] = self._lost
         self._is_in_headers = True
@@ -148,11 +140,39 @@ class GuardedProtocol(HttpToolsProtocol):
         if (fault := head_fault(self.headers, version)) is not None:
             self._refuse("bad_request", fault)
             return
+        if self.refusals.may_be_due and self._is_turned_away():
+            return
         super().on_headers_complete()
         cast("CorkedTransport", self.transport).is_sender_busy = True
         # uvicorn tells a caller who waits for that to go on, when the application asks for the body.
         self._body = None if self.expect_100_continue else IncomingBody(self.flow)
         cast("dict[str, Any]", self.scope)[BODY] = self._body
+
+    def _is_turned_away(self) -> bool:
+        """Answers by the head where that can be done; the body that still comes is thrown away."""
+        parser = cast("httptools.HttpRequestParser", self.parser)
+        cycle = cast("RequestResponseCycle | None", self.cycle)
+        is_next = cycle is None or cycle.response_complete
+        if not is_next or self.expect_100_continue or parser.get_method() != b"POST" or not parser.should_keep_alive():
+            return False
+        answer = self.refusals.answer(cast("dict[str, Any]", self.scope), self.url, self.network)
+        if answer is None:
+            return False
+        self.cycle, self._body = cast("RequestResponseCycle", AnsweredCycle()), None
+        transport = cast("CorkedTransport", self.transport)
+        transport.is_sender_busy = True
+        transport.write(answer)
+        self._answered()
+        return True
+
+    def _answered(self) -> None:
+        """Keeps the clocks of a connection whose request has been answered."""
+        cast("CorkedTransport", self.transport).flush()
+        if self.cycle.more_body and not self.transport.is_closing():
+            self._start_timer(_LINGER_S)
+        self._answers += 1
+        self.idle_since_s = self.loop.time()
+        self._watch_writing()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Takes a header; what comes after the body is passed over."""
@@ -182,15 +202,16 @@ class GuardedProtocol(HttpToolsProtocol):
         transport.is_sender_busy = False
         if transport.has_ended:
             transport.close()
+        elif self.cycle.response_complete:
+            # uvicorn has begun to wait for the next request when it answered, and ended that for the rest of the body.
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
 
     def on_response_complete(self) -> None:
         """Gives a caller who still sends a little time to read the answer."""
-        cast("CorkedTransport", self.transport).flush()
-        if self.cycle.more_body and not self.transport.is_closing():
-            self._start_timer(_LINGER_S)
-        self._answers += 1
-        self._idle_since_s = self.loop.time()
-        self._watch_writing()
+        self._answered()
         super().on_response_complete()
 
     def pause_writing(self) -> None:
@@ -210,33 +231,20 @@ class GuardedProtocol(HttpToolsProtocol):
             self._watch_writing()
 
     def _make_way(self) -> bool:
-        """Ends a connection for this one; False where none may be ended.
-
-        It is one of the address that has most: the one that has been idle longest, else the oldest that is not being
-        answered, or does not read its answer. Nothing of it goes for an address that has more, and only what is idle
-        for one that has as many.
-        """
-        everyone = cast("set[GuardedProtocol]", self.connections)
-        shares = Counter(one._network for one in everyone)
-        own = shares[self._network]
-
-        def may_go(one: GuardedProtocol) -> bool:
-            if one is self or one.transport.is_closing():
-                return False
-            holds_work = one._is_being_answered and not one.flow.write_paused
-            return shares[one._network] > own - (one._idle_since_s is not None) and not holds_work
-
-        def rank(one: GuardedProtocol) -> tuple[int, bool, float]:
-            return shares[one._network], one._idle_since_s is not None, -(one._idle_since_s or one._opened_s)
-
-        goes = max(filter(may_go, everyone), key=rank, default=None)
+        """Ends a connection for this one; False where none may be ended."""
+        goes = who_goes(self, cast("set[GuardedProtocol]", self.connections))
         if goes is None:
             return False
-        if goes._idle_since_s is None or goes.transport.get_write_buffer_size():
+        if goes.idle_since_s is None or goes.transport.get_write_buffer_size():
             goes._reset()
         else:
             goes.transport.close()
         return True
+
+    @property
+    def may_end(self) -> bool:
+        """Whether nothing is lost: it is still open, and no answer is being made that will be read."""
+        return not self.transport.is_closing() and (not self._is_being_answered or self.flow.write_paused)
 
     @property
     def _is_being_answered(self) -> bool:
@@ -264,16 +272,9 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def _refuse(self, code: str, detail: str) -> None:
         problem, body = refusal(code, detail)
-        head = [
-            f"HTTP/1.1 {problem.status} {HTTPStatus(problem.status).phrase}",
-            f"content-type: {PROBLEM_MEDIA_TYPE}",
-            f"content-length: {len(body)}",
-            "connection: close",
-        ]
-        if problem.status == HTTPStatus.SERVICE_UNAVAILABLE:
-            head.append("retry-after: 1")
+        retry = ["retry-after: 1"] if problem.status == HTTPStatus.SERVICE_UNAVAILABLE else []
         self._is_refused = True
-        self.transport.write("\r\n".join([*head, "", ""]).encode() + body)
+        self.transport.write(whole_answer(problem, body, "connection: close", *retry))
         self.transport.write_eof()
         self._start_timer(_LINGER_S)
 
@@ -292,6 +293,6 @@ class GuardedProtocol(HttpToolsProtocol):
             self.transport.close()
 
 
-def guarded_protocol(**limits: float) -> type[GuardedProtocol]:
+def guarded_protocol(refusals: QuickRefusals, **limits: float) -> type[GuardedProtocol]:
     """Gives the protocol with these limits, named as its attributes; uvicorn makes its instances."""
-    return type("LimitedProtocol", (GuardedProtocol,), limits)
+    return type("LimitedProtocol", (GuardedProtocol,), {"refusals": refusals, **limits})
