@@ -15,7 +15,8 @@ from imgcls_testing.commands import runner_of
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [
     *sorted(ROOT.glob("*.md")),
-    *sorted((ROOT / "docs").glob("*.md")),
+    # What is mistyped in mistakes.md is no command; a test of its own makes each.
+    *sorted(path for path in (ROOT / "docs").glob("*.md") if path.name != "mistakes.md"),
     *sorted([*ROOT.glob("packages/*/README.md"), *ROOT.glob("apps/*/README.md")]),
 ]
 COMMAND = re.compile(

@@ -48,7 +48,8 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path, capsys: 
         replace_file(target, "x")
 
     assert Program("imgcls-x", write, expected=ValueError).run([]) == 2
-    assert capsys.readouterr().err == f"imgcls-x: '{target}' cannot be written: No such file or directory.\n"
+    told = f"imgcls-x: '{target}' cannot be written: No such file or directory. Name another place.\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_full_disk_names_the_file_and_leaves_no_part(tmp_path: Path) -> None:

@@ -159,8 +159,10 @@ def _next_step(path: Path) -> str:
     if path.is_dir():
         if (path / "model.json").is_file() or (path / "config.json").is_file():
             return f" It holds a trained model: convert it first, `imgcls-convert {path}`."
-        found = sorted(one for one in path.iterdir() if one.suffix.lower() in _NETWORKS | _WEIGHTS)
+        found = sorted(one for one in path.iterdir() if one.is_file() and one.suffix.lower() in _NETWORKS | _WEIGHTS)
         return _next_step(found[0]) if found else ""
+    if not path.is_file():
+        return ""
     output = f"--output models/{path.stem}.onnx"
     if path.suffix.lower() in _NETWORKS:
         return f" {path.name} holds a network: convert it first, `imgcls-convert {path} {output}`."

@@ -160,7 +160,10 @@ def serve(settings: Settings, *, notice: str | None = None) -> int:
         server.run()
     except SystemExit:
         # uvicorn has logged why it cannot listen.
-        sys.stderr.write(f"imgcls-serve: cannot listen on {settings.host} port {settings.port}; is it taken?\n")
+        sys.stderr.write(
+            f"imgcls-serve: cannot listen on {settings.host} port {settings.port}: the line above says why. "
+            "Where another process has the port, end it or take another with `--port`; 0 takes a free one.\n"
+        )
         return EXIT_CANNOT_LISTEN
     if service.fatal is not None:
         sys.stderr.write(f"imgcls-serve: {service.fatal}\n")

@@ -118,7 +118,7 @@ def read_config(path: Path) -> CerebriumConfig:
     try:
         tables = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise ConfigError([f"There is no {path}."]) from None
+        raise ConfigError([f"There is no {path}; run this in the repository's root, where it lies."]) from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError([f"{path.name} is not TOML: {error}."]) from None
     try:

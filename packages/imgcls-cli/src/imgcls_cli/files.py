@@ -21,7 +21,7 @@ class FileWriteError(OSError):
         super().__init__(cause.errno, cause.strerror or str(cause), str(path))
 
     def __str__(self) -> str:
-        return f"{str(self.filename)!r} cannot be written: {self.strerror}."
+        return f"{str(self.filename)!r} cannot be written: {self.strerror}. Name another place."
 
 
 @contextmanager

@@ -49,7 +49,9 @@ def read_labelled_files(table: Path, *, unlabelled: bool = False) -> list[Labell
         lines = csv.reader(text.splitlines(keepends=True), delimiter=delimiter)
         rows = [(lines.line_num, [cell.strip() for cell in row]) for row in lines if any(cell.strip() for cell in row)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise LabelledFilesError(f"cannot be read as a CSV file: {error}") from error
+        raise LabelledFilesError(
+            f"cannot be read as a CSV file: {error}; it needs the header `file,class_id` and a row for each image"
+        ) from error
     if not rows:
         raise LabelledFilesError("is empty; it needs the header `file,class_id` and a row for each image")
     columns = rows[0][1]

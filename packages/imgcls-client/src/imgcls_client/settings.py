@@ -5,6 +5,7 @@ click looks them up; this module says which there are, and reads the config file
 
 from __future__ import annotations
 
+import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -67,6 +68,17 @@ SETTINGS: tuple[Setting, ...] = (
     Setting("database", "SQLite file of the monitor; by default in the user's state folder.", command="monitor"),
     Setting("webhook", "Address that gets the monitor's alerts.", secret=True, command="monitor"),
 )
+
+
+_OF_THE_SERVICE = frozenset({"IMGCLS_API_KEYS", "IMGCLS_LOAD_TIMEOUT_S", "IMGCLS_URL_TIMEOUT_MS"})
+
+
+def mistyped_variables() -> list[str]:
+    """Says of each variable that is nearly one of ours, and none of the service's, which one may be meant."""
+    known = {name for setting in SETTINGS for name in setting.variables} | {"IMGCLS_CONFIG", "IMGCLS_PROFILE"}
+    given = sorted(name for name in os.environ if name.startswith("IMGCLS_") and name not in known | _OF_THE_SERVICE)
+    near = {name: difflib.get_close_matches(name, known, 1, 0.85) for name in given}
+    return [f"{name} is no setting of this command. Is {meant[0]} meant?" for name, meant in near.items() if meant]
 
 
 class _ConfigFile(msgspec.Struct):

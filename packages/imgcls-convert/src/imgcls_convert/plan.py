@@ -142,10 +142,10 @@ def _replaced(output: Path) -> str:
 
 def _check_output(output: Path) -> None:
     """Raises if the artifact cannot be written there: not a .onnx name, a folder, a place that cannot be written."""
-    if output.suffix != ".onnx":
-        raise RequestError(f"`--output {output}` must name a .onnx file.")
     if output.is_dir():
-        raise RequestError(f"`--output {output}` is a folder; name a .onnx file in it.")
+        raise RequestError(f"`--output {output}` is a folder; name a file in it, as `{output}/NAME.onnx`.")
+    if output.suffix != ".onnx":
+        raise RequestError(f"`--output {output}` must name a .onnx file, as `{output.with_suffix('.onnx')}`.")
     existing = next(folder for folder in (output.parent, *output.absolute().parents) if folder.exists())
     try:
         # Permissions alone do not tell: the folder may be a file, read-only or a place of the kernel's.

@@ -109,7 +109,10 @@ class ArtifactUnreadableError(ArtifactError):
 
     def __init__(self, path: str, cause: str) -> None:
         self.path = path
-        super().__init__(f"{path!r} is not a model that ONNX Runtime can load: {cause}")
+        super().__init__(
+            f"{path!r} is not a model that ONNX Runtime can load: {cause.rstrip('.')}. "
+            "Name an artifact that `imgcls-convert` has written, or copy it anew where it was cut off."
+        )
 
 
 class ArtifactMetadataError(ArtifactError):

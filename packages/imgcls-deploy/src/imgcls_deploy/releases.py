@@ -45,7 +45,8 @@ def find_release(tag: str, root: Path) -> Release:
     name, version = found["name"], found["version"]
     members = _members(root)
     if name not in members:
-        raise ReleaseError(f"The tag {tag!r} names {name!r}; there are {', '.join(sorted(members))}.")
+        known = ", ".join(sorted(members)) or "no members here: go to the root of the repository"
+        raise ReleaseError(f"The tag {tag!r} names {name!r}; there are {known}.")
     folder, written = members[name]
     if written != version:
         raise ReleaseError(

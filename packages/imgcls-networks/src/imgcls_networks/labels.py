@@ -38,12 +38,16 @@ def read_labels(name_or_file: str) -> tuple[ClassInfo, ...]:
     path = Path(name_or_file)
     if not path.is_file():
         raise RequestError(
-            f"There are no labels {name_or_file!r}: it is neither a known list ({', '.join(KNOWN_LISTS)}) nor a file."
+            f"There are no labels {name_or_file!r}: it is neither a known list ({', '.join(KNOWN_LISTS)}) nor a file. "
+            "A text file with the name of a class in each line, in the order of the outputs, is one."
         )
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        raise RequestError(f"The label file {name_or_file!r} cannot be read as UTF-8 text: {error}.") from error
+        raise RequestError(
+            f"The label file {name_or_file!r} cannot be read as UTF-8 text: {error}. "
+            "A text file with the name of a class in each line, in the order of the outputs, is one."
+        ) from error
     return _checked(read_forms(text, path.suffix.lower(), name_or_file), name_or_file)
 
 

@@ -197,7 +197,8 @@ def refusal(answer: HttpAnswer) -> RefusedError:
     if not code and answer.status in _FOREIGN:
         whose = f" ({server})" if (server := answer.headers.get("server")) else ""
         detail = (
-            f"{detail or HTTPStatus(answer.status).phrase}; what answers at this address{whose} is no imgcls service"
+            f"{detail or HTTPStatus(answer.status).phrase}; what answers at this address{whose} is no imgcls service: "
+            "name another with --url or IMGCLS_URL"
         )
     # In its form of seconds; the form with a date is not used between services.
     asked = answer.headers.get("retry-after", "")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any, TypedDict, cast
+from urllib.parse import urlsplit
 
 import httpx
 from imgcls_contract.bounds import Bounds, BoundsError, Meter, TotalTimeError, check_encoding
@@ -29,6 +30,7 @@ from imgcls_sdk.retry_policy import RetryPolicy, Timeouts
 DEFAULT_URL = "http://127.0.0.1:8192"
 # The golden images of a large model, or the whole vectors of a batch, are far below.
 LONGEST_ANSWER_BYTES = 64 << 20
+_PORTS = 2**16
 _ROUTE = re.compile(r"/(predict(/batch)?|health|ready|docs|golden|models|metrics|openapi\.json)$")
 
 
@@ -61,6 +63,11 @@ def base_address(text: str) -> str:
         raise SettingsError(
             f"The address {text!r} cannot be used: it needs a host, and http:// or https:// before it, "
             f"as in {DEFAULT_URL!r}."
+        )
+    port = urlsplit(url).netloc.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
+    if port and not (port.isdecimal() and int(port) < _PORTS):
+        raise SettingsError(
+            f"The address {text!r} has the port {port!r}; allowed are 1 to 65535, as in {DEFAULT_URL!r}."
         )
     if route := _ROUTE.search(url):
         raise SettingsError(f"The address {text!r} ends in the route {route[0]}; give {url.removesuffix(route[0])!r}.")
@@ -220,7 +227,7 @@ def _reason_of(error: httpx.TransportError) -> str:
         if isinstance(cause, socket.gaierror):
             return f"the host name cannot be resolved ({cause.strerror})"
         if isinstance(cause, ssl.SSLError) and "CERTIFICATE" not in (cause.reason or ""):
-            return f"what listens there does not speak TLS ({cause.reason}); is its address http://?"
+            return f"what listens there does not speak TLS ({cause.reason}); its address may begin with http://"
     return said
 
 

@@ -131,7 +131,8 @@ class RefusedError(ImgclsClientError):
         retry_after_s: float | None = None,
     ) -> None:
         known_as = f" (request id {request_id})" if request_id else ""
-        super().__init__(f"The service answered {status} {code}: {detail.rstrip('.')}{known_as}.")
+        key = " Its key is said with --api-key or IMGCLS_API_KEY." if code in {"unauthorized", "forbidden"} else ""
+        super().__init__(f"The service answered {status} {code}: {detail.rstrip('.')}{known_as}.{key}")
         self.status, self.code, self.detail = status, code, detail
         self.request_id, self.retry_after_s = request_id, retry_after_s
 

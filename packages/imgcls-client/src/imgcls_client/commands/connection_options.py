@@ -14,12 +14,13 @@ from imgcls_cerebrium.errors import AppAddressError
 from imgcls_cerebrium.rest_api import CerebriumApi
 from imgcls_cli.durations import DURATION_OR_ZERO
 from imgcls_cli.helped import HelpedOption
+from imgcls_cli.printable import echo
 from imgcls_sdk.client import ImgclsClient
 from imgcls_sdk.connection import base_address
 from imgcls_sdk.errors import SettingsError
 from imgcls_sdk.retry_policy import NO_RETRY, RetryPolicy, Timeouts
 
-from imgcls_client.settings import SETTINGS, Origin, ResolvedSettings, Setting, read_profile
+from imgcls_client.settings import SETTINGS, Origin, ResolvedSettings, Setting, mistyped_variables, read_profile
 
 # The service leaves answers to such calls out of what it compares with the reference distribution.
 _CHECK_HEADER = "x-imgcls-check"
@@ -55,6 +56,9 @@ def connection_options(command: _Command, *, for_command: str | None = None) -> 
 
 def _use_profile(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     """Makes the values of a profile the defaults of the command."""
+    if "imgcls.profile" not in context.meta:
+        for sentence in mistyped_variables():
+            echo(f"note: {sentence}", err=True)
     name, values = read_profile(value)
     context.default_map = values
     context.meta["imgcls.profile"] = name or context.meta.get("imgcls.profile")

@@ -52,6 +52,16 @@ class _KeyId(click.ParamType[str]):
         return hashlib.sha256(raw).hexdigest()[:16]
 
 
+class _Sha256(click.ParamType[str]):
+    name = "sha256"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Gives the beginning of a SHA-256, in lower case."""
+        if not re.fullmatch("[0-9a-fA-F]{1,64}", text := str(value)):
+            self.fail(f"{text!r} is no SHA-256; `imgcls-convert inspect FILE` shows that of an artifact.", param, ctx)
+        return text.lower()
+
+
 def identity_options(command: _Command) -> _Command:
     """Gives a command `--artifact`, `--model-sha256`, `--signed-by` and `--model`."""
     options = (
@@ -60,7 +70,9 @@ def identity_options(command: _Command) -> _Command:
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             help="Your own copy of the model: right answers come from it, not from the deployment (extra `verify`).",
         ),
-        click.option("--model-sha256", help="Fail when another model answers; the beginning is enough."),
+        click.option(
+            "--model-sha256", type=_Sha256(), help="Fail when another model answers; its beginning is enough."
+        ),
         click.option(
             "--signed-by",
             multiple=True,

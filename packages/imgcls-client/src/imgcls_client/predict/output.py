@@ -174,7 +174,7 @@ def opened(path: Path | None, form: Form, *, resume: bool) -> Generator[TextIO]:
             f"{path} exists. Remove it, name another --output, or go on with it by --resume."
         ) from error
     except OSError as error:
-        raise SettingsError(f"{path} cannot be written: {error.strerror or error}.") from error
+        raise SettingsError(f"{path} cannot be written: {error.strerror or error}. Name another place.") from error
     try:
         if form == "csv":
             stream.write(",".join(CSV_COLUMNS) + "\n")

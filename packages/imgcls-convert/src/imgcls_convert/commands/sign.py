@@ -36,7 +36,10 @@ def command(*, file: Path, key: Path) -> None:
     try:
         private_key = key.read_bytes()
     except OSError as error:
-        raise RequestError(f"The key {str(key)!r} cannot be read: {error.strerror or error}.") from error
+        raise RequestError(
+            f"The key {str(key)!r} cannot be read: {error.strerror or error}. "
+            f"`openssl genpkey -algorithm ed25519 -out {key}` makes one."
+        ) from error
     signed = sign_artifact(file.read_bytes(), private_key, path=str(file))
     replace_file(file, signed, durable=True)
     keys = ", ".join(one.key_id for one in signatures_of(parts_of(signed, path=str(file)), path=str(file)))

@@ -62,13 +62,15 @@ def read_public_key(text: str) -> PublicKey:
     except OSError as error:
         raise TrustError(
             f"{text!r} is neither a public key in base64 (32 bytes) nor a PEM file that can be read "
-            f"({error.strerror or error})."
+            f"({error.strerror or error}); `openssl pkey -in private.pem -pubout` makes one of the private key."
         ) from error
     cryptography = _cryptography()
     try:
         key = cryptography.serialization.load_pem_public_key(pem)
     except (ValueError, cryptography.unsupported) as error:
-        raise TrustError(f"{text!r} holds no public key in PEM form: {error}") from error
+        raise TrustError(
+            f"{text!r} holds no public key in PEM form; `openssl pkey -in private.pem -pubout -out {text}` writes it."
+        ) from error
     if not isinstance(key, cryptography.ed25519.Ed25519PublicKey):
         raise TrustError(f"{text!r} holds a key of another kind; signatures are made with Ed25519.")
     return PublicKey(key.public_bytes_raw())

@@ -38,7 +38,7 @@ def find_timm(model: TimmReference, num_classes: int | None, *, own_weights: boo
         config = timm.get_pretrained_cfg(model.timm_name, allow_unregistered=False)
     except RuntimeError as error:
         near = timm.list_models(f"*{model.timm_name.partition('.')[0][:8]}*")[:3]
-        hint = f" Did you mean {', '.join(near)}?" if near else ""
+        hint = f" Did you mean {', '.join(near)}?" if near else " `timm.list_models()` gives the names."
         raise RequestError(f"timm has no model {model.timm_name!r}.{hint}") from error
     options = {} if num_classes is None else {"num_classes": num_classes}
 

@@ -93,7 +93,7 @@ class TrainedModel(msgspec.Struct, frozen=True, omit_defaults=True):
         except OSError as error:
             raise RequestError(
                 f"{str(folder)!r} holds no trained model: {CARD_NAME} cannot be read ({error.strerror or error}). "
-                "Name a folder that `imgcls-train fit` has written."
+                "Name a folder that `imgcls-train fit DATASET` has written; a folder of images is a DATASET."
             ) from error
         try:
             found = msgspec.json.decode(content, type=_Versioned).schema

@@ -86,7 +86,10 @@ def read_checkpoint(path: Path) -> Checkpoint:
     except SafetensorError as error:
         raise CheckpointError(f"The checkpoint {path.name!r} is not a readable safetensors file: {error}.") from error
     except InertPickleError as error:
-        raise CheckpointError(f"The checkpoint {path.name!r} is not a PyTorch file or is damaged: {error}.") from error
+        raise CheckpointError(
+            f"The checkpoint {path.name!r} is not a PyTorch file or is damaged: {error}. "
+            "Name the file that `torch.save(model.state_dict(), FILE)` wrote, or copy it anew."
+        ) from error
     return Checkpoint(path, sha256, content)
 
 

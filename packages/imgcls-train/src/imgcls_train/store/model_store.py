@@ -72,9 +72,11 @@ class ModelStore:
         found = [one for one in names if name in {None, one}]
         if len(found) != 1:
             asked = "" if name is None else f"There is no {name!r} in {self.url!r}. "
-            raise RequestError(
-                f"{asked}Which model? `--name` must be one of {', '.join(names) or 'none: it is empty'}."
-            )
+            if not names:
+                raise RequestError(
+                    f"There is no model in {self.url!r}; `imgcls-train publish ARTIFACT STORE` puts one there."
+                )
+            raise RequestError(f"{asked}Which model? `--name` must be one of {', '.join(names)}.")
         return found[0]
 
     def pointer(self, name: str) -> Pointer | None:
