@@ -149,6 +149,7 @@ def sentence(said: str) -> str:
     ]
     # What differs from one version of Pillow, OpenSSL or Python to the next.
     steady = re.sub(r"file of \d+ bytes", "file of 693 bytes", re.sub(r"\([A-Z_]{9,}\)", "(…)", " ".join(told)))
+    steady = re.sub(r"at byte \d+", "at byte …", steady)
     return re.sub(r": Expected '='.*", ": …", re.sub(r"\s{2,}", "  ", steady))
 
 
