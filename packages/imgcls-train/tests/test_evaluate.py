@@ -19,6 +19,8 @@ from imgcls_testing.commands import RunCli
 from imgcls_testing.images import RGB, encode_image
 from imgcls_train.errors import DatasetError
 from imgcls_train.evaluation.class_matching import match_classes
+from imgcls_train.evaluation.confusion_matrix import confusion_matrix
+from imgcls_train.evaluation.document import ImageAnswers
 from PIL import Image
 from PIL import __version__ as pillow_version
 from safetensors.torch import save_file
@@ -284,3 +286,23 @@ def test_calibration_finds_the_temperature_that_answers_were_sharpened_with() ->
     assert fit.held_out.ece < 0.02 < 0.1 < measure_calibration(sharpened, expected).ece
     assert fit.held_out.log_loss == pytest.approx(measure_calibration(true, expected).log_loss, abs=0.01)
     assert math.isclose(sum(one.images for one in fit.held_out.bins), 6000)
+
+
+def test_of_a_thousand_classes_the_matrix_shows_those_that_are_confused_most_side_by_side() -> None:
+    taken_for = {7: 500, 500: 7, 3: 999, 999: 640}  # 7 and 500 for each other; 3 for 999, this for 640
+    expected = [class_id for class_id in range(1000) for _ in range(10)]
+    predicted = [taken_for.get(own, own) if place % 10 < 4 else own for place, own in enumerate(expected)]
+    predicted[10] = 2  # class 1 once for 2: seldom, so without a row
+    answers = ImageAnswers(("",) * 10_000, tuple(expected), tuple(predicted), (0.9,) * 10_000)
+    matrix = confusion_matrix(answers, 5)
+    assert not matrix.is_whole
+    assert matrix.class_ids in {(3, 999, 640, 7, 500), (640, 999, 3, 7, 500)}
+    assert [sum(row) + other for row, other in zip(matrix.counts, matrix.others, strict=True)] == [10] * 5
+    assert matrix.counts[3] == (0, 0, 0, 6, 4)
+
+
+def test_of_few_classes_the_matrix_shows_all_and_counts_answers_from_outside() -> None:
+    answers = ImageAnswers(("",) * 4, (0, 0, 2, 2), (0, 2, 2, 9), (0.9,) * 4)
+    matrix = confusion_matrix(answers, 24)
+    assert matrix.is_whole
+    assert (matrix.class_ids, matrix.counts, matrix.others) == ((0, 2), ((1, 1), (0, 1)), (0, 1))
