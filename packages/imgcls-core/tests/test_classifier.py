@@ -185,7 +185,7 @@ def test_a_network_that_sees_bgr_fails_its_golden_cases_by_name(changed: Changed
         model.graph.node[index + 1].input[0] = "swapped"
 
     classifier = OnnxClassifier(changed(swap_channels), provider="cpu")
-    with pytest.raises(GoldenMismatchError, match=r"differs from PyTorch on provider 'cpu': max \|Δp\|"):
+    with pytest.raises(GoldenMismatchError, match=r"differs from its recorded answer on provider 'cpu': max \|Δp\|"):
         classifier.check_golden()
 
 

@@ -212,6 +212,16 @@ def test_an_index_that_does_not_fit_its_files_is_refused(tmp_path: Path, change:
     assert sentence in str(refused.value)
 
 
+def test_a_folder_with_weights_of_several_kinds_is_asked_about(tmp_path: Path) -> None:
+    save_file(WEIGHTS, tmp_path / "model.safetensors")
+    for name in ("optimizer.bin", "scheduler.pt", "random_states_0.pkl", "training_args.bin", "pytorch_model.bin"):
+        torch.save({}, tmp_path / name)
+    assert parse_weights(str(tmp_path)) == tmp_path / "model.safetensors"
+    save_file(WEIGHTS, tmp_path / "ema.safetensors")
+    with pytest.raises(RequestError, match=r"holds model.safetensors and ema.safetensors, which may be other weights"):
+        parse_weights(str(tmp_path))
+
+
 def test_a_folder_without_weights_is_told_what_it_has(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("nothing", encoding="utf-8")
     with pytest.raises(RequestError, match=r"no checkpoint in the folder .* it has notes.txt. Name the file"):

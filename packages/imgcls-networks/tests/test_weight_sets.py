@@ -11,6 +11,7 @@ import torch
 from imgcls_networks.errors import CheckpointError
 from imgcls_networks.weights.checkpoint import ChosenWeights, load_checkpoint
 from torch import Tensor, nn
+from torch.nn.utils import parametrizations, prune
 from torch.optim.swa_utils import AveragedModel
 
 Weights = dict[str, Tensor]
@@ -162,6 +163,41 @@ def test_a_key_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path,
     assert "model_ema (9 tensors)" in question or "does not fit" in question
 
 
+def test_an_average_of_the_parameters_alone_takes_its_buffers_from_the_set_that_is_named(tmp_path: Path) -> None:
+    content = {"model": raw(), "ema": {"decay": 0.9, "shadow": dict(AVERAGED.named_parameters())}}
+    assert "2 sets of weights that could be meant" in asked(tmp_path, content)
+    refused = asked(tmp_path, content, "ema.shadow")
+    assert "without 1.running_mean, 1.running_var" in refused
+    assert "`--state-key ema.shadow+model`" in refused
+    loaded, weights = load(tmp_path, content, "ema.shadow+model")
+    assert is_averaged(loaded)
+    assert torch.equal(loaded.get_buffer("1.running_mean"), RAW.get_buffer("1.running_mean"))
+    assert "took the buffers that ema.shadow lacks from model: 1.running_mean, 1.running_var" in (weights.note or "")
+
+
+def test_parameters_are_never_taken_from_two_sets(tmp_path: Path) -> None:
+    part = {name: tensor for name, tensor in averaged().items() if not name.startswith("3.")}
+    assert "lacks 3.weight, 3.bias" in asked(tmp_path, {"model": raw(), "ema": part}, "ema+model")
+
+
+def test_an_average_whose_buffers_are_nowhere_says_what_to_save(tmp_path: Path) -> None:
+    assert "whole `state_dict()`" in asked(tmp_path, {"ema": dict(AVERAGED.named_parameters())})
+
+
+def test_what_wrappers_made_of_a_weight_is_told_with_what_takes_them_off(tmp_path: Path) -> None:
+    pruned, normed, old = some_network(1), some_network(1), some_network(1)
+    prune.l1_unstructured(pruned[3], "weight", 0.5)
+    parametrizations.weight_norm(normed[3])
+    assert "prune.remove" in asked(tmp_path, pruned.state_dict())
+    assert "remove_parametrizations" in asked(tmp_path, normed.state_dict())
+    older = {name.replace("3.weight", "3.weight_g"): tensor for name, tensor in old.state_dict().items()}
+    assert "remove_weight_norm" in asked(tmp_path, older)
+
+
+def test_weights_that_are_spread_over_processes_say_how_they_are_gathered(tmp_path: Path) -> None:
+    assert "zero_to_fp32.py" in asked(tmp_path, {"module": {name: torch.empty(0) for name in raw()}})
+
+
 # Files that leave one reading: their content and what is said of them.
 CLEAR: dict[str, tuple[Callable[[], object], str | None]] = {
     "a state dict": (raw, None),
@@ -200,6 +236,10 @@ CLEAR: dict[str, tuple[Callable[[], object], str | None]] = {
     "a loss with weights of its own": (
         lambda: {"state_dict": prefixed("net.", raw()) | {"criterion.weight": torch.ones(5)}},
         "took state_dict.net (9 tensors); passed over criterion (1 tensor)",
+    ),
+    "operations that were counted": (
+        lambda: raw() | {f"{part}total_ops": torch.zeros(1) for part in ("", "0.", "3.")},
+        "passed over total_ops (3 tensors)",
     ),
     "pairs": (lambda: {"model": [*raw().items()]}, "took model (9 tensors)"),
 }

@@ -85,7 +85,11 @@ _precision: Final = partial(click.option, cls=HelpedOption, group="Precision")
 @click.argument("model", required=False)
 @click.option("--revision", help="Branch, tag or commit of a model of the Hugging Face hub. [default: main]")
 @click.option("--weights", metavar="PATH|URL", help="Checkpoint: .pth, .ckpt, .safetensors, … [default: the catalog's]")
-@click.option("--state-key", metavar="NAME", help="Which weights, where a checkpoint has several (raw, averaged, …).")
+@click.option(
+    "--state-key",
+    metavar="NAME",
+    help="Which weights, where a checkpoint has several (raw, averaged, …); A+B takes the buffers that A lacks from B.",
+)
 @click.option("--labels", metavar="NAME|FILE", help="Class names: imagenet1k, or a text, CSV, JSON or YAML file.")
 @_preprocessing("--image-size", type=_ImageSize(), help="Input of the network, in pixels.")
 @_preprocessing("--resize", type=_Resize(), help="Squash, fit on a colour, or shorter edge before the centre crop.")

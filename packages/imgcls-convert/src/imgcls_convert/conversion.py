@@ -28,7 +28,7 @@ from imgcls_networks.pytorch_classifier import PyTorchClassifier
 
 from imgcls_convert.graph.artifact import scratch_folder, write_artifact
 from imgcls_convert.graph.embed import embed_network
-from imgcls_convert.graph.export import export_network
+from imgcls_convert.graph.export import OPSET, export_network
 from imgcls_convert.images.selection import select_images
 from imgcls_convert.parity.gate import Evidence, Gate
 from imgcls_convert.parity.golden import check_proves, record_golden
@@ -99,7 +99,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         calibration = [pytorch.pixels(image.encoded)[None].numpy() for image in images.calibration]
     with _timed(seconds, "golden"):
         if not (request.weak_proof or request.skip_verify):
-            check_proves(answers[: len(images.golden)])
+            check_proves(answers[: len(images.golden)], yardstick)
         golden = record_golden(pytorch, images.golden, answers, notes)
 
     # How often the network is right: by its card, else on the labelled images that PyTorch was asked about.
@@ -110,11 +110,10 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
     if found.trained and (known := found.trained.evaluation):
         accuracy = Accuracy(round(known.top1_pct / 100 * known.images), known.images, known.split)
 
-    notes.step("Exporting to ONNX (opset 18)")
+    is_onnx = isinstance(classifier.network, OnnxNetwork)  # which is taken as it is
+    notes.step(f"Taking the graph of {yardstick}" if is_onnx else f"Exporting to ONNX (opset {OPSET})")
     with _timed(seconds, "export"):
-        # An ONNX file is taken as it is.
-        export = embed_network if isinstance(classifier.network, OnnxNetwork) else export_network
-        network = export(classifier, preprocessing.size)
+        network = (embed_network if is_onnx else export_network)(classifier, preprocessing.size)
     metadata = ArtifactMetadata(
         name=output.stem,
         classes=classes,
@@ -142,7 +141,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
     if request.skip_verify:
         notes.note(f"NOT VERIFIED: --skip-verify was given, nobody knows whether this artifact equals {yardstick}")
     else:
-        gate = Gate(Evidence(images, answers, pytorch.exact), request.min_agreement, notes)
+        gate = Gate(Evidence(images, answers, pytorch.exact, pytorch.rounded), request.min_agreement, notes)
     choice = Choice(network, (), tuple)
     with scratch_folder(output) as folder:
         unfinished = folder / output.name

@@ -59,7 +59,7 @@ class ParityError(ConversionError):
     ) -> None:
         self.image, self.max_abs_diff, self.tolerance = image, max_abs_diff, tolerance
         self.rounding, self.disagreeing, self.images = rounding, disagreeing, images
-        exact = "" if rounding is None else f"; PyTorch's own float32 is {rounding:.1e} from its float64"
+        exact = "" if rounding is None else f"; PyTorch's own float32 is up to {rounding:.1e} from its float64"
         super().__init__(
             f"ONNX and {yardstick} disagree: {disagreeing} of {images} images have another top-1, and {image!r} "
             f"differs most with max |Δp| = {max_abs_diff:.1e} (tolerance {tolerance:.1e}{exact}; {yardstick} says "

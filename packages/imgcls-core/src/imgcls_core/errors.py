@@ -233,9 +233,9 @@ class GoldenMismatchError(ImgclsError):
         self.expected_class_id, self.actual_class_id = expected_class_id, actual_class_id
         self.explanation = explanation
         super().__init__(
-            f"Golden case {case!r} differs from PyTorch on provider {provider!r}: max |Δp| = {max_abs_diff:.1e}, "
-            f"tolerance {tolerance:.1e}; top-1 is class {actual_class_id}, PyTorch says {expected_class_id}. "
-            f"{f'{explanation}. ' if explanation else ''}"
+            f"Golden case {case!r} differs from its recorded answer on provider {provider!r}: max |Δp| = "
+            f"{max_abs_diff:.1e}, tolerance {tolerance:.1e}; top-1 is class {actual_class_id}, "
+            f"{expected_class_id} is recorded. {f'{explanation}. ' if explanation else ''}"
             "Serve the artifact on another provider or convert it again."
         )
 

@@ -45,11 +45,12 @@ _HALVES: Final = (0.5, 0.5, 0.5)
 _Resize = Callable[[Image.Image, tuple[int, int]], Tensor]  # image, (width, height) → 0 to 255, [3, height, width]
 
 
-def check_proves(answers: NDArray[np.float32]) -> None:
+def check_proves(answers: NDArray[np.float32], yardstick: str) -> None:
     """Raises if the golden images could not tell a right artifact from a wrong one.
 
     Args:
-        answers: PyTorch's to them, float32 [images, classes].
+        answers: the right ones to them, float32 [images, classes].
+        yardstick: who gave them: PyTorch, or the ONNX file that is converted.
 
     Raises:
         WeakProofError: all of them are alike, or name the same class.
@@ -59,12 +60,12 @@ def check_proves(answers: NDArray[np.float32]) -> None:
     spread = float(np.abs(answers - answers[0]).max())
     if spread <= GOLDEN_TOLERANCE["fp32"]:
         raise WeakProofError(
-            f"PyTorch answers all {len(answers)} golden images alike (largest |Δp| {spread:.1e}): the network does not "
-            "look at them. Are these the weights that were trained, and is the preprocessing theirs?"
+            f"{yardstick} answers all {len(answers)} golden images alike (largest |Δp| {spread:.1e}): the network does "
+            "not look at them. Are these the weights that were trained, and is the preprocessing theirs?"
         )
     if len(classes := set(answers.argmax(axis=1).tolist())) == 1:
         raise WeakProofError(
-            f"All {len(answers)} golden images are of class {classes.pop()} for PyTorch, so that an artifact with "
+            f"All {len(answers)} golden images are of class {classes.pop()} for {yardstick}, so that an artifact with "
             "other labels or a constant answer would pass. Give images of several classes with `--golden`."
         )
 

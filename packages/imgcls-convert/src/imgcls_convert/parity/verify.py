@@ -91,7 +91,7 @@ class Verification:
         ]
         for row in sorted(self.images, key=lambda row: -row.max_abs_diff):
             if not row.agrees or row.max_abs_diff > self.tolerance:
-                both = f"PyTorch {row.pytorch_class_id}, ONNX {row.onnx_class_id}"
+                both = f"expected {row.pytorch_class_id}, found {row.onnx_class_id}"
                 lines.append(f"  {row.name:<32} {both}, |Δp| {row.max_abs_diff:.1e}\n")
         return "".join(lines)
 

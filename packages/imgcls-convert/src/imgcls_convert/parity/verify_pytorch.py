@@ -75,7 +75,7 @@ def verify_against_pytorch(
     own = metadata.preprocessing == found.preprocessing
     pytorch = PyTorchClassifier(classifier, metadata.preprocessing, found.prepare if own else None)
     answers = pytorch.answers([(image.name, image.encoded) for image in asked], progress)
-    evidence = Evidence(ImageSelection(asked, asked), answers, pytorch.exact)
+    evidence = Evidence(ImageSelection(asked, asked), answers, pytorch.exact, pytorch.rounded)
     rows = compare_with_pytorch(evidence, path, progress).rows
     precision, proven = metadata.source.precision, metadata.parity
     exact = proven.tolerance if proven else FP32_TOLERANCE

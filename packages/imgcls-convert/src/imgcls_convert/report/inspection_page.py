@@ -24,11 +24,12 @@ def write_artifact_page(found: Inspection, path: Path) -> None:
         RequestError: the place cannot be written.
     """
     meta = found.metadata
+    yardstick = meta.source.yardstick or "PyTorch"
     body = [
         *([reference_section(meta.reference)] if meta.reference else []),
         section(
             f"Golden cases ({len(meta.golden)})",
-            paragraph("Every deployment is asked these images; the answers are PyTorch's."),
+            paragraph(f"Every deployment is asked these images; the answers are those of {yardstick}."),
             cards(_card(case, meta) for case in meta.golden),
         ),
         section(

@@ -27,7 +27,7 @@ _WORDS: Final[Mapping[str, str]] = {
     "classes": "the labels",
     "preprocessing": "the preprocessing",
     "source": "what it says of its origin and precision (source)",
-    "parity": "what was measured against PyTorch (parity)",
+    "parity": "what its conversion measured (parity)",
     "golden": "the golden cases",
     "reference": "the reference distribution",
 }

@@ -13,11 +13,19 @@ from torch import Tensor, nn
 
 from imgcls_networks.errors import CheckpointError
 from imgcls_networks.weights.checkpoint_file import read_content
-from imgcls_networks.weights.choice import choose_weights, describe, some
+from imgcls_networks.weights.choice import Reading, choose_weights, describe, readings_of, some
 from imgcls_networks.weights.inert_pickle import InertPickleError
 from imgcls_networks.weights.stored_tensor import StoredTensor
+from imgcls_networks.weights.weight_sets import find_sets
 
 _OTHER_ARCHITECTURE: Final = "Name the architecture that it was trained with."
+# What wrappers of PyTorch make of a layer's weight, and what takes them off.
+_WRAPPED: Final = {
+    "_orig": "It was pruned: `torch.nn.utils.prune.remove(LAYER, 'weight')` before saving makes plain weights of it.",
+    "_g": "It has weight norms: `torch.nn.utils.remove_weight_norm(LAYER)` before saving makes plain weights of it.",
+    ".original0": "It is parametrised: `torch.nn.utils.parametrize.remove_parametrizations(LAYER, 'weight')` before "
+    "saving makes plain weights of it.",
+}
 
 
 @dataclass(frozen=True)
@@ -99,15 +107,41 @@ def choose(checkpoint: Checkpoint, network: nn.Module, state_key: str | None = N
     Args:
         checkpoint: of `read_checkpoint`.
         network: names and shapes decide what could be meant.
-        state_key: path of a set in the file, with dots; None where the file leaves no choice.
+        state_key: path of a set in the file, with dots; None where the file leaves no choice. `A+B` takes from B the
+            buffers that A lacks, as averages of the parameters alone do.
 
     Raises:
-        CheckpointError: there are none, or several sets could be meant.
+        CheckpointError: there are none, several sets could be meant, or buffers must come from another.
     """
     own = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items() if isinstance(tensor, Tensor)}
-    file = checkpoint.path.name
-    chosen = choose_weights(checkpoint.content, own, file=file, network=type(network).__name__, key=state_key)
-    return ChosenWeights(checkpoint, chosen.tensors, state_key, describe(chosen, checkpoint.content, file))
+    file, content = checkpoint.path.name, checkpoint.content
+
+    def ask(key: str | None) -> Reading:
+        return choose_weights(content, own, file=file, network=type(network).__name__, key=key)
+
+    key, _, other = (state_key or "").partition("+")
+    chosen = ask(key if other else state_key)
+    note, tensors = describe(chosen, content, file), chosen.tensors
+    lacking = [name for name in own if name not in tensors and not name.endswith("num_batches_tracked")]
+    buffers = [name for name, _ in network.named_buffers() if name in lacking]
+    if other:
+        more = ask(other).tensors
+        taken = {name: more[name] for name in buffers if name in more}
+        tensors = {**tensors, **taken}
+        note = f"{note or file}; took the buffers that {key} lacks from {other}: {some([*taken]) or 'it lacks none'}"
+    elif lacking and len(buffers) == len(lacking) and tensors.keys() <= own.keys():
+        ways = (way for one in find_sets(content) for way in readings_of(one, own))
+        path = next((way.path for way in ways if way.tensors.keys() >= {*lacking}), None)
+        raise CheckpointError(
+            f"The checkpoint {file!r} holds {chosen.path} without {some(lacking)} of {type(network).__name__}, as an "
+            "average of the parameters alone does. "
+            + (
+                f"`--state-key {chosen.path}+{path}` takes these from {path!r}."
+                if path
+                else "Save the averaged model's whole `state_dict()`."
+            )
+        )
+    return ChosenWeights(checkpoint, tensors, state_key, note)
 
 
 def load_into(network: nn.Module, weights: ChosenWeights, *, hint: str | None = None) -> None:
@@ -129,9 +163,10 @@ def load_into(network: nn.Module, weights: ChosenWeights, *, hint: str | None = 
         parts = [f"lacks {some(missing)}"] * bool(missing) + [
             f"has {some(extra)} that the network does not know"
         ] * bool(extra)
+        wrapped = (advice for end, advice in _WRAPPED.items() if any(key.endswith(f"weight{end}") for key in extra))
         raise CheckpointError(
             f"The checkpoint {file!r} does not fit {type(network).__name__}: it {' and '.join(parts)}. "
-            f"{hint or _OTHER_ARCHITECTURE}"
+            f"{hint or next(wrapped, _OTHER_ARCHITECTURE)}"
         )
     for key, stored in given.items():
         if stored.refusal:
@@ -199,6 +234,11 @@ def _shape_sentence(
     )
     if hint:
         return f"{sentence}. {hint}"
+    if 0 in found:
+        return (
+            f"The checkpoint {weights.checkpoint.path.name!r} holds {key} empty, as DeepSpeed leaves what is spread "
+            "over processes: gather it with `python zero_to_fp32.py . weights`, and give that folder."
+        )
     if found[1:] == needed[1:] and len(wrong) <= 2:
         return f"{sentence}. It has {found[0]} classes: say `--num-classes {found[0]}` with labels for them."
     return f"{sentence} ({len(wrong)} tensors differ). {_OTHER_ARCHITECTURE}"

@@ -19,9 +19,10 @@ from imgcls_networks.weights.weight_sets import TOP, WeightSet, find_sets
 _WRAPPERS: Final = ("_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "module")
 # What belongs to the training around a network, and to no layer of it.
 _OF_TRAINING: Final = re.compile(
-    r"(^|\.)(n_averaged|num_updates|decay|initted|step)$|loss|criterion|metric|accuracy|auroc|f1score|confusion|(^|_)acc(_|\.|$)",
+    r"(^|\.)(n_averaged|num_updates|decay|initted|step|total_ops|total_params)$|loss|criterion|metric|accuracy|auroc|f1score|confusion|(^|_)acc(_|\.|$)",
     re.IGNORECASE,
 )
+_COUNTED: Final = (".total_ops", ".total_params")  # beside each layer, where thop has counted its operations
 _DEEPEST_PREFIX: Final = 8
 _SMALL_PART: Final = 0.1  # sets with fewer of the greatest set's tensors are a loss's or a metric's
 
@@ -73,7 +74,7 @@ def choose_weights(content: object, own: Shapes, *, file: str, network: str, key
         kind = "nothing" if not content else f"a {getattr(content, 'name', type(content).__name__)}"
         kind = "a Tensor" if isinstance(content, StoredTensor) else kind
         raise CheckpointError(f"The checkpoint {file!r} holds {kind}, not a state dict of named tensors.")
-    readings = [reading for one in sets for reading in _readings(one, own)]
+    readings = [reading for one in sets for reading in readings_of(one, own)]
     if key is not None:
         readings, sets = _keyed(readings, sets, own, file, key)
     if not readings:
@@ -107,7 +108,7 @@ def choose_weights(content: object, own: Shapes, *, file: str, network: str, key
 
 def describe(chosen: Reading, content: object, file: str) -> str | None:
     """Says what was done with a file; None where it held the weights and nothing else."""
-    left = Counter(name.partition(".")[0] for name in chosen.left)
+    left = Counter(n.rpartition(".")[2] if f".{n}".endswith(_COUNTED) else n.partition(".")[0] for n in chosen.left)
     over = [*(f"{name} ({_tensors(count)})" for name, count in left.items()), *_beside(content, chosen.of.path)]
     parts = [f"took {chosen.path if left else chosen.of.path} ({_tensors(len(chosen.tensors))})"] * (
         chosen.of.path != TOP or bool(left)
@@ -127,7 +128,7 @@ def some(names: Sequence[str], most: int = 3) -> str:
     return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
 
 
-def _readings(one: WeightSet, own: Shapes) -> list[Reading]:
+def readings_of(one: WeightSet, own: Shapes) -> list[Reading]:
     """Gives the ways in which a set could be meant: at least half of the network's tensors are in it."""
     half = max(1, (len(own) + 1) // 2)
     if not one.refusal:
@@ -161,7 +162,7 @@ def _reading(
 ) -> Reading:
     # Another set may lie below this one's prefix, as an average does that is an attribute of the network.
     others = tuple(other for other in prefixes if other != prefix and other.startswith(prefix))
-    left = [name for name in tensors if not name.startswith(prefix) or name.startswith(others)]
+    left = [n for n in tensors if not n.startswith(prefix) or n.startswith(others) or f".{n}".endswith(_COUNTED)]
     beside = set(left)
     fitting = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name not in beside}
     return Reading(one, prefix, dropped, fitting, left)
@@ -217,7 +218,7 @@ def _keyed(
             for one, prefix in prefixed
             if (inner := {n.removeprefix(prefix): t for n, t in one.tensors.items() if n.startswith(prefix)})
         ]
-        chosen = [reading for one in below for reading in _readings(one, own)]
+        chosen = [reading for one in below for reading in readings_of(one, own)]
     if not chosen and not below:
         raise CheckpointError(
             f"The checkpoint {file!r} has no set of weights {key!r} (`--state-key`); it has {_listed(sets)}."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -14,6 +15,11 @@ _FOLDER_FILES: Final = (
     "model.safetensors.index.json",
     "pytorch_model.bin",
     "pytorch_model.bin.index.json",
+)
+# Files beside these that hold weights of another kind (averages, further models) and not the state of a training.
+_MORE_WEIGHTS: Final = re.compile(
+    r"^(?!(pytorch_)?model(-\d+-of-\d+)?\.(safetensors|bin)$)"
+    r"(?!.*(optim|sched|scaler|random|rng|args|trainer|custom_checkpoint)).*\.(safetensors|bin|pt|pth|ckpt)$"
 )
 
 
@@ -41,13 +47,19 @@ def parse_weights(text: str) -> Path | WeightsSource:
     """Reads what `--weights` names: a file or an address.
 
     Raises:
-        RequestError: there is no such file, or it is a folder without weights.
+        RequestError: there is no such file, or it is a folder without weights, or with several that could be meant.
     """
     if text.startswith(("http://", "https://")):
         return WeightsSource.parse(text)
     path = Path(text)
     if path.is_dir():
-        return weights_in(path)
+        found = weights_in(path)
+        if others := [one.name for one in sorted(path.iterdir()) if _MORE_WEIGHTS.search(one.name)]:
+            raise RequestError(
+                f"{text!r} holds {found.name} and {', '.join(others[:3])}, which may be other weights. Name the file: "
+                f"`--weights {path / found.name}`."
+            )
+        return found
     if not path.is_file():
         raise RequestError(f"There is no checkpoint at {text!r}; `--weights` takes a file, a folder or a URL.")
     return path
