@@ -49,6 +49,7 @@ def test_where_nothing_is_configured_the_bundled_model_is_served_and_called_by_i
         (["--host", "0.0.0.0"], {}, "others can reach 0.0.0.0"),  # noqa: S104
         ([], {"IMGCLS_API_KEYS": "a-key-of-somebody"}, "IMGCLS_API_KEYS is set"),
         ([], {"IMGCLS_DEFAULT_MODEL": "dogs"}, "IMGCLS_DEFAULT_MODEL is set"),
+        ([], {"IMGCLS_MODLE": "mine.onnx"}, "IMGCLS_MODLE is set"),
         (["--model", "missing.onnx"], {}, "missing.onnx"),
         (["--models-dir", "empty"], {}, "no artifact in 'empty'"),
         ([], {"IMGCLS_MODELS_DIR": "empty"}, "no artifact in 'empty'"),
@@ -110,5 +111,5 @@ def test_a_taken_port_is_one_sentence(service: RunningService, colours_path: Pat
     port = service.url.rsplit(":", 1)[1]
     done = run("--model", str(colours_path), "--port", port)
     assert done.returncode == 3
-    assert f"port {port}" in done.stderr
+    assert f"port {port}: another process has it; take another port with `--port`." in done.stderr
     assert "Traceback" not in done.stderr + done.stdout

@@ -101,6 +101,8 @@ def test_a_setting_that_does_not_exist_is_named(tmp_path: Path) -> None:
         ("net.pt", "holds a network: convert it first, `imgcls-convert "),
         ("run/model.json", "holds a trained model: convert it first, `imgcls-convert "),
         ("run/net.pth", "net.pth holds weights"),
+        ("net.mar", "imgcls-convert "),
+        ("photo.jpg", "is an image: serve a model, and ask it, `imgcls-client predict "),
     ],
 )
 def test_what_is_yet_to_be_converted_is_told_the_next_command(tmp_path: Path, name: str, said: str) -> None:
@@ -113,6 +115,37 @@ def test_what_is_yet_to_be_converted_is_told_the_next_command(tmp_path: Path, na
     assert done.stderr.count("\n") == 1
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("color.onnx", "Is `imgcls-serve colours.onnx` meant?"),
+        ("everyday10", "Is `imgcls-serve everyday100` meant?"),
+        ("s3://bucket/model.onnx", "`imgcls-train pull` copies a model store"),
+        ("resnet18", "`imgcls-convert resnet18 --output models/resnet18.onnx`"),
+    ],
+)
+def test_what_is_not_there_is_told_what_may_be_meant(
+    given: str, said: str, tmp_path: Path, colours_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(colours_path, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    done = run(given, IMGCLS_MODLE="x")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Is IMGCLS_MODEL meant?" in done.stderr
+
+
+def test_a_disk_that_never_answers_is_given_up(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "import pathlib, time\n"
+        "is_file = pathlib.Path.is_file\n"
+        "pathlib.Path.is_file = lambda path: time.sleep(600) if path.name == 'gone.onnx' else is_file(path)\n"
+    )
+    done = run("gone.onnx", IMGCLS_LOAD_TIMEOUT_S="0.2", PYTHONPATH=str(tmp_path))
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "does not answer within 0.2 s (IMGCLS_LOAD_TIMEOUT_S)" in done.stderr
+
+
 def test_an_artifact_needs_no_option_and_terminals_get_short_lines(
     tmp_path: Path, colours_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,5 +156,5 @@ def test_an_artifact_needs_no_option_and_terminals_get_short_lines(
         # A port that cannot be had ends the command as soon as it has understood what to serve.
         done = run(*given, "--host", "203.0.113.1", IMGCLS_LOG_FORMAT="text")
         assert done.returncode == 3, done.stderr
-        assert "cannot listen" in done.stderr
+        assert "cannot listen on 203.0.113.1 port 8192: this machine has no such address." in done.stderr
         assert not done.stdout.startswith("{")

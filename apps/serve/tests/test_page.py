@@ -95,6 +95,7 @@ def test_a_file_that_is_no_image_is_told_in_a_sentence(page: Any) -> None:
     error.wait_for()
     assert error.inner_text().startswith("The image cannot be decoded: it is none of JPEG, PNG")
     assert error.get_attribute("role") == "alert"
+    assert "This browser cannot show it" in page.locator("#hint").inner_text()
     assert page.locator("#top li").count() == 0
 
 
@@ -156,6 +157,16 @@ def test_several_models_can_be_picked(
         opened.close()
 
 
+def test_terms_of_the_weights_are_on_the_page(browser: Any, start_service: StartService) -> None:
+    from imgcls_everyday100 import ARTIFACT
+
+    with start_service(model=ARTIFACT) as running:
+        opened = browser.new_page()
+        opened.goto(running.url)
+        opened.wait_for_selector("#terms:has-text('non-commercial')")
+        opened.close()
+
+
 def test_nothing_is_asked_of_another_host(page: Any, service: RunningService) -> None:
     page.wait_for_selector("#name:has-text('colours')")
     names = page.evaluate("performance.getEntriesByType('resource').map(one => one.name)")
@@ -171,6 +182,9 @@ def test_a_phone_shows_it_without_scrolling_sideways(
     opened.goto(service.url)
     opened.set_input_files("#file", image("red.png", picture_of("red")))
     opened.wait_for_selector("#top li")
+    for summary in opened.locator("#more summary").all():
+        summary.click()
+    opened.wait_for_selector("#classes li")
     assert opened.evaluate("document.documentElement.scrollWidth") <= 360
     ground = opened.evaluate("getComputedStyle(document.body).backgroundColor")
     assert (sum(map(int, ground[4:-1].split(","))) < 200) == (scheme == "dark")
@@ -196,7 +210,7 @@ def test_the_api_page_lists_the_routes(browser: Any, service: RunningService) ->
     opened = browser.new_page()
     opened.goto(f"{service.url}/docs")
     opened.wait_for_selector("details")
-    assert "POST /predict" in opened.locator("#routes").inner_text()
+    assert "Classifies one image" in opened.locator("#routes summary").first.inner_text()
     assert opened.locator("#routes > section > h2").all_inner_texts()[0].lower() == "classification"
     opened.close()
 

@@ -67,6 +67,8 @@ def test_top_k_is_sorted_and_ties_go_to_the_lower_class(colours: OnnxClassifier)
     probabilities = np.array([0.1, 0.2, 0.2, 0.1, 0.1, 0.1, 0.1, 0.1], np.float32)
     assert [p.class_id for p in colours.top_k(probabilities, 4)] == [1, 2, 0, 3]
     assert len(colours.top_k(probabilities, 8)) == 8
+    shown = colours.top_k(probabilities, 4)._repr_html_()
+    assert (shown.count("<meter"), shown.count("<tr>")) == (4, 4)
 
 
 @pytest.mark.parametrize("k", [0, -1, 9])

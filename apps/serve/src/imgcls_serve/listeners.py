@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import socket
 import struct
 import sys
@@ -18,6 +19,21 @@ _TCP_FLAGS, _TCP_SYN, _WHOLE = 13, 0x02, 0xFFFF_FFFF
 
 # More waits in the process, where it is held once for all.
 _MAX_UNSENT_BYTES: Final = 131_072
+
+_WHY_NOT: Final = {
+    errno.EADDRINUSE: "another process has it; take another port with `--port`",
+    errno.EACCES: "ports below 1024 are the system's; take another with `--port`",
+    errno.EADDRNOTAVAIL: "this machine has no such address",
+}
+
+
+def why_not(host: str, port: int) -> str:
+    """Says why nothing could listen there, by trying once more; one sentence."""
+    try:
+        socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+    except OSError as error:
+        return f"{_WHY_NOT.get(error.errno or 0, error.strerror or str(error))}."
+    return "another process had it a moment ago; try again."
 
 
 def bound_unsent(listener: int) -> None:

@@ -78,6 +78,7 @@ def openapi_document(app: FastAPI, *, root_path: str | None = None) -> dict[str,
     for methods in document["paths"].values():
         for about in methods.values():
             about["responses"].update(refusals)
+            about["summary"] = about["description"].partition("\n\n")[0].rstrip(".")
     components = document.setdefault("components", {})
     schemas: dict[str, Any] = components.setdefault("schemas", {})
     _, asked = msgspec.json.schema_components((PredictJson, InferJson), ref_template=_REF)

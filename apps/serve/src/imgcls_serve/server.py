@@ -23,7 +23,7 @@ from imgcls_serve.app import create_app
 from imgcls_serve.connections.protocol import guarded_protocol
 from imgcls_serve.connections.quick_refusals import QuickRefusals
 from imgcls_serve.http.security import Gatekeeper
-from imgcls_serve.listeners import bound_unsent, turn_away
+from imgcls_serve.listeners import bound_unsent, turn_away, why_not
 from imgcls_serve.models.loading import LoadAbandonedError
 from imgcls_serve.observing.log_lines import FIELDS, log_config
 from imgcls_serve.service import Service
@@ -160,10 +160,8 @@ def serve(settings: Settings, *, notice: str | None = None) -> int:
         server.run()
     except SystemExit:
         # uvicorn has logged why it cannot listen.
-        sys.stderr.write(
-            f"imgcls-serve: cannot listen on {settings.host} port {settings.port}: the line above says why. "
-            "Where another process has the port, end it or take another with `--port`; 0 takes a free one.\n"
-        )
+        reason = why_not(settings.host, settings.port)
+        sys.stderr.write(f"imgcls-serve: cannot listen on {settings.host} port {settings.port}: {reason}\n")
         return EXIT_CANNOT_LISTEN
     if service.fatal is not None:
         sys.stderr.write(f"imgcls-serve: {service.fatal}\n")

@@ -16,6 +16,7 @@ from imgcls_contract.drift import (
 from imgcls_contract.faults import FAULTS, Counterfactual, Explanation, FaultyAnswer, ObservedCase, explain
 from imgcls_contract.golden import GoldenCaseReply, GoldenReply
 from imgcls_contract.models import ModelReply, ModelsReply
+from imgcls_contract.notebooks import classes_html
 from imgcls_contract.problems import PROBLEM_MEDIA_TYPE, PROBLEMS, Problem, ProblemDocument
 from imgcls_contract.schema import schema_components
 from imgcls_contract.state import Gpu, HealthModel, HealthReply, ReadyReply
@@ -55,6 +56,7 @@ __all__ = [
     "ReferenceReply",
     "StageTimingMs",
     "TimingMs",
+    "classes_html",
     "decode_batch",
     "explain",
     "schema_components",

@@ -145,7 +145,10 @@ class ArtifactSignatureError(ArtifactError):
 
     def __init__(self, path: str, *, actual: str, expected: str) -> None:
         self.path = path
-        super().__init__(f"{path!r} has {actual}; an artifact has {expected}. Convert it again with `imgcls-convert`.")
+        super().__init__(
+            f"{path!r} has {actual}; an artifact has {expected}. `imgcls-convert {path} --output FILE` makes one of "
+            "an ONNX classifier of another tool."
+        )
 
 
 class UnsafeGraphError(ArtifactError):

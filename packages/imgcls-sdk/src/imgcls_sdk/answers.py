@@ -5,12 +5,20 @@ from __future__ import annotations
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from html import escape
 from http import HTTPStatus
 from typing import Any, TypeVar
 
 import msgspec
-from imgcls_contract import BatchReply, FailedImage, GoldenReply, Prediction, ReadyReply, TimingMs, decode_batch
+from imgcls_contract import (
+    BatchReply,
+    FailedImage,
+    GoldenReply,
+    Prediction,
+    ReadyReply,
+    TimingMs,
+    classes_html,
+    decode_batch,
+)
 
 from imgcls_sdk.errors import (
     AccessDeniedError,
@@ -70,13 +78,7 @@ class TimedPrediction(Prediction, frozen=True, kw_only=True):
 
     def _repr_html_(self) -> str:
         """Shows the classes as bars, for notebooks."""
-        rows = "".join(
-            f"<tr><td>{escape(str(each.class_id))}</td><td>{escape(each.label)}</td><td>{each.probability:.2%}</td>"
-            f'<td><meter value="{each.probability:.4f}" style="width:12em"></meter></td></tr>'
-            for each in self.top
-        )
-        about = f"{escape(self.model.name)}, {self.call_ms:.1f} ms, request {escape(self.request_id)}"
-        return f"<table><caption>{about}</caption>{rows}</table>"
+        return classes_html(self.top, f"{self.model.name}, {self.call_ms:.1f} ms, request {self.request_id}")
 
 
 @dataclass(frozen=True, slots=True)

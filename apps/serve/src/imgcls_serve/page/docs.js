@@ -7,9 +7,14 @@ function element(name, text = "", ...children) {
   return made;
 }
 
+/** An element with this text, in which what stands between backticks is code. */
+function prose(name, text) {
+  return element(name, "", ...text.split("`").map((part, index) => (index % 2 ? element("code", part) : part)));
+}
+
 function row(...cells) {
   return element("tr", "", ...cells.map((cell, index) => (index === 0
-    ? element("td", "", element("code", cell)) : element("td", cell))));
+    ? element("td", "", element("code", cell)) : prose("td", cell))));
 }
 
 function table(title, rows) {
@@ -75,8 +80,8 @@ function trial(path, method, about) {
 
 function operation(path, method, about, spec) {
   const made = element("details", "", element("summary", "",
-    element("code", `${method.toUpperCase()} ${path}`), element("span", about.summary || "")));
-  for (const paragraph of (about.description || "").split("\n\n")) made.append(element("p", paragraph));
+    element("code", `${method.toUpperCase()} ${path}`), prose("span", about.summary || "")));
+  for (const paragraph of (about.description || "").split("\n\n").slice(1)) made.append(prose("p", paragraph));
   made.append(...table("Parameters", (about.parameters || []).map((one) => row(
     one.name, `${one.in}, ${typeOf(one.schema, spec)}${one.required ? ", needed" : ""}`, one.description || ""))));
   const content = (about.requestBody || {}).content || {};

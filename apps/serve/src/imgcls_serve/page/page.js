@@ -48,6 +48,8 @@ function tellOfTheModel(provider) {
   byId("service").textContent = shown ? `${shown.classes} classes · ${provider}` : "No model is ready yet.";
   byId("name").textContent = shown ? shown.name : "imgcls";
   document.title = shown ? `${shown.name} · imgcls` : "imgcls";
+  byId("terms").textContent = shown && shown.terms ? `Terms: ${shown.terms}` : "";
+  byId("terms").hidden = !byId("terms").textContent;
 }
 
 /** Asks about an image, of the model that is picked; names no more classes than the model has. */
@@ -166,6 +168,7 @@ async function classify(image, name) {
   byId("more").hidden = true;
   byId("top").replaceChildren();
   byId("times").replaceChildren();
+  byId("nothing").hidden = true;
   byId("busy").hidden = false;
   const preview = byId("preview");
   if (preview.src) URL.revokeObjectURL(preview.src);
@@ -211,6 +214,7 @@ for (const button of document.querySelectorAll("[data-copy]")) button.addEventLi
 byId("example").addEventListener("click", tryExample);
 byId("preview").addEventListener("error", () => {
   byId("preview").hidden = true;
+  byId("hint").replaceChildren(element("strong", byId("preview").alt), element("br"), "This browser cannot show it.");
   byId("hint").hidden = false;
 });
 byId("key-form").addEventListener("submit", (event) => {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, cast
 
 import numpy as np
-from imgcls_contract import ClassProbability
+from imgcls_contract import ClassProbability, classes_html
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -26,6 +26,14 @@ from imgcls_core.inference.runtime import Runtime
 from imgcls_core.inference.top_k import top_k
 
 _TOP: Final = 5
+
+
+class NamedClasses(list[ClassProbability]):
+    """Classes of an answer, the most probable first; a notebook shows them as bars."""
+
+    def _repr_html_(self) -> str:
+        """Gives what a notebook shows."""
+        return classes_html(self, "")
 
 
 class OnnxClassifier:
@@ -133,7 +141,7 @@ class OnnxClassifier:
             )
         return ImagePreprocessor(self.metadata.preprocessing)(cast("ImageSource", image))
 
-    def top_k(self, probabilities: NDArray[np.float32], k: int | None = None) -> list[ClassProbability]:
+    def top_k(self, probabilities: NDArray[np.float32], k: int | None = None) -> NamedClasses:
         """Names the k most probable classes, most probable first; equal ones in order of their ids.
 
         Args:
@@ -144,7 +152,7 @@ class OnnxClassifier:
             ValueError: k out of range or a vector of another length.
         """
         classes = self.metadata.classes
-        return top_k(probabilities, classes, min(_TOP, len(classes)) if k is None else k)
+        return NamedClasses(top_k(probabilities, classes, min(_TOP, len(classes)) if k is None else k))
 
     def replay_golden(self) -> list[GoldenResult]:
         """Answers the artifact's golden cases on this provider; empty when it carries none."""
