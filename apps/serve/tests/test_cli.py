@@ -111,5 +111,5 @@ def test_a_taken_port_is_one_sentence(service: RunningService, colours_path: Pat
     port = service.url.rsplit(":", 1)[1]
     done = run("--model", str(colours_path), "--port", port)
     assert done.returncode == 3
-    assert f"port {port}: another process has it; take another port with `--port`." in done.stderr
+    assert f"port {port}: another process has it; end it, or take another with `--port`." in done.stderr
     assert "Traceback" not in done.stderr + done.stdout

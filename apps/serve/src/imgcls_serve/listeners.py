@@ -21,7 +21,7 @@ _TCP_FLAGS, _TCP_SYN, _WHOLE = 13, 0x02, 0xFFFF_FFFF
 _MAX_UNSENT_BYTES: Final = 131_072
 
 _WHY_NOT: Final = {
-    errno.EADDRINUSE: "another process has it; take another port with `--port`",
+    errno.EADDRINUSE: "another process has it; end it, or take another with `--port`",
     errno.EACCES: "ports below 1024 are the system's; take another with `--port`",
     errno.EADDRNOTAVAIL: "this machine has no such address",
 }
