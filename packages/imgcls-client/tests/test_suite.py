@@ -178,9 +178,9 @@ def test_without_an_identity_the_first_line_says_that_it_was_not_checked(run: Ru
     assert "skipped" in first
     assert "the model's identity was not checked" in first
     assert run(*arguments, "--model-sha256", "5555").exit_code == 0
-    other = run(*arguments, "--model-sha256", "abc")
+    other = run(*arguments, "--model-sha256", "5" * 63 + "6", "--json")
     assert other.exit_code == 1
-    assert "has the sha256 555555555555…, expected is abc…" in other.stdout
+    assert f"has the sha256 {'5' * 64}, expected is {'5' * 63}6" in json.loads(other.stdout)["tests"][0]["detail"]
     assert "is signed by nobody" in run(*arguments, "--signed-by", "0123").stdout
 
 

@@ -92,7 +92,7 @@ def test_it_waits_for_the_new_artifact_and_not_only_for_ready(deployment: Deploy
 
 def test_a_deployment_that_does_not_get_ready_in_time_is_a_failure(deployment: Deployment) -> None:
     deployment.not_ready_for = 1000
-    result = wait(deployment.server_address[1], "--timeout-s", "0")
+    result = wait(deployment.server_address[1], "--timeout", "0")
     assert result.returncode == 1
     assert "did not get ready within 0 s" in result.stderr
 
@@ -101,7 +101,7 @@ def test_an_address_where_nobody_listens_is_named_so() -> None:
     # Bound but not listening: nobody else can get the port meanwhile, not even the caller's own connection.
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
-        result = wait(held.getsockname()[1], "--timeout-s", "0")
+        result = wait(held.getsockname()[1], "--timeout", "0")
     assert result.returncode == 1
     assert "did not get ready within 0 s: " in result.stderr
     assert "refused" in result.stderr

@@ -31,8 +31,15 @@ _NETWORKS = frozenset({".pt", ".pt2", ".py", ".mar"})
 _WEIGHTS = frozenset({".pth", ".safetensors", ".ckpt", ".bin", ".tar"})
 _IMAGES = frozenset({".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic"})
 
+_EXAMPLES = """\b
+Examples:
+  imgcls-serve                          # models/, else the bundled model
+  imgcls-serve models/pets.onnx --port 8000
+  IMGCLS_PROVIDER=cuda imgcls-serve --models-dir s3-copy/
+  imgcls-serve --settings               # every IMGCLS_ variable"""
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]}, epilog=_EXAMPLES)
 @click.version_option(package_name="imgcls-serve", prog_name="imgcls-serve")
 @click.argument("path", type=click.Path(path_type=Path), metavar="[MODEL]", required=False)
 @click.option(

@@ -22,6 +22,11 @@ _COMMANDS: Final = {
     cls=LazyGroup,
     lazy={name: (f"imgcls_batch.commands.{name}:command", summary) for name, summary in _COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+    examples=(
+        "imgcls-batch run photos/ out/ --model everyday100.onnx",
+        "imgcls-batch stats out/ --html stats.html",
+        "imgcls-batch pick out/ --uncertain 500 --list label-these.csv",
+    ),
     epilog="Exit codes: 0 ok, 1 the answer was no (run: more bad images than --max-bad; diff: less agreement than "
     "--min-agreement), 2 usage, 3 OUTPUT or the cluster cannot be reached, 4 refused (another model or other options "
     "in OUTPUT, or a machine that answers differently), 5 a shard could not be finished, 70 a bug of ours, "

@@ -105,10 +105,18 @@ class Program:
             command, name = load_command(self.subcommands[given[0]]), f"{name} {given[0]}"
             given = given[1:]
         if f"_{self.name.replace('-', '_').upper()}_COMPLETE" in os.environ:
-            return command.main(args=given, prog_name=name)  # a shell asks how the line could go on
+            return self._completing().main(args=given, prog_name=name)  # a shell asks how the line could go on
         # Not `command.main`: it would end the process with 1 when nobody reads the output any more.
         with command.make_context(name, given) as context:
             return command.invoke(context)
+
+    def _completing(self) -> click.Command:
+        """The command as a shell's completion sees it: its subcommands beside its options."""
+        if not self.subcommands:
+            return self.command
+        options = [one for one in self.command.params if isinstance(one, click.Option)]
+        found = {name: load_command(place) for name, place in self.subcommands.items()}
+        return click.Group(self.name, params=options, commands=found)
 
     def _fail(self, error: Exception) -> int:
         if isinstance(error, OSError) and error.errno in _DISK_FULL:

@@ -23,6 +23,7 @@ _COMMANDS: dict[str, tuple[str, str]] = {
     cls=LazyGroup,
     lazy=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    examples=("imgcls-client ready --wait 5m", "imgcls-client predict photos/", "imgcls-client suite"),
 )
 @click.version_option(package_name="imgcls-client", prog_name="imgcls-client")
 def _root() -> None:

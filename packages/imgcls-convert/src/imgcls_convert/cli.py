@@ -76,8 +76,8 @@ _precision: Final = partial(click.option, cls=HelpedOption, group="Precision")
         "imgcls-convert everyday100                  # the model in the package",
         "imgcls-convert runs/pets                    # what imgcls-train has trained",
         "imgcls-convert resnet50 --weights pets.pth --num-classes 3 --labels pets.txt",
-        "imgcls-convert my_net.py:build --weights my.pth --image-size 64 --mean 0.5 0.5 0.5 --std 0.5 0.5 0.5",
-        "imgcls-convert runs/pets --precision int8 --calibrate photos --verify-images photos",
+        "imgcls-convert my_net.py:build --weights my.pth --labels classes.txt",
+        "imgcls-convert runs/pets --precision int8 --calibrate photos",
     ),
     epilog="Exit codes: 0 ok, 1 verify or diff found a difference, 2 usage, 3 weights cannot be downloaded, "
     "5 conversion failed, 70 a bug of ours.",

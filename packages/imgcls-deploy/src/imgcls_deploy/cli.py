@@ -24,6 +24,7 @@ _COMMANDS: Final = {
     cls=LazyGroup,
     lazy={name: (f"imgcls_deploy.commands.{name}:command", summary) for name, summary in _COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    examples=("imgcls-deploy check", "imgcls-deploy wait URL --artifact models/pets.onnx --timeout 5m"),
     epilog="Exit codes: 0 ok, 1 the answer was no, 2 usage, 70 a bug of ours, 130 interrupted.",
 )
 @click.version_option(package_name="imgcls-deploy")

@@ -64,4 +64,4 @@ def _readiness(client: ImgclsClient, sha256: str | None) -> Readiness:
     actual = None if model is None else model.sha256
     if actual == sha256:
         return Readiness(ready=True, reason=f"ready with the artifact {sha256[:12]}")
-    return Readiness(ready=False, reason=f"ready, but with the artifact {(actual or 'none')[:12]}, not {sha256[:12]}")
+    return Readiness(ready=False, reason=f"ready, but with the artifact {actual or 'none'}, not {sha256}")

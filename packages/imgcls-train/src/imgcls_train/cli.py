@@ -24,6 +24,11 @@ _COMMANDS: Final = {
     cls=LazyGroup,
     lazy={name: (f"imgcls_train.commands.{name}:command", summary) for name, summary in _COMMANDS.items()},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},
+    examples=(
+        "imgcls-train data flowers",
+        "imgcls-train fit flowers --recipe finetune",
+        "imgcls-train publish models/flowers.onnx ./store --dataset flowers",
+    ),
     epilog="Exit codes: 0 ok, 1 the answer was no (publish: the new model is worse), 2 usage, 3 a download or the "
     "model store cannot be reached, 70 a bug of ours.",
 )

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
 if TYPE_CHECKING:
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
 _PAIRS = 15
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.command(
+    cls=HelpedCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    examples=(
+        "imgcls-batch diff out-old/ out-new/",
+        "imgcls-batch diff out-old/ out-new/ --html changed.html --min-agreement 98",
+    ),
+)
 @click.argument("before")
 @click.argument("after")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with the images whose class changed.")

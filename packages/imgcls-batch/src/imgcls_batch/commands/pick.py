@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import csv_cell, echo
 
 if TYPE_CHECKING:
@@ -15,7 +16,14 @@ if TYPE_CHECKING:
     from imgcls_batch.analysis.choice import Measure, PickedImage
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.command(
+    cls=HelpedCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    examples=(
+        "imgcls-batch pick out/ --uncertain 500 --list label-these.csv",
+        "imgcls-batch pick out/ --by entropy --images label-these/",
+    ),
+)
 @click.argument("output")
 @click.option("--uncertain", type=click.IntRange(1), default=500, metavar="N", help="How many images at most.")
 @click.option("--by", type=click.Choice(["margin", "entropy", "confidence"]), default="margin", help="What counts.")

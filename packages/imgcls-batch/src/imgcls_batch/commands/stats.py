@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
 if TYPE_CHECKING:
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
 _CLASSES = 20
 
 
-@click.command(context_settings={"help_option_names": ["-h", "--help"], "show_default": True})
+@click.command(
+    cls=HelpedCommand,
+    context_settings={"help_option_names": ["-h", "--help"], "show_default": True},
+    examples=(
+        "imgcls-batch stats out/",
+        "imgcls-batch stats s3://answers/2026 --html stats.html",
+    ),
+)
 @click.argument("output")
 @click.option("--html", type=click.Path(path_type=Path), help="Write a page with charts and samples of each class.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")

@@ -59,9 +59,9 @@ def _sweep_option(flag: str, kind: Any, says: str) -> Any:  # noqa: ANN401 - cli
     examples=(
         "imgcls-client bench",
         "imgcls-client bench --rate 50 --duration 30s --html load.html",
-        "imgcls-client bench --json > before.json; imgcls-client bench --compare before.json",
+        "imgcls-client bench --compare before.json  # of `bench --json`",
         "imgcls-client bench --sweep --price 1.02",
-        "imgcls-client bench --sweep --start 'imgcls-serve --model m.onnx' --threads 1,2 --batches 1,4",
+        "imgcls-client bench --sweep --start 'imgcls-serve m.onnx' --threads 1,2",
     ),
 )
 @click.argument("images", nargs=-1, metavar="[IMAGE]...")

@@ -42,7 +42,7 @@ _monitor_options = partial(connection.connection_options, for_command="monitor")
     examples=(
         "imgcls-client monitor",
         "imgcls-client monitor --every 5m --webhook https://chat.example/hook",
-        "imgcls-client monitor --every 60s --for 1h --max-latency 500ms --prometheus imgcls.prom",
+        "imgcls-client monitor --every 60s --for 1h --max-latency 500ms",
         "imgcls-client monitor report --since 24h",
     ),
 )
@@ -159,7 +159,7 @@ def _database_of(settings: ResolvedSettings) -> Path:
     cls=HelpedCommand,
     examples=(
         "imgcls-client monitor report",
-        "imgcls-client monitor report --since 24h --html week.html --summary $GITHUB_STEP_SUMMARY",
+        "imgcls-client monitor report --since 7d --html week.html",
     ),
 )
 @duration_option("--since", "since_s", "7d", "How far back, as in 24h or 7d.")

@@ -36,7 +36,7 @@ _OLD_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     cls=HelpedCommand,
     examples=(
         "imgcls-client suite",
-        "imgcls-client suite --url https://imgcls.example --expect-private --junit suite.xml",
+        "imgcls-client suite --expect-private --junit suite.xml",
         "imgcls-client suite --artifact models/resnet18.onnx --cases labels.csv",
         "imgcls-client suite --only security --only golden_classes",
     ),

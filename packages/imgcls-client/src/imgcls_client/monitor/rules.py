@@ -63,7 +63,7 @@ def _is_expected_model(seen: Observation, limits: Limits) -> str | None:
     if actual is None:
         return None
     found = [
-        f"the model is {actual[:12]}…, expected {expected[:12]}…"
+        f"the model is {actual}, expected {expected}"
         for expected in limits.model_sha256
         if not actual.startswith(expected.lower())
     ]

@@ -6,12 +6,20 @@ from pathlib import Path
 
 import click
 from imgcls_cerebrium.hardware import Plan
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
 from imgcls_deploy.commands.repository import checked_config, plan_option, root_option
 
 
-@click.command("check")
+@click.command(
+    "check",
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-deploy check",
+        "imgcls-deploy check --root ~/my-service --plan standard",
+    ),
+)
 @root_option
 @plan_option
 def command(root: Path, plan: Plan) -> None:

@@ -7,12 +7,20 @@ from pathlib import Path
 import click
 from imgcls_cerebrium.cost import cost_of
 from imgcls_cerebrium.hardware import Plan
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
 from imgcls_deploy.commands.repository import checked_config, plan_option, root_option
 
 
-@click.command("cost")
+@click.command(
+    "cost",
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-deploy cost 20",
+        "imgcls-deploy cost 20 --busy 0.3",
+    ),
+)
 @root_option
 @plan_option
 @click.argument("images_per_s", type=click.FloatRange(min=0, min_open=True))

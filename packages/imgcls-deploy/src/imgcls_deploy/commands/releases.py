@@ -7,13 +7,21 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
 from imgcls_deploy.commands.repository import root_option
 from imgcls_deploy.releases import find_release
 
 
-@click.command("releases")
+@click.command(
+    "releases",
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-deploy releases imgcls-core-v0.2.0",
+        "imgcls-deploy releases imgcls-core-v0.2.0 --notes",
+    ),
+)
 @click.argument("tag")
 @root_option
 @click.option("--notes", is_flag=True, help="Print the changelog's section instead of the JSON document.")

@@ -8,12 +8,20 @@ from pathlib import Path
 import click
 from imgcls_cerebrium.hardware import Plan
 from imgcls_cerebrium.upload import files_to_upload
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
 from imgcls_deploy.commands.repository import checked_config, plan_option, root_option
 
 
-@click.command("upload")
+@click.command(
+    "upload",
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-deploy upload",
+        "imgcls-deploy upload --zip upload.zip",
+    ),
+)
 @root_option
 @plan_option
 @click.option("--zip", "zip_path", type=click.Path(path_type=Path), help="Also write them to this file, as it is sent.")

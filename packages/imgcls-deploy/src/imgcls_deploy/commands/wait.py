@@ -7,6 +7,8 @@ import os
 from pathlib import Path
 
 import click
+from imgcls_cli.durations import duration_option
+from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 from imgcls_sdk.client import ImgclsClient
 from imgcls_sdk.errors import ImgclsClientError, SettingsError
@@ -18,10 +20,17 @@ from imgcls_deploy.errors import DeployError
 POLL_S = 3.0
 
 
-@click.command("wait")
+@click.command(
+    "wait",
+    cls=HelpedCommand,
+    examples=(
+        "imgcls-deploy wait https://api.aws.us-east-1.cerebrium.ai/v4/p-1234abcd/imgcls",
+        "imgcls-deploy wait 127.0.0.1:8192 --artifact models/pets.onnx --timeout 5m",
+    ),
+)
 @click.argument("url")
 @click.option("--artifact", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Must be what answers.")
-@click.option("--timeout-s", type=click.FloatRange(min=0), default=900.0, show_default=True, help="How long to wait.")
+@duration_option("--timeout", "timeout_s", "15m", "How long to wait.", can_be_zero=True)
 def command(url: str, artifact: Path | None, timeout_s: float) -> None:
     """Wait until the service at URL is ready; exit code 1 when it does not get so in time.
 

@@ -20,8 +20,8 @@ _SHORTCUTS = (
 @click.command(
     cls=HelpedCommand,
     examples=(
-        "imgcls-train fit flowers                                # runs/flowers",
-        "imgcls-train fit flowers --recipe finetune --epochs 3   # runs/flowers-finetune",
+        "imgcls-train fit flowers                               # runs/flowers",
+        "imgcls-train fit flowers --recipe finetune --epochs 3  # runs/flowers-finetune",
         "imgcls-train fit flowers --set mixup_alpha=0.2",
     ),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110, "show_default": True},

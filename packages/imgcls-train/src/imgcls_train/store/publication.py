@@ -85,8 +85,8 @@ def publish(request: PublishRequest, store: ModelStore, progress: Progress, eval
     evaluation = evaluate(frozenset(one.split_sha256 for one in version.evaluations))
     if evaluation is not None and evaluation.model_sha256 != artifact.sha256:
         raise RunError(
-            f"The evaluation is of {evaluation.model!r} with SHA-256 {evaluation.model_sha256[:12]}…, the artifact has "
-            f"{artifact.sha256[:12]}…; evaluate the artifact itself: `imgcls-train evaluate {request.artifact} DATASET "
+            f"The evaluation is of {evaluation.model!r} with SHA-256 {evaluation.model_sha256}, the artifact has "
+            f"{artifact.sha256}; evaluate the artifact itself: `imgcls-train evaluate {request.artifact} DATASET "
             "--json`."
         )
     with tempfile.TemporaryDirectory() as scratch:

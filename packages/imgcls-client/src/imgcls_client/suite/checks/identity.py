@@ -24,7 +24,7 @@ def _model_identity(deployment: Deployment) -> str:
             actual = identity.sha256 or "none"
             require(
                 actual.startswith(expected.lower()),
-                f"{identity.name!r} has the sha256 {actual[:12]}…, {whose} is {expected[:12]}…",
+                f"{identity.name!r} has the sha256 {actual}, {whose} is {expected}",
             )
             said.append(f"sha256 {actual[:12]}…")
     for key in options.signed_by:

@@ -1,0 +1,83 @@
+"""Every command of every member says what it does as the others do: in 80 columns, with examples, no option unsaid."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+
+import click
+import pytest
+
+PROGRAMS = {
+    "imgcls-batch": "imgcls_batch.cli:PROGRAM",
+    "imgcls-client": "imgcls_client.cli:program",
+    "imgcls-convert": "imgcls_convert.cli:PROGRAM",
+    "imgcls-deploy": "imgcls_deploy.cli:PROGRAM",
+    "imgcls-serve": "imgcls_serve.cli:main",
+    "imgcls-train": "imgcls_train.cli:PROGRAM",
+}
+COLUMNS = 80
+
+
+def _commands() -> Iterator[tuple[str, click.Command]]:
+    for name, place in PROGRAMS.items():
+        module, attribute = place.split(":")
+        found = getattr(import_module(module), attribute)
+        yield from _with_subcommands(name, getattr(found, "command", found))
+        for subname, subplace in getattr(found, "subcommands", {}).items():
+            module, attribute = subplace.split(":")
+            yield f"{name} {subname}", getattr(import_module(module), attribute)
+
+
+def _with_subcommands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
+    yield name, command
+    if isinstance(command, click.Group):
+        context = click.Context(command)
+        for subname in command.list_commands(context):
+            subcommand = command.get_command(context, subname)
+            assert subcommand is not None
+            yield from _with_subcommands(f"{name} {subname}", subcommand)
+
+
+COMMANDS = dict(_commands())
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_fits_the_terminal_and_ends_with_an_example(name: str) -> None:
+    command = COMMANDS[name]
+    context = command.make_context(name, [], resilient_parsing=True)
+    context.terminal_width = COLUMNS
+    said = command.get_help(context)
+    assert "Examples:" in said
+    assert f"  {name.split()[0]}" in said.partition("Examples:")[2]
+    assert [line for line in said.splitlines() if len(line) > COLUMNS] == []
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_no_option_is_without_a_text(name: str) -> None:
+    options = [one for one in COMMANDS[name].params if isinstance(one, click.Option) and not one.hidden]
+    assert [one.name for one in options if not one.help] == []
+
+
+@pytest.mark.parametrize("name", [name for name, one in COMMANDS.items() if isinstance(one, click.Group)])
+def test_a_mistyped_command_is_told_the_nearest(name: str) -> None:
+    group = COMMANDS[name]
+    assert isinstance(group, click.Group)
+    context = click.Context(group, info_name=name)
+    first = group.list_commands(context)[0]
+    with pytest.raises(click.UsageError) as refused:
+        group.resolve_command(context, [f"{first}x"])
+    assert first in (getattr(refused.value, "possibilities", None) or refused.value.format_message())
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"), [("imgcls-convert ver", "verify"), ("imgcls-convert net.pth --prec", "--precision")]
+)
+def test_a_shell_completes_subcommands_and_options(line: str, meant: str) -> None:
+    asked = {"_IMGCLS_CONVERT_COMPLETE": "bash_complete", "COMP_WORDS": line, "COMP_CWORD": str(line.count(" "))}
+    command = [sys.executable, "-m", "imgcls_convert"]
+    said = subprocess.run(command, env=os.environ | asked, capture_output=True, check=False, text=True).stdout
+    assert said == f"plain,{meant}\n"
