@@ -30,9 +30,9 @@ def change_card(trained_folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory):
-    """16 blurred noise images: few, because each is asked once for every layer that may stay float."""
+    """8 blurred noise images: few, because each is asked once for every layer that may stay float."""
     folder = tmp_path_factory.mktemp("images")
-    for i in range(16):
+    for i in range(8):
         few = np.random.default_rng(i).integers(0, 256, (7, 6, 3), dtype=np.uint8)
         Image.fromarray(few).resize((90, 70), Image.Resampling.BICUBIC).save(folder / f"{i:02}.png")
     return folder
