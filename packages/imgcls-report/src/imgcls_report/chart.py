@@ -147,7 +147,13 @@ def _ys(mark: Mark) -> list[float]:
 
 
 def _swatch(mark: Mark) -> str:
-    return "dashed" if isinstance(mark, Line) and mark.is_dashed else "line" if isinstance(mark, Line) else "box"
+    match mark:
+        case Line():
+            return "dashed" if mark.is_dashed else "line"
+        case Shade():
+            return "shade"
+        case _:
+            return "box"
 
 
 def _drawn(mark: Mark, colour: str, x: Axis, y: Axis) -> dict[str, Any]:

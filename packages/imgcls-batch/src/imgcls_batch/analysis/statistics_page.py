@@ -58,9 +58,9 @@ def statistics_page(statistics: RunStatistics, tables: AnswerTables) -> str:
             "output": tables.outputs["rows"].url,
             "run on": run.machine,
             "run by": run.versions,
-            "report of": moment_words(datetime.now(UTC)),
+            "report written": moment_words(datetime.now(UTC)),
         },
-        machine="report from",
+        machine="written on",
         verdict=verdict,
     )
 
