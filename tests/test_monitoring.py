@@ -69,6 +69,29 @@ def test_a_panel_reads_what_the_service_exposes(exposed, panel):
     assert series <= exposed | set(recorded())
 
 
+@pytest.mark.parametrize("panel", queries())
+def test_a_panel_of_what_models_answer_follows_the_chosen_model(panel):
+    of_models = r"(?:imgcls_(?:predictions|confidence|drift)|imgcls:class_|imgcls_model_info)"
+    by_model = re.findall(of_models + r"\w*(\{[^}]*\})?", queries()[panel])
+    assert all(re.search(r'(model|name)=~"\$model"', selector) for selector in by_model)
+
+
+def test_the_dashboard_has_a_variable_for_each_choice_that_its_panels_make():
+    variables = {one["name"] for one in json.loads(DASHBOARD.read_text())["templating"]["list"]}
+    used = {name for query in queries().values() for name in re.findall(r"\$(\w+)", query) if not name.startswith("__")}
+    assert used == variables == {"instance", "model"}
+
+
+@pytest.mark.parametrize("name", recorded())
+def test_a_rule_of_what_models_answer_speaks_of_one_model(name):
+    """Drift is told for each model; two on one instance must not be mixed."""
+    expression = recorded()[name]
+    if re.search(r"imgcls_(predictions|confidence|drift)|imgcls:class_", expression):
+        groups = re.findall(r"(?:by|on) \(([^)]*)\)", expression)
+        assert groups
+        assert all("model" in group for group in groups)
+
+
 def test_every_alert_says_what_to_do_and_is_in_the_documentation():
     text = (ROOT / "docs/operate.md").read_text()
     for group in yaml.safe_load(RULES.read_text())["groups"]:
