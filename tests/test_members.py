@@ -73,6 +73,22 @@ def test_a_member_bounds_the_members_that_it_stands_on(pyproject: Path) -> None:
     assert [text for text in requirements if ">=" not in text and "extra ==" not in text] == []
 
 
+def test_an_extra_that_is_named_somewhere_exists() -> None:
+    """`pip install 'member[extra]'` only warns of one that there is not, and installs nothing."""
+    named = re.compile(r"(imgcls-[a-z0-9]+)\[([a-z0-9,]+)\]")
+    texts = [ROOT / "README.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("*/*/*.md"), *SOURCES]
+    asked = {found for path in texts for found in named.findall(path.read_text(encoding="utf-8"))}
+    members = {str(project_of(path)["name"]): project_of(path) for path in MEMBERS}
+    missing = {
+        f"{name}[{extra}]"
+        for name, extras in asked
+        for extra in extras.split(",")
+        if name in members and extra not in members[name].get("optional-dependencies", {})
+    }
+    assert ("imgcls-serve", "cpu,demo") in asked
+    assert missing == set()
+
+
 def test_a_public_class_name_is_defined_once() -> None:
     """A word that means two things is looked up in the wrong place."""
     places: defaultdict[str, list[str]] = defaultdict(list)
