@@ -10,6 +10,7 @@ from typing import NoReturn
 import pytest
 from imgcls_testing.commands import Outcome, runner_of
 from imgcls_testing.images import colour_image
+from imgcls_testing.made_once import filled_folder
 from PIL import Image
 
 
@@ -35,6 +36,20 @@ def test_images_are_encoded(encode: Callable[..., bytes], tmp_path: Path) -> Non
     file.write_bytes(colour_image("red", size=(4, 3)))
     with Image.open(file) as image:
         assert (image.size, image.getpixel((0, 0))) == ((4, 3), (255, 0, 0))
+
+
+def test_a_folder_is_filled_once_and_again_where_that_failed(tmp_path: Path) -> None:
+    filled: list[Path] = []
+
+    def fill(folder: Path) -> None:
+        filled.append(folder)
+        if len(filled) == 1:
+            raise OSError
+
+    with pytest.raises(OSError):  # noqa: PT011 - ours
+        filled_folder(tmp_path / "once", "a", fill)
+    assert filled_folder(tmp_path / "once", "a", fill) == filled_folder(tmp_path / "once", "a", fill)
+    assert len(filled) == 2
 
 
 @pytest.mark.parametrize(("settings", "outcome"), [({}, "1 skipped"), ({"IMGCLS_TEST_DATA": "."}, "1 passed")])
