@@ -256,6 +256,9 @@ def hostile(kind: str, folder: Path) -> tuple[onnx.ModelProto | bytes, str]:
                                        outputs=[scores(element=TensorProto.STRING)]), "gives no scores"),
         "class numbers": (colour_model(tail=[node("ArgMax", "scores", axis=1)],
                                        outputs=[scores(element=TensorProto.INT64, shape=["N", 1])]), "gives no scores"),
+        "class numbers as scores": (
+            colour_model(tail=[node("ArgMax", "scores", output="first", axis=1), node("Cast", "first", to=1)],
+                         outputs=[scores(shape=["N", 1])]), "is made by ArgMax, which says what comes first"),
         "two outputs": (colour_model(tail=[node("Relu", "scores")], outputs=[scores(), scores("scores")]),
                         "Say with `--output-name NAME`"),
         "gray images": (base, "must take a batch of RGB images"),
@@ -286,6 +289,7 @@ def hostile(kind: str, folder: Path) -> tuple[onnx.ModelProto | bytes, str]:
     [
         "cut off", "empty", "text", "outside", "absolute", "through a link", "missing", "endless", "makes too much",
         "two inputs", "cycle", "huge tensor", "loop", "custom operator", "ZipMap", "string output", "class numbers",
+        "class numbers as scores",
         "two outputs", "gray images", "no batch", "wrong type", "opset of tomorrow",
     ],
 )  # fmt: skip

@@ -143,6 +143,17 @@ REFUSED = {
         "is a ViTMAEForPreTraining, and of its kind transformers",
     ),
     "a model that the library does not know": ("config.json", {"model_type": "no_such"}, "cannot read the config.json"),
+    "names for other classes than the head has": (
+        "config.json",
+        {"id2label": {"0": "a", "1": "b"}, "label2id": {"a": 0, "b": 1}},
+        "classifier.weight is [5, 16], and [2, 16] by the configuration, whose id2label names 2 classes",
+    ),
+    "numbers that begin with 1": (
+        "config.json",
+        {"id2label": {str(i): f"thing {i}" for i in range(1, 6)}},
+        "numbers its 5 classes 1 to 5, and not 0, 1, 2, … without gaps; number them so",
+    ),
+    "a filter by its name": ("preprocessor_config.json", {"resample": "bicubic"}, "resample is 'bicubic', and not the"),
     "weights of another size": ("config.json", {"hidden_size": 32}, "do not fit ViTForImageClassification"),
     "a head that was never saved": ("config.json", {"num_hidden_layers": 3}, "would fill with random numbers"),
     "no resize": ("preprocessor_config.json", {"do_resize": False}, "does not resize (do_resize is false)"),

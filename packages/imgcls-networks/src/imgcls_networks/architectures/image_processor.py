@@ -155,6 +155,8 @@ def _translated(processor: Any) -> Preprocessing:  # noqa: ANN401 - of transform
         raise ValueError(f"resizes to {max(resized, *target)} px")
     if crop and resized < max(target):
         raise ValueError(f"fills up with black: it crops {target[0]} × {target[1]} px out of {resized} px")
+    if not isinstance(processor.resample, int | None):
+        raise TypeError(f"resample is {processor.resample!r}, and not the number of a filter")
     mean, std = _levels(processor, kind)
     return Preprocessing(
         size=target,

@@ -121,6 +121,14 @@ def _load(network_class: Any, config: Any, folder: Path, progress: Progress) -> 
             output_loading_info=True,
         )
     except Exception as error:  # whatever the library makes of the weights
+        own = {key: list(tensor.shape) for key, tensor in network_class(config).state_dict().items()}
+        if other := [key for key in tensors if key in own and list(tensors[key].shape) != own[key]]:
+            key = other[-1]
+            raise CheckpointError(
+                f"The weights {file.name!r} of {str(folder)!r} do not fit {network_class.__name__} by its config.json: "
+                f"{key} is {list(tensors[key].shape)}, and {own[key]} by the configuration, whose id2label names "
+                f"{config.num_labels} classes. Put the config.json of these weights beside them, or correct it."
+            ) from error
         raise CheckpointError(
             f"The weights {file.name!r} of {str(folder)!r} do not fit {network_class.__name__}: {one_line(error)}."
         ) from error
@@ -141,7 +149,10 @@ def _load(network_class: Any, config: Any, folder: Path, progress: Progress) -> 
 def _classes(config: Any, model: str) -> tuple[ClassInfo, ...]:  # noqa: ANN401 - of transformers
     names: Mapping[int, Any] = {int(key): value for key, value in config.id2label.items()}
     if sorted(names) != list(range(len(names))):
-        raise RequestError(f"The id2label of {model!r} does not number its classes 0, 1, 2, … without gaps.")
+        raise RequestError(
+            f"The id2label of {model!r} numbers its {len(names)} classes {min(names)} to {max(names)}, and not 0, 1, "
+            "2, … without gaps; number them so in its config.json, in the order of the network's outputs."
+        )
     times = Counter(str(name) for name in names.values())
     # ImageNet has two of crane and maillot each; their numbers keep them apart.
     labels = (f"{names[i]} ({i})" if times[str(names[i])] > 1 else str(names[i]) for i in range(len(names)))

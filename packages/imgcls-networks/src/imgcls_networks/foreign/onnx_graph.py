@@ -29,6 +29,14 @@ _INPUTS: Final = {
     TensorProto.UINT8: "uint8",
 }  # fmt: skip
 _OUTPUTS: Final = {number: name for number, name in _INPUTS.items() if number != TensorProto.UINT8}
+_RANKING: Final = (
+    "ArgMax",
+    "ArgMin",
+    "TopK",
+    "Hardmax",
+    "NonMaxSuppression",
+)  # what says who is first, not by how much
+_RESHAPING: Final = ("Cast", "Concat", "Flatten", "Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze")
 _QUANTISED: Final = ("DequantizeLinear", "DynamicQuantizeLinear", "QLinear", "ConvInteger", "MatMulInteger")
 
 
@@ -270,6 +278,15 @@ def _chosen_output(graph: GraphProto, asked: str | None, name: str) -> str:
     if chosen.type.tensor_type.elem_type not in _OUTPUTS:
         raise RequestError(
             f"The output {_described(chosen)} of {name!r} gives no scores; a classifier gives float32 [N, classes]."
+        )
+    makers = {output: node for node in graph.node for output in node.output}
+    maker = makers.get(chosen.name)
+    while maker is not None and maker.op_type in _RESHAPING and maker.input:
+        maker = makers.get(maker.input[0])
+    if maker is not None and maker.op_type in _RANKING:
+        raise RequestError(
+            f"The output {_described(chosen)} of {name!r} is made by {maker.op_type}, which says what comes first and "
+            "not how probable each class is; export the network without it."
         )
     shape = helper.printable_type(chosen.type)
     if chosen.type.tensor_type.HasField("shape") and not _dims(chosen):
