@@ -1,9 +1,15 @@
-"""What a soak shows: whether something grew, as JSON and as a page with curves."""
+"""What a soak shows: whether something grew, as JSON and as a page with curves.
+
+    python benchmarks/serve/soak_report.py benchmarks/serve/results/soak.json FOLDER
+
+draws the page `soak.html` of a kept result into FOLDER.
+"""
 
 from __future__ import annotations
 
 import json
 import statistics
+import sys
 from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,3 +88,7 @@ def _growth(first: list[float], last: list[float]) -> tuple[float, float]:
 
 def _percentile(values: list[float], share: float) -> float:
     return sorted(values)[int(len(values) * share)] if values else 0.0
+
+
+if __name__ == "__main__":
+    write(json.loads(Path(sys.argv[1]).read_text(encoding="utf-8")), Path(sys.argv[2]))

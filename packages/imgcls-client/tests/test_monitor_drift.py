@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 
+import imgcls_client
 import msgspec
 import pytest
 from imgcls_contract import (
@@ -204,7 +205,9 @@ def test_a_history_of_an_earlier_version_is_taken_over(
     run: Run, watch: Watch, serve: Serve, tmp_path: Path, version: int
 ) -> None:
     service = serve(drift=said())
-    script = (Path(__file__).parent / "data" / "history-version-2.sql").read_text(encoding="utf-8")
+    tables = Path(imgcls_client.__file__).parent / "data" / "history"
+    files = (tables / "1.sql", tables / "2.sql", Path(__file__).parent / "data" / "history-version-2.sql")
+    script = "".join(file.read_text(encoding="utf-8") for file in files)
     with sqlite3.connect(tmp_path / "m.sqlite") as database:
         database.executescript(script.replace("http://earlier", service.url))
         if version == 1:

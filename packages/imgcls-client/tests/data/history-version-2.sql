@@ -1,29 +1,10 @@
--- A monitor's database as version 2 wrote it.
-CREATE TABLE passes (
-  id INTEGER PRIMARY KEY, url TEXT NOT NULL, at_s REAL NOT NULL, is_available INTEGER NOT NULL,
-  is_ready INTEGER NOT NULL, reason TEXT, model_name TEXT, model_sha256 TEXT, provider TEXT, tolerance REAL,
-  duration_ms REAL NOT NULL);
-CREATE INDEX passes_of_url ON passes (url, at_s);
-CREATE TABLE calls (
-  pass_id INTEGER NOT NULL REFERENCES passes (id), picture TEXT NOT NULL, class_id INTEGER, label TEXT,
-  probability REAL, call_ms REAL, decode_ms REAL, queue_ms REAL, inference_ms REAL, service_ms REAL, difference REAL,
-  is_right INTEGER, error TEXT);
-CREATE INDEX calls_of_pass ON calls (pass_id);
-CREATE TABLE rules (
-  url TEXT NOT NULL, rule TEXT NOT NULL, broken_passes INTEGER NOT NULL, alerted_at_s REAL, detail TEXT,
-  PRIMARY KEY (url, rule));
+-- What a monitor's database of version 2 held beside the tables of data/history/1.sql and 2.sql.
 CREATE TABLE traffic (
   pass_id INTEGER NOT NULL REFERENCES passes (id), class_id INTEGER NOT NULL, answers REAL NOT NULL);
 CREATE INDEX traffic_of_pass ON traffic (pass_id);
 CREATE TABLE totals (url TEXT NOT NULL, class_id INTEGER NOT NULL, total REAL NOT NULL, label TEXT NOT NULL,
   PRIMARY KEY (url, class_id));
 CREATE TABLE readings (url TEXT PRIMARY KEY, at_s REAL NOT NULL);
-CREATE TABLE platform (pass_id INTEGER NOT NULL REFERENCES passes (id), name TEXT NOT NULL, value REAL NOT NULL);
-CREATE TABLE drift (
-  pass_id INTEGER NOT NULL REFERENCES passes (id), distribution TEXT NOT NULL, psi REAL, jensen_shannon REAL,
-  answers INTEGER NOT NULL, answers_needed INTEGER);
-CREATE INDEX drift_of_pass ON drift (pass_id);
-CREATE TABLE live (url TEXT PRIMARY KEY, at_s REAL NOT NULL, document TEXT NOT NULL);
 INSERT INTO passes VALUES (1, 'http://earlier', 1795000000, 1, 1, NULL, 'm', 'abc', 'cpu', 0.0001, 30);
 INSERT INTO passes VALUES (2, 'http://earlier', 1795000060, 1, 1, NULL, 'm', 'abc', 'cpu', 0.0001, 31);
 INSERT INTO calls VALUES (1, 'old.png', 3, 'cat', 0.9, 20, 1, 1, 5, 8, 0, 1, NULL);
