@@ -27,7 +27,7 @@ BY_CPU, BY_QUEUE, BY_ADAPTER, KSERVE, ADAPTER = (
     )
 )
 POD_KEYS = {"containers", "volumes", "terminationGracePeriodSeconds"}
-# The fields in use and no others, with names and types as in the definitions of KServe (0.21) and of KEDA's ScaledObject
+# The fields in use and no others, with names and types as KServe (0.21) defines them and KEDA does its ScaledObject
 # v1alpha1, which has had the last of them, `fallback`, since 2.4. What a trigger's `metadata` may hold is not in KEDA's
 # schema, where it is any text; here it is what its Prometheus scaler reads.
 CRDS = json.loads((ROOT / "tests/data/crds.json").read_text())
