@@ -39,6 +39,15 @@ def test_a_body_without_a_media_type_is_known_by_its_beginning(
     assert post(service, image, media_type, "/predict/batch").status_code == 415
 
 
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_what_curl_d_takes_out_of_an_image_is_told(service: RunningService, kind: str) -> None:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64), (255, 0, 0)).save(buffer, kind)
+    refused = post(service, buffer.getvalue().translate(None, b"\0\r\n"), "application/x-www-form-urlencoded")
+    assert refused.status_code == 400
+    assert "`curl --data-binary`" in refused.json()["detail"]
+
+
 def test_a_data_uri_is_base64(service: RunningService, picture_of: PictureOf) -> None:
     text = base64.b64encode(picture_of("red")).decode()
     for uri, status in ((f"data:image/png;base64,{text}", 200), (f"data:image/png,{text}", 422), ("data:x", 422)):

@@ -25,7 +25,7 @@ from PIL import (
 )
 
 from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
-from imgcls_core.images.other_files import open_other
+from imgcls_core.images.other_files import check_not_stripped, open_other
 
 ImageSource: TypeAlias = bytes | bytearray | memoryview | str | Path | BinaryIO | Image.Image | NDArray[np.uint8]
 
@@ -135,6 +135,7 @@ def _read(
 
 
 def _decode(encoded: bytes | bytearray | memoryview, limits: DecodeLimits) -> Image.Image:
+    check_not_stripped(encoded)
     try:
         image = Image.open(io.BytesIO(encoded), formats=FORMATS)
     except Image.UnidentifiedImageError:

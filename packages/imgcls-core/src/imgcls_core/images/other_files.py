@@ -13,6 +13,9 @@ from imgcls_core.errors import ImageUndecodableError
 
 _HEIC: Final = rb"....ftyp(heic|heix|hevc|hevx|heim|heis|mif1|msf1)"
 
+# A JPEG or PNG without its zeros and line ends.
+_STRIPPED: Final = re.compile(rb"\xff\xd8\xff[\xe0-\xef].?(JFIF|Exif)[^\x00]|\x89PNG\x1a", re.DOTALL)
+
 # By how it begins.
 _OTHERS: Final = {
     _HEIC: "HEIC, as phones of Apple store photos, which needs the extra `imgcls-core[heic]` where it is decoded",
@@ -27,6 +30,16 @@ _OTHERS: Final = {
     rb"\s*[\[{]": "JSON",
     rb"\x00\x00\x01\x00": "an icon",
 }
+
+
+def check_not_stripped(encoded: bytes | bytearray | memoryview) -> None:
+    """Raises if bytes were taken out on the way; of a JPEG so much may be left that it is opened.
+
+    Raises:
+        ImageUndecodableError: they were.
+    """
+    if _STRIPPED.match(encoded):
+        raise ImageUndecodableError("bytes are missing, as `curl -d` takes them out; send it with `curl --data-binary`")
 
 
 def open_other(encoded: bytes | bytearray | memoryview, formats: Sequence[str]) -> Image.Image:
