@@ -117,6 +117,108 @@ def gif_of_25_million_pixels() -> bytes:
     return buffer.getvalue()
 
 
+def gif_of_many_frames(frames: int = 20_000) -> bytes:
+    """An animation, of which the first frame counts."""
+    buffer = io.BytesIO()
+    Image.new("P", (64, 64)).save(buffer, "GIF")
+    whole = buffer.getvalue()
+    image = whole.index(b"\x2c")
+    return whole[:image] + whole[image:-1] * frames + b";"
+
+
+def webp_of_many_frames(frames: int = 1000) -> bytes:
+    """The same, whose decoder reads all of it first."""
+    buffer = io.BytesIO()
+    first, *others = (Image.new("RGB", (64, 64), (place % 250, 9, 9)) for place in range(frames))
+    first.save(buffer, "WEBP", save_all=True, append_images=others, method=0)
+    return buffer.getvalue()
+
+
+def webp_of_many_chunks(chunks: int = 2_000_000) -> bytes:
+    """Empty chunks of an unknown kind."""
+    return _webp_with(b"abcd\0\0\0\0" * chunks)
+
+
+def webp_with_much_exif() -> bytes:
+    """65,000 entries, each of which Pillow reads in Python."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "WEBP", exif=_exif(65_000))
+    return buffer.getvalue()
+
+
+def png_of_many_frames(frames: int = 10_000) -> bytes:
+    """An animated PNG."""
+    control = _chunk(b"acTL", struct.pack(">II", frames, 0))
+    frame = _chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 64, 64, 0, 0, 1, 1, 0, 0))
+    pixels = zlib.compress(bytes(64 * 193))
+    more = b"".join(
+        _chunk(b"fcTL", struct.pack(">IIIIIHHBB", 2 * place + 1, 64, 64, 0, 0, 1, 1, 0, 0))
+        + _chunk(b"fdAT", struct.pack(">I", 2 * place + 2) + pixels)
+        for place in range(frames)
+    )
+    return _png(64, 64, lambda pixels: control + frame + _chunk(b"IDAT", pixels) + more)
+
+
+def png_with_a_large_profile() -> bytes:
+    """A colour profile of 100 MB in 0.1 MB."""
+    profile = _chunk(b"iCCP", b"a\0\0" + zlib.compress(bytes(100_000_000)))
+    return _png(64, 64, lambda pixels: profile + _chunk(b"IDAT", pixels))
+
+
+def jpeg_of_many_pictures() -> bytes:
+    """An index of pictures (MPO) that points at itself."""
+    plain = _plain_jpeg()
+    index = b"MPF\0" + _exif(5000)
+    return plain[:2] + b"\xff\xe2" + struct.pack(">H", len(index) + 2) + index + plain[2:]
+
+
+def jpeg_of_many_resources() -> bytes:
+    """Photoshop's resources, which Pillow reads one by one in Python."""
+    resources = b"Photoshop 3.0\0" + (b"8BIM\x04\x04" + bytes(6)) * 5400
+    segment = b"\xff\xed" + struct.pack(">H", len(resources) + 2) + resources
+    plain = _plain_jpeg()
+    return plain[:2] + segment * 290 + plain[2:]
+
+
+def tiff_of_a_deflated_plane() -> bytes:
+    """25 million pixels in one strip of 24 KB."""
+    buffer = io.BytesIO()
+    Image.new("L", (4980, 4980)).save(buffer, "TIFF", compression="tiff_deflate", strip_size=30_000_000)
+    return buffer.getvalue()
+
+
+def tiff_of_pages_in_a_circle() -> bytes:
+    """Its second page is its first."""
+    buffer = io.BytesIO()
+    Image.new("L", (64, 64)).save(buffer, "TIFF")
+    whole = bytearray(buffer.getvalue())
+    (directory,) = struct.unpack_from("<I", whole, 4)
+    (entries,) = struct.unpack_from("<H", whole, directory)
+    struct.pack_into("<I", whole, directory + 2 + 12 * entries, directory)
+    return bytes(whole)
+
+
+def avif_of_25_million_pixels() -> bytes:
+    """A few hundred bytes of one colour."""
+    buffer = io.BytesIO()
+    Image.new("RGB", (4980, 4980), (9, 9, 9)).save(buffer, "AVIF", speed=10, quality=10)
+    return buffer.getvalue()
+
+
+def _exif(entries: int) -> bytes:
+    """Entries that each point at the same bytes."""
+    tiff = b"MM\x00\x2a\x00\x00\x00\x08" + struct.pack(">H", entries)
+    tiff += b"".join(struct.pack(">HHII", tag, 7, 12 * entries - 8, 8) for tag in range(1, entries + 1))
+    return tiff + bytes(4)
+
+
+def _webp_with(more: bytes) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(buffer, "WEBP", exif=b"x")
+    whole = buffer.getvalue() + more
+    return whole[:4] + struct.pack("<I", len(whole) - 8) + whole[8:]
+
+
 def _plain_jpeg() -> bytes:
     buffer = io.BytesIO()
     Image.new("RGB", (64, 64), (200, 30, 30)).save(buffer, "JPEG")
@@ -162,6 +264,17 @@ IMAGES: dict[str, Callable[[], bytes]] = {
         png_with_much_text,
         gif_of_many_blocks,
         gif_of_25_million_pixels,
+        gif_of_many_frames,
+        webp_of_many_frames,
+        webp_of_many_chunks,
+        webp_with_much_exif,
+        png_of_many_frames,
+        png_with_a_large_profile,
+        jpeg_of_many_pictures,
+        jpeg_of_many_resources,
+        tiff_of_a_deflated_plane,
+        tiff_of_pages_in_a_circle,
+        avif_of_25_million_pixels,
     )
 }
 

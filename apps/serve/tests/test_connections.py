@@ -166,12 +166,24 @@ def test_a_body_in_chunks_of_one_byte_is_read(service: RunningService, picture_o
         b"GET /health HTTP/1.1\r\n\r\n",
         b"GET /health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
         b"POST /predict HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+        b"POST /predict HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: h2c\r\nContent-Length: 5\r\n\r\nhello",
     ],
 )
 def test_a_head_that_a_proxy_could_read_otherwise_is_refused(service: RunningService, head: bytes) -> None:
     with connect(service.url) as sender:
         sender.sendall(head)
         assert read_all(sender).startswith(b"HTTP/1.1 400 ")
+
+
+def test_who_asks_for_another_protocol_is_answered_in_this_one_and_the_connection_ends(service: RunningService) -> None:
+    """What follows is not read: whoever takes it for another protocol would not agree with us where it ends."""
+    ask = b"GET /ready HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
+    with connect(service.url) as sender:
+        sender.sendall(2 * ask)
+        answers = read_all(sender)
+    assert answers.startswith(b"HTTP/1.1 200 ")
+    assert b"connection: close" in answers
+    assert answers.count(b"HTTP/1.1 ") == 1
 
 
 def test_a_caller_who_does_not_read_its_answers_is_cut_off(start_service: StartService) -> None:

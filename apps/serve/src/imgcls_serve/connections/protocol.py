@@ -136,13 +136,14 @@ class GuardedProtocol(HttpToolsProtocol):
         """Leaves the request to the application, which has its own deadline."""
         self._is_in_headers, self._header_bytes = False, 0
         self._stop_timer()
-        version = cast("httptools.HttpRequestParser", self.parser).get_http_version()
-        if (fault := head_fault(self.headers, version)) is not None:
+        parser = cast("httptools.HttpRequestParser", self.parser)
+        if (fault := head_fault(self.headers, parser.get_http_version(), upgrades=parser.should_upgrade())) is not None:
             self._refuse("bad_request", fault)
             return
         if self.refusals.may_be_due and self._is_turned_away():
             return
         super().on_headers_complete()
+        self.cycle.keep_alive &= not parser.should_upgrade()  # the parser reads no further then
         cast("CorkedTransport", self.transport).is_sender_busy = True
         # uvicorn tells a caller who waits for that to go on, when the application asks for the body.
         self._body = None if self.expect_100_continue else IncomingBody(self.flow)
@@ -151,9 +152,10 @@ class GuardedProtocol(HttpToolsProtocol):
     def _is_turned_away(self) -> bool:
         """Answers by the head where that can be done; the body that still comes is thrown away."""
         parser = cast("httptools.HttpRequestParser", self.parser)
-        cycle = cast("RequestResponseCycle | None", self.cycle)
-        is_next = cycle is None or cycle.response_complete
-        if not is_next or self.expect_100_continue or parser.get_method() != b"POST" or not parser.should_keep_alive():
+        if (cycle := cast("RequestResponseCycle | None", self.cycle)) is not None and not cycle.response_complete:
+            return False
+        is_last = not parser.should_keep_alive() or parser.should_upgrade()
+        if is_last or self.expect_100_continue or parser.get_method() != b"POST":
             return False
         answer = self.refusals.answer(cast("dict[str, Any]", self.scope), self.url, self.network)
         if answer is None:

@@ -107,12 +107,21 @@ def validation_sentence(kind: str, fault: ErrorDetails) -> str:
     return f"`{name}`{f' is {found[:80]!r}' if isinstance(found, str) else ''}: {fault['msg']} ({kind})."
 
 
-def head_fault(headers: list[tuple[bytes, bytes]], version: str) -> str | None:
-    """Says why a proxy in front could read this head otherwise than we do; None where it could not."""
+def head_fault(headers: list[tuple[bytes, bytes]], version: str, *, upgrades: bool) -> str | None:
+    """Says why a proxy in front could read this request otherwise than we do; None where it could not.
+
+    Args:
+        headers: of the request.
+        version: of HTTP, as in its first line.
+        upgrades: whether the parser takes what follows the head for another protocol.
+    """
     hosts = sum(name == b"host" for name, _ in headers)
     if hosts > 1 or (not hosts and version != "1.0"):
         return f"The request has {hosts} `Host` headers; it needs one."
     encodings = [value.strip().lower() for name, value in headers if name == b"transfer-encoding"]
     if encodings not in ([], [b"chunked"]):
         return "The request has another `Transfer-Encoding` than `chunked`."
+    has_body = bool(encodings) or any(name == b"content-length" and value.strip(b" 0") for name, value in headers)
+    if upgrades and has_body:
+        return "The request has a body and asks for another protocol (`Upgrade`). Send it without; curl: `--http1.1`."
     return None

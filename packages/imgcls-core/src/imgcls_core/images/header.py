@@ -24,6 +24,8 @@ _MAX_SCANS: Final = 20
 _MAX_SEGMENTS: Final = 64
 _MAX_METADATA_BYTES: Final = 262_144
 _MIN_CHUNK_BYTES: Final = 1024
+# As much as a JPEG's segment holds; each dozen bytes may be an entry.
+_MAX_EXIF_BYTES: Final = 65_536
 
 _SOF: Final = frozenset({0xC0, 0xC1, 0xC2})
 _SOF_PROGRESSIVE: Final = 0xC2
@@ -108,7 +110,9 @@ def _png_pixels(encoded: Encoded) -> int | None:
         if kind in _PNG_METADATA:
             metadata_bytes += length
             compressed += kind in _PNG_COMPRESSED
-            is_large = kind == b"tRNS" and pixels > _MAX_ALPHA_PIXELS
+            is_large = (kind == b"tRNS" and pixels > _MAX_ALPHA_PIXELS) or (
+                kind == b"eXIf" and length > _MAX_EXIF_BYTES
+            )
             if is_large or metadata_bytes > _MAX_METADATA_BYTES or compressed > _MAX_COMPRESSED:
                 return None
         elif kind not in _PNG_CHUNKS:
@@ -131,8 +135,23 @@ def _webp_pixels(encoded: Encoded) -> int | None:
         # Three bytes each; unpacking them tells where the file ends before.
         width_low, width_high, height_low, height_high = struct.unpack_from("<HBHB", encoded, 24)
         width, height = (width_high << 16 | width_low) + 1, (height_high << 16 | height_low) + 1
-        return _within(width, height, _MAX_ALPHA_PIXELS)
+        return _within(width, height, _MAX_ALPHA_PIXELS) if _is_webp_plain(encoded) else None
     return None
+
+
+def _is_webp_plain(encoded: Encoded) -> bool:
+    """Whether there are few chunks, with little besides pixels."""
+    place, metadata_bytes = 12, 0
+    for _ in range(_MAX_SEGMENTS):
+        if place + 8 > len(encoded):
+            return metadata_bytes <= _MAX_METADATA_BYTES
+        kind, length = struct.unpack_from("<4sI", encoded, place)
+        if kind not in {b"VP8X", b"VP8 ", b"VP8L", b"ALPH"}:  # codespell:ignore alph
+            metadata_bytes += length
+        if kind == b"EXIF" and length > _MAX_EXIF_BYTES:
+            return False
+        place += 8 + length + length % 2
+    return False
 
 
 def _bmp_pixels(encoded: Encoded) -> int | None:
