@@ -34,7 +34,9 @@ def store(colours_path: Path, tmp_path: Path) -> Path:
 
 
 def load(name: str, file: Path) -> ServedModel:
-    return ServedModel(file, name=name, provider="cpu", threads=1, limits=DecodeLimits(), window_s=60, trusted_keys=())
+    return ServedModel(
+        file, name=name, provider="cpu", threads=1, at_once=1, limits=DecodeLimits(), window_s=60, trusted_keys=()
+    )
 
 
 def test_a_reload_that_cannot_read_changes_nothing(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:

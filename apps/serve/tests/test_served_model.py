@@ -21,7 +21,9 @@ def encoded(image: Image.Image, image_format: str, **options: object) -> bytes:
 
 @pytest.fixture(scope="module")
 def model(colours_path: Path) -> ServedModel:
-    return ServedModel(colours_path, name="colours", provider="cpu", threads=1, limits=DecodeLimits(), window_s=3600)
+    return ServedModel(
+        colours_path, name="colours", provider="cpu", threads=1, at_once=1, limits=DecodeLimits(), window_s=3600
+    )
 
 
 def reference(model: ServedModel) -> ImagePreprocessor:

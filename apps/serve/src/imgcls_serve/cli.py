@@ -94,7 +94,7 @@ def main(
         _refuse(f"{error.filename!r} cannot be read: {error.strerror}.")
 
     from imgcls_serve.models.loading import end_process
-    from imgcls_serve.server import serve
+    from imgcls_serve.start import serve
 
     end_process(serve(settings, notice=notice))
 

@@ -5,18 +5,15 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import logging.config
 import signal
 import socket
 import sys
 import threading
 import time
-import warnings
 from collections.abc import Generator
 from types import FrameType
 
 import uvicorn
-from imgcls_core.memory import tune_malloc
 
 from imgcls_serve import __version__
 from imgcls_serve.app import create_app
@@ -25,9 +22,8 @@ from imgcls_serve.connections.quick_refusals import QuickRefusals
 from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.listeners import bound_unsent, turn_away, why_not
 from imgcls_serve.models.loading import LoadAbandonedError
-from imgcls_serve.observing.log_lines import FIELDS, log_config
+from imgcls_serve.observing.log_lines import FIELDS
 from imgcls_serve.service import Service
-from imgcls_serve.settings import Settings, unknown_variables
 
 logger = logging.getLogger(__name__)
 
@@ -63,6 +59,8 @@ class DrainingServer(uvicorn.Server):
             yield
             return
         before = {kind: signal.signal(kind, self.handle_exit) for kind in (signal.SIGINT, signal.SIGTERM)}
+        if self._service.is_draining:  # told to end before it began
+            self.handle_exit(signal.SIGTERM, None)
         try:
             yield
         finally:
@@ -119,28 +117,17 @@ class DrainingServer(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def serve(settings: Settings, *, notice: str | None = None) -> int:
+async def serve(service: Service) -> int:
     """Serves until told to end.
-
-    Args:
-        settings: what to serve, and how.
-        notice: what somebody should know of the model, as a sentence.
 
     Returns:
         The exit code: 0 drained, 2 the artifact cannot be used, 3 the port cannot be listened on.
     """
-    tune_malloc()
-    # Pillow warns of each oddity in a damaged file, and `warnings` remembers each text for good.
-    warnings.filterwarnings("ignore", module=r"PIL\.")
-    logging.config.dictConfig(log_config(settings.log_level, for_people=settings.logs_for_people))
-    for sentence in [*unknown_variables(), *([notice] if notice else [])]:
-        logger.warning("%s", sentence)
-    service = Service(settings)
+    settings = service.settings
     config = uvicorn.Config(
         create_app(service),
         host=settings.host,
         port=settings.port,
-        loop="auto",
         http=guarded_protocol(
             QuickRefusals(service, Gatekeeper.of(settings)),
             header_timeout_s=settings.header_timeout_s,
@@ -157,7 +144,7 @@ def serve(settings: Settings, *, notice: str | None = None) -> int:
     )
     server = DrainingServer(config, service=service)
     try:
-        server.run()
+        await server.serve()
     except SystemExit:
         # uvicorn has logged why it cannot listen.
         reason = why_not(settings.host, settings.port)

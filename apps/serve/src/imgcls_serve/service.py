@@ -142,7 +142,9 @@ class Service:
         return self._reason
 
     def start(self) -> None:
-        """Begins to load in the background; the service answers `/health` meanwhile."""
+        """Begins to load in the background; the service answers `/health` meanwhile. Does nothing the second time."""
+        if self._starting is not None:
+            return
         self._starting = asyncio.create_task(self._load_at_start())
         self._starting.add_done_callback(self._start_ended)
         self._housekeeping = asyncio.create_task(
@@ -265,6 +267,7 @@ class Service:
             name=name,
             provider=settings.provider,
             threads=self._cpus if settings.thread_layout == "wide" else 1,
+            at_once=1 if self.registry.loaded else self._cpus,  # beside others who are being answered it takes one
             limits=DecodeLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels),
             window_s=settings.drift_window_s,
             trusted_keys=settings.public_keys,

@@ -23,6 +23,7 @@ class ServedModel:
         name: what requests call it.
         provider: "auto", "cuda" or "cpu".
         threads: processors for one inference on the CPU.
+        at_once: so many golden cases are answered at a time.
         limits: largest image that is decoded.
         window_s: how far back the figures of drift look, in seconds.
         trusted_keys: one of them must have signed the artifact; without any, unsigned ones are served too.
@@ -54,12 +55,13 @@ class ServedModel:
         name: str,
         provider: str,
         threads: int,
+        at_once: int,
         limits: DecodeLimits,
         window_s: float,
         trusted_keys: Collection[PublicKey] = (),
     ) -> None:
         classifier = OnnxClassifier(path, provider=provider, threads=threads, trusted_keys=trusted_keys)
-        classifier.check_golden()
+        classifier.check_golden(at_once=at_once)
         self.name = name
         self.path = path
         self.metadata: ArtifactMetadata = classifier.metadata

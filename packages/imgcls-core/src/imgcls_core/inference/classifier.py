@@ -154,12 +154,15 @@ class OnnxClassifier:
         classes = self.metadata.classes
         return NamedClasses(top_k(probabilities, classes, min(_TOP, len(classes)) if k is None else k))
 
-    def replay_golden(self) -> list[GoldenResult]:
-        """Answers the artifact's golden cases on this provider; empty when it carries none."""
-        return replay_golden(self._runtime, self.metadata)
+    def replay_golden(self, *, at_once: int = 1) -> list[GoldenResult]:
+        """Answers the artifact's golden cases on this provider, so many at once; empty when it carries none."""
+        return replay_golden(self._runtime, self.metadata, at_once=at_once)
 
-    def check_golden(self) -> None:
+    def check_golden(self, *, at_once: int = 1) -> None:
         """Raises if the golden cases are not reproduced within the tolerance of the artifact's precision.
+
+        Args:
+            at_once: so many cases are answered at a time.
 
         Raises:
             GoldenMismatchError: names the worst case, by how much it differs, and the fault that explains it.
@@ -170,7 +173,7 @@ class OnnxClassifier:
             blank = self._runtime.run(np.zeros((1, height, width, 3), np.uint8))[0]
             check_answer(blank, path=str(self.path), image="a blank image")
         check_golden(
-            self.replay_golden(),
+            self.replay_golden(at_once=at_once),
             path=str(self.path),
             tolerance=self.metadata.golden_tolerance,
             provider=self.provider,

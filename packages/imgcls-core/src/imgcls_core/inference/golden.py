@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -46,10 +48,11 @@ class GoldenResult:
         return self.actual_class_id == self.expected_class_id and self.max_abs_diff <= tolerance
 
 
-def replay_golden(runtime: Runtime, metadata: ArtifactMetadata) -> list[GoldenResult]:
-    """Answers every golden case through decode, shrink and the runtime, one image a call."""
+def replay_golden(runtime: Runtime, metadata: ArtifactMetadata, *, at_once: int = 1) -> list[GoldenResult]:
+    """Answers every golden case through decode, shrink and the runtime, one image a call, so many calls at once."""
     preprocessor = ImagePreprocessor(metadata.preprocessing)
-    return [_replay(runtime, preprocessor, case) for case in metadata.golden]
+    with ThreadPoolExecutor(at_once) as pool:
+        return list(pool.map(partial(_replay, runtime, preprocessor), metadata.golden))
 
 
 def check_golden(results: Sequence[GoldenResult], *, path: str, tolerance: float, provider: str) -> None:
