@@ -34,9 +34,6 @@ from imgcls_serve.settings import Settings
 
 logger = logging.getLogger(__name__)
 
-# Requests make few cycles; the default of 700 walks the youngest generation several times a second for nothing.
-_GC_THRESHOLD = 20_000
-
 
 class Service:
     """What one process serves.
@@ -249,7 +246,6 @@ class Service:
         # What start-up made lives as long as the process: the collector need not walk it again.
         gc.collect()
         gc.freeze()
-        gc.set_threshold(_GC_THRESHOLD)
         logger.info(
             "Ready: model %r (sha256 %s) on provider %r (%s), layout %r, at most %d images in a batch",
             model.name,

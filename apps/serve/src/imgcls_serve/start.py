@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 # Two threads import and load at once: the one that has just come back from native code waits no 5 ms for the other.
 _SWITCH_S = 0.000_5
 
+# Imports and requests make few cycles; the default of 700 walks the youngest generation again and again for nothing.
+_GC_THRESHOLD = 20_000
+
 
 def serve(settings: Settings, *, notice: str | None = None) -> int:
     """Serves until told to end.
@@ -33,6 +36,7 @@ def serve(settings: Settings, *, notice: str | None = None) -> int:
     Returns:
         The exit code: 0 drained, 2 the artifact cannot be used, 3 the port cannot be listened on.
     """
+    gc.set_threshold(_GC_THRESHOLD)
     tune_malloc()
     # Pillow warns of each oddity in a damaged file, and `warnings` remembers each text for good.
     warnings.filterwarnings("ignore", module=r"PIL\.")
