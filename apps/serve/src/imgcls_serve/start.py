@@ -10,6 +10,7 @@ import signal
 import sys
 import warnings
 from collections.abc import Awaitable, Callable
+from types import FrameType
 
 from imgcls_core.memory import tune_malloc
 
@@ -44,8 +45,12 @@ def serve(settings: Settings, *, notice: str | None = None) -> int:
     for sentence in [*unknown_variables(), *([notice] if notice else [])]:
         logger.warning("%s", sentence)
     service = Service(settings)
+
+    def drain(_signal: int, _frame: FrameType | None) -> None:
+        service.drain()
+
     for kind in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(kind, lambda *_: service.drain())  # until the server, which sees it, has its own
+        signal.signal(kind, drain)  # until the server, which sees it, has its own
     with asyncio.Runner(loop_factory=_loop) as runner:
         return runner.run(_serve(service))
 
