@@ -37,8 +37,8 @@ def test_a_model_without_metadata_is_refused_with_the_command_that_makes_one() -
 
 
 def test_a_newer_schema_is_refused_with_both_numbers(props: dict[str, str]) -> None:
-    with pytest.raises(ArtifactSchemaError, match="schema 2; this imgcls-core reads schema 1"):
-        ArtifactMetadata.from_props({**props, "imgcls.schema": "2"}, path="x.onnx")
+    with pytest.raises(ArtifactSchemaError, match="schema 3; this imgcls-core reads schema 2"):
+        ArtifactMetadata.from_props({**props, "imgcls.schema": "3"}, path="x.onnx")
 
 
 def with_value(props: dict[str, str], key: str, change: Callable[[Any], Any]) -> dict[str, str]:

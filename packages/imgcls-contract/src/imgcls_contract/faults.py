@@ -30,6 +30,7 @@ FAULTS: Final[Mapping[str, str]] = {
     "gray_as_negative": "gray images taken as negatives",
     "alpha_dropped": "transparency dropped instead of laid over white",
     "reduced_decode": "JPEG decoded at a reduced scale",
+    "whole_decode": "JPEG decoded whole where a reduced scale is declared",
     "upside_down": "upside down",
     "mirrored": "mirrored",
     "transposed": "height and width exchanged",

@@ -21,6 +21,9 @@ class ModelReply(Struct, frozen=True):
     precision: str | None = None
     classes: int | None = None
     input_size: Annotated[list[int] | None, Meta(description="Height and width in pixels.")] = None
+    decode: Annotated[
+        str | None, Meta(description="`exact`, or `scaled`: large JPEGs are decoded at 1/2, 1/4 or 1/8.")
+    ] = None
     provider: str | None = None
     sealed: Annotated[bool | None, Meta(description="Whether the artifact is as it was written.")] = None
     seal: Annotated[str | None, Meta(description="SHA-256 over everything that decides an answer.")] = None

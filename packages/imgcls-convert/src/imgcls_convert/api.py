@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, get_args
 
 from imgcls_cli.progress import Progress, SilentProgress
-from imgcls_core.artifact import Precision, Preprocessing
+from imgcls_core.artifact import Decode, Precision, Preprocessing
 from imgcls_networks.errors import RequestError
 
 from imgcls_convert.request import ConvertRequest
@@ -78,6 +78,8 @@ def convert(
         given["image_size"] = _size(given["image_size"])
     if (precision := given.get("precision", "fp32")) not in get_args(Precision):
         raise RequestError(f"There is no precision {precision!r}; there are {', '.join(get_args(Precision))}.")
+    if (decode := given.get("decode", "exact")) not in get_args(Decode):
+        raise RequestError(f"There is no way to decode {decode!r}; there are {', '.join(get_args(Decode))}.")
     # PyTorch takes seconds to import; what was mistyped is said before.
     from imgcls_convert import conversion
 

@@ -17,7 +17,7 @@ import torchvision
 from imgcls_cli.files import move_into_place
 from imgcls_cli.progress import Progress
 from imgcls_contract import Accuracy
-from imgcls_core.artifact import ArtifactMetadata, Source
+from imgcls_core.artifact import ArtifactMetadata, Decode, Source
 from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_networks.architectures.onnx_file import OnnxNetwork
 from imgcls_networks.errors import DownloadError
@@ -29,7 +29,9 @@ from imgcls_networks.pytorch_classifier import PyTorchClassifier
 from imgcls_convert.graph.artifact import scratch_folder, write_artifact
 from imgcls_convert.graph.embed import embed_network
 from imgcls_convert.graph.export import OPSET, export_network
+from imgcls_convert.images.large import with_large_golden
 from imgcls_convert.images.selection import select_images
+from imgcls_convert.parity.decoding import judge_decode
 from imgcls_convert.parity.gate import Evidence, Gate
 from imgcls_convert.parity.golden import check_proves, record_golden
 from imgcls_convert.parity.speed import with_costs
@@ -73,6 +75,8 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
 
     found = find_network(plan.model, request.num_classes, own_weights=plan.weights is not None)
     preprocessing, reference = choose_preprocessing(request, found, notes)
+    own = preprocessing == found.preprocessing
+    preprocessing = msgspec.structs.replace(preprocessing, decode=_decode(request))
     yardstick = found.yardstick or "PyTorch"
     notes.step(f"Loading {found.architecture}")
     with _timed(seconds, "load"):
@@ -88,15 +92,16 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         )
 
     images = select_images(plan.images, len(classes), reduced=request.precision != "fp32", progress=notes)
+    images = with_large_golden(images, preprocessing)
     notes.step(f"Asking {yardstick} about {len(images.compared)} images")
     with _timed(seconds, "pytorch"):
-        own = preprocessing == found.preprocessing
         pytorch = PyTorchClassifier(classifier, preprocessing, found.prepare if own else None)
         asked = [(image.name, image.encoded) for image in images.compared]
         answers = pytorch.answers(asked, notes)
         for name, prepare in found.other_preparations.items() if own else ():
             notes.note(pytorch.other_preparation(name, prepare, asked, answers))
         calibration = [pytorch.pixels(image.encoded)[None].numpy() for image in images.calibration]
+        decoding = None if request.skip_verify else judge_decode(pytorch, images, notes, request.min_agreement)
     with _timed(seconds, "golden"):
         if not (request.weak_proof or request.skip_verify):
             check_proves(answers[: len(images.golden)], yardstick)
@@ -175,6 +180,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
             size_bytes=len(content),
             metadata=metadata,
             table=table,
+            decoding=decoding,
             float_layers=choice.float_layers,
             held_out=images.held_out,
             images=gate.comparisons if gate else (),
@@ -189,6 +195,11 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         page_file.write_text(report_page(report), encoding="utf-8")
         move_into_place({page_file: report.page_path, report_file: report.path, unfinished: output})
     return report
+
+
+def _decode(request: ConvertRequest) -> Decode:
+    given = request.preprocessing
+    return given.decode if given and request.decode == "exact" else request.decode
 
 
 @contextmanager

@@ -5,7 +5,8 @@ ImgclsError
     ├── ExportError          PyTorch cannot express the network as ONNX, or as one with a free batch size
     ├── ParityError          the artifact does not answer as PyTorch does
     ├── WeakProofError       the golden images could not tell a right artifact from a wrong one
-    └── AgreementError       the artifact in fp16 or int8 names other classes too often
+    ├── AgreementError       the artifact in fp16 or int8 names other classes too often
+    └── DecodeAgreementError photos that are decoded at a reduced scale are of other classes too often
 """
 
 from collections.abc import Sequence
@@ -93,6 +94,26 @@ class AgreementError(ConversionError):
             f"{precision} names PyTorch's class on {agreement:.1%} of {images} images; {bar:.1%} are needed.{layers} "
             f"Nothing was written; give more calibration images, another precision, or `--min-agreement "
             f"{agreement * 100:.1f}`."
+        )
+
+
+class DecodeAgreementError(ConversionError):
+    """Photos that are decoded at a reduced scale get other classes than whole ones too often.
+
+    Args:
+        agreement: share of the photos that get the same class.
+        bar: what is needed.
+        images: how many were judged.
+    """
+
+    code = "decode_agreement"
+
+    def __init__(self, *, agreement: float, bar: float, images: int) -> None:
+        self.agreement, self.bar, self.images = agreement, bar, images
+        super().__init__(
+            f"Decoded at a reduced scale, large photos get the class that they get decoded whole on {agreement:.1%} of "
+            f"{images}; {bar:.1%} are needed. Nothing was written; leave `--decode scaled` out, or say "
+            f"`--min-agreement {agreement * 100:.1f}`."
         )
 
 

@@ -34,7 +34,9 @@ from imgcls_convert.request import ConvertRequest
 DEFAULT_MODEL: Final = "resnet18"
 # Mean the same whatever the model is. Every other option speaks of the model, its classes or the file that it is
 # expected in, and whoever gave one would not look for another model behind it.
-_NEUTRAL: Final = frozenset({"precision", "min_agreement", "float_share", "skip_verify", "weak_proof", "trust"})
+_NEUTRAL: Final = frozenset(
+    {"decode", "precision", "min_agreement", "float_share", "skip_verify", "weak_proof", "trust"}
+)
 _REDUCING: Final = ("calibrate", "min_agreement", "float_layers", "float_share")
 
 
@@ -93,7 +95,8 @@ def plan_conversion(request: ConvertRequest) -> Plan:
         if not isinstance(model, OnnxReference):
             raise RequestError("`--output-name` chooses among the outputs of an ONNX file; this MODEL is none.")
         model = replace(model, output=request.output_name)
-    if request.precision == "fp32" and (wrong := [name for name in _REDUCING if getattr(request, name) is not None]):
+    idle = _REDUCING if request.decode == "exact" else [name for name in _REDUCING if name != "min_agreement"]
+    if request.precision == "fp32" and (wrong := [name for name in idle if getattr(request, name) is not None]):
         option = wrong[0].replace("_", "-")
         raise RequestError(f"`--{option}` is for `--precision fp16` and `int8`; fp32 must be exact.")
     if request.weights and model.holds_weights:

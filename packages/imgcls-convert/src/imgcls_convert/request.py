@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from imgcls_core.artifact import Channels, PixelRange, Precision, Preprocessing
+from imgcls_core.artifact import Channels, Decode, PixelRange, Precision, Preprocessing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -40,9 +40,11 @@ class ConvertRequest:
         verify_images: a folder on which the artifact must also equal PyTorch.
         output_name: which output of an ONNX file is meant, where it has several.
         output: the .onnx file; None means models/NAME.onnx.
+        decode: "scaled" has large JPEGs decoded at 1/2, 1/4 or 1/8, never below twice what they are resized to.
         precision: of the artifact's network.
         calibrate: a folder of images that set the ranges of int8.
-        min_agreement: top-1 agreement in percent below which fp16 and int8 are refused; None takes 99.5 and 98.
+        min_agreement: top-1 agreement in percent below which fp16, int8 and scaled decoding are
+            refused; None takes 99.5, 98 and 98.
         float_layers: names of layers that fp16 and int8 keep in float, with commas between them.
         float_share: percent of the layers that may stay in float by measurement; None takes 25.
         weak_proof: accept golden images that are all answered alike or land in one class.
@@ -70,6 +72,7 @@ class ConvertRequest:
     verify_images: Path | None = None
     output_name: str | None = None
     output: Path | None = None
+    decode: Decode = "exact"
     precision: Precision = "fp32"
     calibrate: Path | None = None
     min_agreement: float | None = None

@@ -27,6 +27,7 @@ from imgcls_networks.errors import NetworkError, RequestError
 from imgcls_networks.exception_text import one_line
 from imgcls_networks.probability_network import ProbabilityNetwork
 
+_ORIENTATION: Final = 0x0112  # in EXIF
 _BATCH_PIXELS: Final = 16 * 224 * 224  # what a batch holds; larger ones are hardly faster and take much memory
 
 
@@ -58,7 +59,7 @@ class PyTorchClassifier:
 
     def pixels(self, encoded: bytes) -> Tensor:
         """Decodes and prepares one encoded image: float32 [3, height, width], normalised."""
-        image = lay_over_white(ImageOps.exif_transpose(Image.open(io.BytesIO(encoded))))
+        image = lay_over_white(ImageOps.exif_transpose(opened(encoded, self.preprocessing)))
         if self.prepare is not None:
             return self.prepare(image)[0]
         return self.transform(image)  # pyright: ignore[reportReturnType] - typed as its own input, a PIL image
@@ -163,6 +164,19 @@ class PyTorchClassifier:
             return self.pixels(encoded)
         except (OSError, SyntaxError, ValueError) as error:
             raise RequestError(f"The image {name!r} cannot be read: {error}.") from error
+
+
+def opened(encoded: bytes, spec: Preprocessing) -> Image.Image:
+    """Opens an image, not yet upright; a large JPEG at a reduced scale where the preprocessing says so."""
+    image = Image.open(io.BytesIO(encoded))
+    if spec.decode == "scaled" and image.format in {"JPEG", "MPO"}:
+        width, height = image.size
+        if image.getexif().get(_ORIENTATION, 1) in range(5, 9):  # height and width will be exchanged
+            height, width = spec.least_decoded_size(height, width)
+        else:
+            width, height = spec.least_decoded_size(width, height)
+        image.draft(None, (width, height))
+    return image
 
 
 def middle(image: Any, spec: Preprocessing) -> Any:  # noqa: ANN401 - PIL or tensor; torchvision takes both

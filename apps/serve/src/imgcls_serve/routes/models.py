@@ -62,6 +62,7 @@ def _reply(service: Service, name: str) -> ModelReply:
         precision=metadata.source.precision,
         classes=len(metadata.classes),
         input_size=list(metadata.preprocessing.size),
+        decode=metadata.preprocessing.decode,
         provider=model.provider,
         sealed=model.seal is not None,
         seal=model.seal,

@@ -21,7 +21,7 @@ from imgcls_contract import Counterfactual, FaultyAnswer
 from imgcls_core.artifact import GOLDEN_TOLERANCE, GoldenAnswer, GoldenCase, Interpolation, Preprocessing
 from imgcls_core.cpus import allotted_cpus
 from imgcls_networks.probability_network import OutputKind
-from imgcls_networks.pytorch_classifier import PyTorchClassifier, lay_over_white, middle
+from imgcls_networks.pytorch_classifier import PyTorchClassifier, lay_over_white, middle, opened
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -170,7 +170,7 @@ def _counterfactual(fault: str, row: NDArray[np.float32]) -> Counterfactual:
 
 def _faulty_inputs(encoded: bytes, spec: Preprocessing, *, all_faults: bool) -> Iterator[tuple[str, Tensor]]:
     """Gives fault → the network's input, float32 [3, height, width]; else only the faults that few images show."""
-    raw = Image.open(io.BytesIO(encoded))
+    raw = opened(encoded, spec)
     image = lay_over_white(ImageOps.exif_transpose(raw))
     decoded = _decoded_alone(encoded, raw, image, spec) | (_decoded(image) if all_faults else {})
     for fault, changed in decoded.items():
@@ -232,8 +232,9 @@ def _decoded_alone(encoded: bytes, raw: Image.Image, image: Image.Image, spec: P
         reduced = Image.open(io.BytesIO(encoded))
         height, width = spec.native_size
         reduced.draft("RGB", (width, height))
-        if reduced.size != raw.size:
-            made["reduced_decode"] = ImageOps.exif_transpose(reduced).convert("RGB")
+        for fault, other in (("reduced_decode", reduced), ("whole_decode", Image.open(io.BytesIO(encoded)))):
+            if other.size != raw.size:
+                made[fault] = ImageOps.exif_transpose(other).convert("RGB")
     return made
 
 

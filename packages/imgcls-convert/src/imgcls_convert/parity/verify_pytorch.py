@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 from imgcls_cli.progress import SilentProgress
 from imgcls_core.inference.classifier import OnnxClassifier
 from imgcls_core.inference.golden import golden_image
@@ -72,7 +73,8 @@ def verify_against_pytorch(
             f"{path.name!r} has {len(metadata.classes)} classes, {model!r} has {classifier.classes}; "
             "name the model that it was made from."
         )
-    own = metadata.preprocessing == found.preprocessing
+    # Decoding at a reduced scale is the artifact's own choice, and no library's.
+    own = msgspec.structs.replace(metadata.preprocessing, decode="exact") == found.preprocessing
     pytorch = PyTorchClassifier(classifier, metadata.preprocessing, found.prepare if own else None)
     answers = pytorch.answers([(image.name, image.encoded) for image in asked], progress)
     evidence = Evidence(ImageSelection(asked, asked), answers, pytorch.exact, pytorch.rounded)

@@ -142,7 +142,8 @@ def preprocessing_words(spec: Preprocessing) -> str:
     order = "" if spec.channels == "rgb" else f", exchanged to {spec.channels.upper()}"
     levels = "" if spec.range == "0..1" else f", levels {spec.range}"
     values = f"mean {_channels(spec.mean)}, std {_channels(spec.std)}"
-    return f"RGB, {resize} ({spec.interpolation}){order}{levels}, {values}"
+    decoded = "" if spec.decode == "exact" else ", large JPEGs decoded at 1/2, 1/4 or 1/8"
+    return f"RGB{decoded}, {resize} ({spec.interpolation}){order}{levels}, {values}"
 
 
 def inspect_artifact(path: Path) -> Inspection:

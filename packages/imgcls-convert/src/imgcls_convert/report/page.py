@@ -46,6 +46,8 @@ def report_page(report: ConversionReport) -> str:
         body.append(paragraph(f"Nobody knows whether this artifact equals {yardstick}: it was not verified.", "bad"))
     if report.table:
         body.append(section(f"Beside {yardstick}", *_precisions(report)))
+    if report.decoding:
+        body.append(section("Large photos", paragraph(report.decoding.text)))
     if report.images:
         tolerance = meta.parity.tolerance if meta.parity else None
         body += [

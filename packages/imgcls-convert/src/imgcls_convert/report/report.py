@@ -14,6 +14,7 @@ from imgcls_core.artifact import ArtifactMetadata
 from imgcls_networks.models.trained_model import TrainedModel, evaluation_words
 from imgcls_report import Column, table
 
+from imgcls_convert.parity.decoding import DecodeFigures
 from imgcls_convert.parity.figures import Figures, ImageComparison, PrecisionRow
 from imgcls_convert.plan import Fallback
 from imgcls_convert.report.inspection import preprocessing_words, yardstick_words
@@ -32,6 +33,7 @@ class ConversionReport:
         size_bytes: of the artifact.
         metadata: as in the artifact.
         table: one row per precision, fp32 first; empty when verification was skipped.
+        decoding: scaled beside exact decoding; None where JPEGs are decoded whole, or nothing was verified.
         float_layers: layers of a reduced network that stayed float.
         held_out: False when a reduced network had to be judged by the images that calibrated it.
         images: one row per compared image; empty when verification was skipped.
@@ -49,6 +51,7 @@ class ConversionReport:
     size_bytes: int
     metadata: ArtifactMetadata
     table: Sequence[PrecisionRow]
+    decoding: DecodeFigures | None
     float_layers: Sequence[str]
     held_out: bool
     images: Sequence[ImageComparison]
@@ -80,6 +83,7 @@ class ConversionReport:
             "input": preprocessing_words(meta.preprocessing),
             "golden": f"{len(meta.golden)} cases",
             "parity": self._parity_words(),
+            "decoding": self.decoding.text if self.decoding else "",
             "in float": f"{len(self.float_layers)} layers: {', '.join(self.float_layers)}" if self.float_layers else "",
             "report": f"{self.path}, {self.page_path}",
         }
@@ -143,6 +147,7 @@ class ConversionReport:
             "trained": self._trained(),
             "reference": meta.reference,
             "precisions": self.table,
+            "decoding": self.decoding,
             "float_layers": self.float_layers,
             "held_out": self.held_out,
             "golden": [case.name for case in meta.golden],

@@ -19,7 +19,7 @@ from imgcls_core.artifact.metadata import (
     ReferenceDistribution,
     Source,
 )
-from imgcls_core.artifact.preprocessing import Channels, Crop, Interpolation, PixelRange, Preprocessing
+from imgcls_core.artifact.preprocessing import Channels, Crop, Decode, Interpolation, PixelRange, Preprocessing
 
 __all__ = [
     "GOLDEN_TOLERANCE",
@@ -33,6 +33,7 @@ __all__ = [
     "Channels",
     "ClassInfo",
     "Crop",
+    "Decode",
     "GoldenAnswer",
     "GoldenCase",
     "Interpolation",

@@ -16,7 +16,9 @@ from msgspec import Meta, Struct
 from imgcls_core.artifact.preprocessing import Preprocessing
 from imgcls_core.errors import ArtifactMetadataError, ArtifactSchemaError
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
+# Of everything that readers of before can do as it is meant: they refuse the rest.
+_FIRST_SCHEMA: Final = 1
 KEY_PREFIX: Final = "imgcls."
 INPUT_NAME: Final = "images"
 OUTPUT_NAME: Final = "probabilities"
@@ -151,7 +153,6 @@ class ArtifactMetadata(Struct, frozen=True):
     source: Source
     parity: Parity | None
     golden: Annotated[tuple[GoldenCase, ...], Meta(max_length=MAX_GOLDEN_CASES)]
-    schema: int = SCHEMA
     reference: ReferenceDistribution | None = None
     accuracy: Accuracy | None = None
 
@@ -176,13 +177,18 @@ class ArtifactMetadata(Struct, frozen=True):
             raise ValueError(f"golden cases are missing: {recorded} were recorded, found {len(self.golden)}")
 
     @property
+    def schema(self) -> int:
+        """The schema that a reader must know: 2 where large JPEGs are decoded at a reduced scale, else 1."""
+        return _FIRST_SCHEMA if self.preprocessing.decode == "exact" else SCHEMA
+
+    @property
     def golden_tolerance(self) -> float:
         """Largest |Δp| against PyTorch that a golden case may show on any provider."""
         return GOLDEN_TOLERANCE[self.source.precision]
 
     def to_props(self) -> dict[str, str]:
         """Gives the metadata as `metadata_props`: key → JSON text."""
-        values = {name: getattr(self, name) for name in _FIELDS}
+        values = {name: getattr(self, name) for name in _FIELDS} | {"schema": self.schema}
         return {
             f"{KEY_PREFIX}{name}": msgspec.json.encode(value).decode()
             for name, value in values.items()
@@ -208,14 +214,19 @@ class ArtifactMetadata(Struct, frozen=True):
         if not raw:
             raise ArtifactMetadataError(path, "it carries no imgcls.* metadata")
         schema = _value(raw, "schema", int, path)
-        if schema != SCHEMA:
+        if not _FIRST_SCHEMA <= schema <= SCHEMA:
             raise ArtifactSchemaError(path, actual=schema, supported=SCHEMA)
         present = [name for name in _FIELDS if name in raw or name not in _OPTIONAL]
         fields = {name: _value(raw, name, object, path) for name in present}
         try:
-            return msgspec.convert(fields, cls)
+            found = msgspec.convert(fields, cls)
         except msgspec.ValidationError as error:
             raise ArtifactMetadataError(path, f"its metadata is wrong: {error}") from error
+        if found.schema > schema:
+            raise ArtifactMetadataError(
+                path, f"it says schema {schema}, and what it says of decoding belongs to schema {found.schema}"
+            )
+        return found
 
 
 _FIELDS: Final = ArtifactMetadata.__struct_fields__

@@ -16,6 +16,10 @@ Crop = Literal["center", "center_floor"]
 PixelRange = Literal["0..1", "0..255"]
 Channels = Literal["rgb", "bgr"]
 
+# Whether a large JPEG is decoded whole, or at 1/2, 1/4 or 1/8 of its size.
+Decode = Literal["exact", "scaled"]
+_LEAST_SHARE = 2  # of what an image is resized to, that a JPEG decoded at a reduced scale still has
+
 _Side = Annotated[int, Meta(ge=1, le=16_384)]
 _Level = Annotated[int, Meta(ge=0, le=255)]
 
@@ -37,6 +41,9 @@ class Preprocessing(Struct, frozen=True, omit_defaults=True):
         range: "0..1" divides the levels of a pixel by 255 before mean and std, "0..255" takes them as they are.
         channels: in which order the network takes them. Images are RGB everywhere; the graph exchanges the channels.
         pad_color: R, G, B from 0 to 255, with "letterbox" alone.
+        decode: "scaled" has a JPEG decoded at 1/8, 1/4 or 1/2, the smallest at which neither side falls below
+            `least_decoded_size`; libjpeg does it (Pillow's `Image.draft`), whatever the JPEG's colours. What is decoded
+            is then treated as any image. Images of other formats, and pixels, are taken whole.
     """
 
     size: tuple[_Side, _Side]
@@ -50,6 +57,7 @@ class Preprocessing(Struct, frozen=True, omit_defaults=True):
     range: PixelRange = "0..1"
     channels: Channels = "rgb"
     pad_color: tuple[_Level, _Level, _Level] | None = None
+    decode: Decode = "exact"
 
     def __post_init__(self) -> None:
         if min(self.std) <= 0:
@@ -75,3 +83,20 @@ class Preprocessing(Struct, frozen=True, omit_defaults=True):
         the network's size is still enlarged first, as torchvision does.
         """
         return (self.resize_size, self.resize_size) if self.resize_size is not None else self.size
+
+    def least_decoded_size(self, width: int, height: int) -> tuple[int, int]:
+        """Gives the width and height below which no image may be decoded: twice what it is resized to, before a crop.
+
+        Args:
+            width: of the image as it is, upright, in pixels.
+            height: likewise.
+        """
+        if self.resize_mode == "squash":
+            resized_h, resized_w = self.native_size
+        else:
+            # Of a letterbox the side that touches its frame decides, else the shorter one; the other follows it.
+            edge_h, edge_w = self.native_size
+            by_width = width * edge_h >= height * edge_w if self.resize_size is None else width <= height
+            kept, edge = (width, edge_w) if by_width else (height, edge_h)
+            resized_w, resized_h = (-(-side * edge // kept) for side in (width, height))
+        return _LEAST_SHARE * resized_w, _LEAST_SHARE * resized_h

@@ -9,7 +9,7 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final, TypeAlias
+from typing import BinaryIO, Final, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from PIL import (
     BmpImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     GifImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     Image,
-    JpegImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
+    JpegImagePlugin,
     PngImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     TiffImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
     WebPImagePlugin,  # noqa: F401  # pyright: ignore[reportUnusedImport]
@@ -28,6 +28,9 @@ from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
 from imgcls_core.images.other_files import check_not_stripped, open_other
 
 ImageSource: TypeAlias = bytes | bytearray | memoryview | str | Path | BinaryIO | Image.Image | NDArray[np.uint8]
+
+LeastSize: TypeAlias = Callable[[int, int], tuple[int, int]]
+_Decoded = TypeVar("_Decoded")
 
 FORMATS: Final = ("JPEG", "PNG", "WEBP", "BMP", "GIF", "TIFF", "AVIF")
 
@@ -39,6 +42,7 @@ _MAX_SIDE_PX: Final = 65_535
 _ROWS_AT_A_TIME: Final = 64
 
 _EXIF_ORIENTATION: Final = 0x0112
+_ON_THEIR_SIDE: Final = frozenset({5, 6, 7, 8})
 _UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -67,6 +71,15 @@ _DAMAGED: Final = (
     struct.error,
     zlib.error,
 )
+
+
+@dataclass(frozen=True)
+class DecodedImage:
+    """An image, upright and RGB, and the upright size that it had before it was decoded at a reduced scale."""
+
+    image: Image.Image
+    width_px: int
+    height_px: int
 
 
 @dataclass(frozen=True)
@@ -106,13 +119,31 @@ def decode_image(source: ImageSource, limits: DecodeLimits) -> Image.Image:
         ImageTooLargeError: more bytes or pixels than allowed.
         OSError: a path that cannot be read.
     """
+    return decode_reduced(source, limits, None).image
+
+
+def decode_reduced(source: ImageSource, limits: DecodeLimits, least: LeastSize | None) -> DecodedImage:
+    """Decodes as `decode_image`; a JPEG at the smallest of 1/8, 1/4 and 1/2 that leaves it as large as is needed.
+
+    Args:
+        source: as of `decode_image`; what is decoded already is taken whole.
+        limits: of the image as it is.
+        least: upright width and height in pixels → those below which it must not fall; None decodes whole.
+
+    Raises:
+        ImageError: as `decode_image`.
+    """
     if isinstance(source, np.ndarray):
-        return _from_pixels(source, limits)
+        return _whole(_from_pixels(source, limits))
     if isinstance(source, Image.Image):
         _check_pixels(source.size, limits)
-        return _guarded(lambda: _to_rgb(_upright(source)), limits)
+        return _whole(_guarded(lambda: _to_rgb(_upright(source)), limits))
     encoded = _read(source, limits)
-    return _guarded(lambda: _decode(encoded, limits), limits)
+    return _guarded(lambda: _decode(encoded, limits, least), limits)
+
+
+def _whole(image: Image.Image) -> DecodedImage:
+    return DecodedImage(image, *image.size)
 
 
 def _read(
@@ -134,19 +165,33 @@ def _read(
     return encoded
 
 
-def _decode(encoded: bytes | bytearray | memoryview, limits: DecodeLimits) -> Image.Image:
+def _decode(encoded: bytes | bytearray | memoryview, limits: DecodeLimits, least: LeastSize | None) -> DecodedImage:
     check_not_stripped(encoded)
     try:
         image = Image.open(io.BytesIO(encoded), formats=FORMATS)
     except Image.UnidentifiedImageError:
         image = open_other(encoded, FORMATS)
     _check_pixels(image.size, limits)
+    is_jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
+    size = _reduce(image, least) if is_jpeg and least is not None else None
     # First, by itself: reading the EXIF data of a PNG loads the pixels too, and a second try at damaged ones passes.
     image.load()
-    return _to_rgb(_upright(image))
+    upright = _to_rgb(_upright(image))
+    return DecodedImage(upright, *(size or upright.size))
 
 
-def _guarded(decode: Callable[[], Image.Image], limits: DecodeLimits) -> Image.Image:
+def _reduce(image: Image.Image, least: LeastSize) -> tuple[int, int]:
+    """Lets libjpeg decode a JPEG at a reduced scale, where that is allowed; gives its upright size as it is."""
+    width, height = image.size
+    if _orientation(image) in _ON_THEIR_SIDE:
+        least_h, least_w = least(height, width)
+        image.draft(None, (least_w, least_h))
+        return height, width
+    image.draft(None, least(width, height))
+    return width, height
+
+
+def _guarded(decode: Callable[[], _Decoded], limits: DecodeLimits) -> _Decoded:
     try:
         return decode()
     except (ImageUndecodableError, ImageTooLargeError):

@@ -13,7 +13,7 @@ from PIL import Image, ImageOps
 
 from imgcls_core.artifact.preprocessing import Crop, Interpolation, Preprocessing
 from imgcls_core.errors import ImageTooLargeError
-from imgcls_core.images.decode import DecodeLimits, ImageSource, decode_image
+from imgcls_core.images.decode import DecodedImage, DecodeLimits, ImageSource, decode_reduced
 
 _FILTERS: Final = {name: Image.Resampling[name.upper()] for name in get_args(Interpolation)}
 
@@ -56,16 +56,23 @@ class ImagePreprocessor:
 
     def prepare(self, source: ImageSource) -> PreparedImage:
         """Decodes and shrinks one image, and keeps the size that it had. Arguments and errors as `__call__`."""
-        image = decode_image(source, self.limits)
-        return PreparedImage(np.asarray(self._shrink(image)), *image.size)
+        decoded = self._decode(source)
+        return PreparedImage(np.asarray(self._shrink(decoded.image)), decoded.width_px, decoded.height_px)
 
     def decode(self, source: ImageSource) -> NDArray[np.uint8]:
-        """Decodes one image at its own size: RGB uint8 [H, W, 3], upright. Raises as `__call__`."""
-        return np.asarray(decode_image(source, self.limits))
+        """Decodes one image as the artifact says, and shrinks it no further: RGB uint8 [H, W, 3], upright.
+
+        Raises as `__call__`.
+        """
+        return np.asarray(self._decode(source).image)
 
     def shrink(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resizes (and pre-crops) RGB uint8 [H, W, 3] to the native size. Raises as `__call__`."""
         return self(pixels)
+
+    def _decode(self, source: ImageSource) -> DecodedImage:
+        spec = self.preprocessing
+        return decode_reduced(source, self.limits, spec.least_decoded_size if spec.decode == "scaled" else None)
 
     def _shrink(self, image: Image.Image) -> Image.Image:
         spec = self.preprocessing

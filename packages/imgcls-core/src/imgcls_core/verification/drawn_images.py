@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageOps
 
+from imgcls_core.artifact.preprocessing import Preprocessing
+
 _DRAWN = 24
+_ORIENTATION = 0x0112  # of EXIF
 # Each with a size of its own: from thumbnails to what cameras make.
 _SIDES_PX = (16, 96, 224, 333, 640, 1024, 1600)
 _CAMERA_PX = (4000, 3000)
@@ -26,9 +29,21 @@ _FORMATS: tuple[tuple[str, dict[str, object]], ...] = (
 )
 
 
-def seen_pixels(encoded: bytes) -> NDArray[np.uint8]:
-    """Gives what Pillow sees: upright, transparency over white, of 16 bits the high byte; RGB uint8 [H, W, 3]."""
+def seen_pixels(encoded: bytes, declared: Preprocessing | None = None) -> NDArray[np.uint8]:
+    """Gives what Pillow sees: upright, transparency over white, of 16 bits the high byte; RGB uint8 [H, W, 3].
+
+    Args:
+        encoded: the image.
+        declared: of an artifact; where it says so a large JPEG is decoded at a reduced scale.
+    """
     image = Image.open(io.BytesIO(encoded))
+    if declared is not None and declared.decode == "scaled" and image.format in {"JPEG", "MPO"}:
+        width, height = image.size
+        if image.getexif().get(_ORIENTATION, 1) in range(5, 9):  # it lies on its side
+            height, width = declared.least_decoded_size(height, width)
+        else:
+            width, height = declared.least_decoded_size(width, height)
+        image.draft(None, (width, height))
     image.load()
     image = ImageOps.exif_transpose(image)
     if image.mode.startswith("I;16"):

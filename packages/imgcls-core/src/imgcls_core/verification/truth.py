@@ -55,8 +55,9 @@ class ArtifactTruth:
         return self._classifier.metadata.accuracy
 
     def vector(self, encoded: bytes) -> list[float]:
-        """Answers an encoded image, decoded by Pillow."""
-        return self._classifier.predict(seen_pixels(encoded))[0].tolist()
+        """Answers an encoded image, decoded by Pillow as the artifact says."""
+        pixels = seen_pixels(encoded, self._classifier.metadata.preprocessing)
+        return self._classifier.predict(pixels)[0].tolist()
 
     def large_images(self) -> Iterator[tuple[str, bytes]]:
         """Makes images of the sizes that cameras make."""
