@@ -2,6 +2,7 @@
 
 import re
 import shlex
+import sys
 
 import numpy as np
 import pytest
@@ -35,6 +36,7 @@ def workplace(section, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tool")
     (folder / "my_data.py").write_text(_DATA, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
+        patch.delitem(sys.modules, "my_data", raising=False)  # of another page
         patch.chdir(folder)
         patch.syspath_prepend(str(folder))
         torch.manual_seed(7)

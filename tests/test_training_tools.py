@@ -58,6 +58,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     for name, text in files.items():
         (folder / name).write_text(text, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
+        for name in ("my_data", "my_net"):  # of another page
+            patch.delitem(sys.modules, name, raising=False)
         patch.chdir(folder)
         patch.syspath_prepend(str(folder))
         patch.setattr(logging.root, "handlers", [])  # what Lightning lets through, pytest would keep

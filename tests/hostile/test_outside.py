@@ -178,6 +178,9 @@ def test_no_server_holds_a_caller_or_fills_the_machine(
     assert sum(file.stat().st_size for file in tmp_path.rglob("*") if file.is_file()) <= 2 * SMALL.most_bytes
 
 
-def test_a_list_without_end_is_refused(speak: Callable[[Callable[[Send], None]], str]) -> None:
+def test_a_list_without_end_is_refused(
+    speak: Callable[[Callable[[Send], None]], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("imgcls_batch.sources.uri_list.LISTING", Bounds(30, SMALL.most_bytes))  # its size comes first
     said = _sentence(lambda: list(listed_entries(f"{speak(endless_list)}/list.txt", column=None)))
     assert "cannot be read: it is longer than 1 MiB" in said
