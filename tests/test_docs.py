@@ -112,5 +112,10 @@ def test_every_page_can_be_found_from_the_first_one():
     assert {page.name for page in (ROOT / "docs").glob("*.md")} - {"README.md"} <= linked
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_page_leads_to_the_glossary(page):
+    assert page.name in {"SECURITY.md", "glossary.md"} or "glossary.md)" in text_of(page)
+
+
 def test_the_readme_is_short():
     assert len((ROOT / "README.md").read_text().splitlines()) <= 160
