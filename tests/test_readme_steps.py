@@ -1,4 +1,7 @@
-"""The README's step by step, typed as it stands; what it shows is what comes, but for numbers and hashes."""
+"""The README's step by step, typed as it stands; what it shows is what comes, but for numbers and hashes.
+
+The calls of docs/http.md and the reader of docs/artifact-format.md are tried on what these steps have made.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,16 @@ def _steps() -> list[tuple[str, list[str]]]:
     return [(command, [line for line in lines if line]) for command, *lines in steps]
 
 
+def _calls_of_the_http_page() -> list[str]:
+    return re.findall(r"^\$ (curl .*)", (ROOT / "docs/http.md").read_text(encoding="utf-8"), re.MULTILINE)
+
+
+def _program_of_the_artifact_page() -> str:
+    """Gives the Python that reads an artifact without imgcls."""
+    text = (ROOT / "docs/artifact-format.md").read_text(encoding="utf-8")
+    return re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)[-1]
+
+
 def _masked(line: str) -> str:
     """Times, probabilities and hashes differ from machine to machine and from run to run."""
     return re.sub(r"\s+", " ", re.sub(r"[0-9a-f]{12,64}|\d[\d.,e+-]*", "#", line))
@@ -45,4 +58,10 @@ def test_every_step_can_be_typed_and_shows_what_the_readme_shows(tmp_path: Path)
             assert done.returncode == 0, (command, done.stderr)
             printed = [_masked(line) for line in (done.stdout + done.stderr).splitlines()]
             assert [line for line in shown if _masked(line) not in printed] == [], command
-    assert url is not None, "nothing was served"
+        assert url is not None, "nothing was served"
+        for command in _calls_of_the_http_page():
+            given = ["/bin/bash", "-c", command.replace("http://127.0.0.1:8192", url)]
+            answer = subprocess.run(given, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+            assert '"label":"iPod"' in answer, command
+    read = [sys.executable, "-c", _program_of_the_artifact_page()]
+    assert subprocess.run(read, cwd=tmp_path, capture_output=True, text=True, check=True).stdout == "iPod\n"
