@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import msgspec
@@ -18,55 +17,11 @@ from imgcls_convert.errors import DecodeAgreementError
 from imgcls_convert.images.files import LoadedImage
 from imgcls_convert.images.large import large_photos
 from imgcls_convert.images.selection import ImageSelection
+from imgcls_convert.parity.figures import DecodeFigures
 from imgcls_convert.parity.gate import MIN_AGREEMENT
 
 _TIMED: Final = 12  # photos
 _ROUNDS: Final = 3
-
-
-@dataclass(frozen=True)
-class DecodeFigures:
-    """Scaled decoding beside exact decoding, by PyTorch on the same large photos.
-
-    Args:
-        images: how many.
-        enlarged: how many of them had to be enlarged.
-        top1_agreement: share on which both name the same class.
-        max_abs_diff: largest |Δp|.
-        mean_abs_diff: mean over the photos of the largest |Δp|.
-        labelled: how many have a label.
-        exact_accuracy: share of these that get it when decoded whole; None without labels.
-        scaled_accuracy: the same at a reduced scale.
-        exact_ms: processor time of decoding and resizing one of them, the mean.
-        scaled_ms: the same at a reduced scale.
-    """
-
-    images: int
-    enlarged: int
-    top1_agreement: float
-    max_abs_diff: float
-    mean_abs_diff: float
-    labelled: int
-    exact_accuracy: float | None
-    scaled_accuracy: float | None
-    exact_ms: float
-    scaled_ms: float
-
-    @property
-    def text(self) -> str:
-        """Gives them in one line."""
-        enlarged = f" ({self.enlarged} of them enlarged)" if self.enlarged else ""
-        right = (
-            ""
-            if self.exact_accuracy is None or self.scaled_accuracy is None
-            else f", top-1 {self.scaled_accuracy:.2%} beside {self.exact_accuracy:.2%} of {self.labelled} labelled"
-        )
-        return (
-            f"scaled: the class of exact decoding on {self.top1_agreement:.2%} of {self.images} large photos"
-            f"{enlarged}, "
-            f"|Δp| at most {self.max_abs_diff:.1e}, {self.mean_abs_diff:.1e} on average{right}; "
-            f"{self.scaled_ms:.1f} instead of {self.exact_ms:.1f} ms to decode and resize"
-        )
 
 
 def judge_decode(

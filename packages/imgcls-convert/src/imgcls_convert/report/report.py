@@ -14,8 +14,7 @@ from imgcls_core.artifact import ArtifactMetadata
 from imgcls_networks.models.trained_model import TrainedModel, evaluation_words
 from imgcls_report import Column, table
 
-from imgcls_convert.parity.decoding import DecodeFigures
-from imgcls_convert.parity.figures import Figures, ImageComparison, PrecisionRow
+from imgcls_convert.parity.figures import DecodeFigures, Figures, ImageComparison, PrecisionRow
 from imgcls_convert.plan import Fallback
 from imgcls_convert.report.inspection import preprocessing_words, yardstick_words
 
