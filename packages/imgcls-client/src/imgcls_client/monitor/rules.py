@@ -63,12 +63,17 @@ def _is_expected_model(seen: Observation, limits: Limits) -> str | None:
     if actual is None:
         return None
     found = [
-        f"the model is {actual}, expected {expected}"
+        f"the model is {_shown(actual, expected)}, expected {_shown(expected, actual)}"
         for expected in limits.model_sha256
         if not actual.startswith(expected.lower())
     ]
     found += [f"the model is not signed by {key}" for key in limits.signed_by if key.lower() not in seen.signed_by]
     return "; ".join(found) or None
+
+
+def _shown(digest: str, other: str) -> str:
+    """Cuts a SHA-256 for a line of the terminal, where the two differ within what is left."""
+    return f"{digest[:12]}…" if digest[:12] != other[:12] and len(digest) > 12 else digest
 
 
 def _is_stable(seen: Observation, limits: Limits) -> str | None:
