@@ -317,6 +317,7 @@ class StandIn:
             precision="fp32",
             classes=len(LABELS),
             input_size=[SIDE_PX, SIDE_PX],
+            decode="exact",
             provider="cpu",
             sealed=True,
             seal="6" * 64,

@@ -82,8 +82,8 @@ def test_a_version_that_somebody_goes_back_to_while_it_is_pruned_stays(
     ("arguments", "said", "code"),
     [
         (("list", "{store}"), "There is no model in", 3),
-        (("rollback", "{store}", "abc"), "it is empty", 2),
-        (("prune", "{store}", "--keep", "2"), "it is empty", 2),
+        (("rollback", "{store}", "abc"), "There is no model in", 2),
+        (("prune", "{store}", "--keep", "2"), "There is no model in", 2),
         (("prune", "{store}"), "Missing option '--keep'", 2),
         (("prune", "{store}", "--keep", "0"), "--keep", 2),
         (("sweep", "{store}"), "sweep", 2),
