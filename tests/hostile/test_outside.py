@@ -88,7 +88,9 @@ def speak() -> Iterator[Callable[[Callable[[Send], None]], str]]:
         def answer(caller: socket.socket) -> None:
             with caller, suppress(OSError):
                 caller.settimeout(10)
-                caller.recv(65_536)
+                if caller.recv(65_536).startswith(b"HEAD"):  # a body would be read as the next answer
+                    caller.sendall(HEAD + b"Connection: close\r\n\r\n")
+                    return
                 say(caller.sendall)
 
         def serve() -> None:

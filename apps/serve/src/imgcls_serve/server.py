@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 # Longer than the 60 s of common load balancers: the side that reuses a connection must be the one that closes it.
 _KEEP_ALIVE_S = 75
 
+# All are answered, or late, when the server ends: whatever a connection still waits for, it ends with it.
+_LAST_S = 10
+
 # Who connected while the end came has sent its request by then.
 _LINGER_S = 1.0
 _LOOK_S = 0.02
@@ -136,6 +139,7 @@ async def serve(service: Service) -> int:
         ),
         ws="none",
         timeout_keep_alive=_KEEP_ALIVE_S,
+        timeout_graceful_shutdown=_LAST_S,
         lifespan="on",
         log_config=None,
         access_log=False,
