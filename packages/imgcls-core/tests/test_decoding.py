@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import struct
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +17,7 @@ import pytest
 from imgcls_core import DecodeLimits, ImagePreprocessor, ImageTooLargeError, ImageUndecodableError, Preprocessing
 from imgcls_core.decoding.bounded import BoundedDecoder
 from imgcls_core.decoding.isolated import IsolatedDecoder
+from imgcls_core.decoding.messages import DecodeRequest, write_message
 from imgcls_core.errors import ImageTooCostlyError
 from PIL import Image
 
@@ -112,3 +114,15 @@ def test_only_what_the_header_does_not_bound_is_decoded_apart() -> None:
     with pytest.raises(ImageTooCostlyError):
         bounded.prepare(short_lines())
     assert bounded.prepare(ordinary).width_px == 60
+
+
+def test_a_process_whose_owner_has_ended_ends_without_a_word() -> None:
+    preprocessor, file, sent = PREPROCESSOR, noise("PNG"), io.BytesIO()
+    limits = preprocessor.limits
+    write_message(sent, DecodeRequest(preprocessor.preprocessing, limits.max_bytes, limits.max_pixels), file)
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [sys.executable, "-m", "imgcls_core.decoding.process"]
+    ended = subprocess.run(command, input=sent.getvalue(), stdout=writing, stderr=subprocess.PIPE, check=False)
+    os.close(writing)
+    assert (ended.returncode, ended.stderr) == (0, b"")

@@ -45,7 +45,10 @@ def main() -> None:
         if not has_limits:
             _limit_resources(request)
             has_limits = True
-        _answer(replies, request, encoded)
+        try:
+            _answer(replies, request, encoded)
+        except BrokenPipeError:  # its owner has ended
+            os._exit(0)
 
 
 def _answer(replies: IO[bytes], request: DecodeRequest, encoded: bytes) -> None:
