@@ -405,7 +405,7 @@ def test_a_backend_that_is_not_installed_is_named_with_its_command(
     run_cli: RunCli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "gcsfs", None)
-    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "gs", raising=False)  # where others have asked for it before
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "gs", raising=False)  # of others
     outcome = run_cli("publish", COLOURS, "gs://bucket/models")
     assert outcome.code == 2
     assert "pip install 'imgcls-train[gs]'" in outcome.err
