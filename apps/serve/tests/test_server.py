@@ -19,6 +19,16 @@ def test_sigterm_on_an_idle_service_exits_with_0(start_service: StartService) ->
         assert running.wait(20) == 0
 
 
+def test_who_presses_ctrl_c_twice_sees_no_traceback(start_service: StartService) -> None:
+    with start_service() as running:
+        running.sigterm()
+        while not any("Draining" in str(entry["message"]) for entry in running.log):
+            running.wait(0.01)
+        running.sigterm()
+        assert running.wait(20) == 0
+    assert [entry for entry in running.log if entry["level"] == "error"] == []
+
+
 def test_sigterm_answers_everything_accepted_and_takes_nothing_new(
     start_service: StartService, picture_of: PictureOf
 ) -> None:

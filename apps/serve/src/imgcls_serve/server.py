@@ -95,6 +95,9 @@ class DrainingServer(uvicorn.Server):
         if not isinstance(self._service.fatal, LoadAbandonedError):  # which goes on taking memory
             await self._take_leave()
         await super().shutdown(sockets)
+        if self.force_exit:  # uvicorn then leaves the application waiting, and its end in a traceback
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self.lifespan.shutdown(), _LINGER_S)
 
     async def _take_leave(self) -> None:
         """Lets in who is about to be connected, nobody after them, and gives all time for a request that is refused."""
