@@ -77,7 +77,7 @@ class Running:
 
 @contextlib.asynccontextmanager
 async def service(model: Path | None, **settings: object) -> AsyncGenerator[Running]:
-    """Starts the service and waits until it is ready."""
+    """Starts the service and waits until it is ready. Ends with the service where that ends first, having said why."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     values = {"model": model, "port": port, "admin_token": ADMIN_TOKEN, "log_level": "warning", **settings}
@@ -88,6 +88,8 @@ async def service(model: Path | None, **settings: object) -> AsyncGenerator[Runn
         connection = Connection(port)
         status = 0
         while status != 200:
+            if process.poll() is not None:
+                raise SystemExit(process.returncode)
             with contextlib.suppress(OSError):
                 status, _ = await connection.send(b"GET /ready HTTP/1.1\r\nHost: x\r\n\r\n")
             await asyncio.sleep(0.02)
