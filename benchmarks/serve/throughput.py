@@ -34,7 +34,17 @@ def limit(model: Path, images: Path, seconds: float, threads: int | None = None)
 
 def wrk(url: str, connections: int, seconds: float, listing: str) -> dict[str, Any]:
     """Runs wrk and reads the line of JSON that `images.lua` prints."""
-    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "-s", str(HERE / "images.lua"), url]
+    command = [
+        "wrk",
+        "-t1",
+        f"-c{connections}",
+        f"-d{seconds:g}s",
+        "--timeout",
+        "30s",
+        "-s",
+        str(HERE / "images.lua"),
+        url,
+    ]
     done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | {"IMAGES": listing})  # noqa: S603
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -9,14 +9,17 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import numpy as np
 import pytest
 from imgcls_serve.errors import QueueFullError
 from imgcls_serve.http.caller import network_of
-from imgcls_serve.scheduler.job import Deadline
+from imgcls_serve.scheduler.admission import QueueBounds
+from imgcls_serve.scheduler.job import Deadline, JobResult
+from imgcls_serve.scheduler.speed import Speed
 from scheduler_stand_ins import HeldDecode, MovableLoop, Observer, layout, new_scheduler, reached, run, submit
 
 if TYPE_CHECKING:
-    from conftest import PictureOf, StartService
+    from conftest import PictureOf, RunningService, StartService
     from imgcls_core.images.preprocess import PreparedImage
 
 KEYS = {"flood": "flood-key-1", "polite": "polite-key-1"}
@@ -203,3 +206,41 @@ def test_a_caller_with_another_key_is_answered_while_the_first_floods(
 def test_an_address_of_ipv6_counts_by_its_network(host: str, network: str) -> None:
     assert network_of((host, 1)) == network
     assert network_of(None) == ""
+
+
+def test_the_queue_is_as_long_as_the_deadline_at_the_measured_speed(
+    start_service: StartService, picture_of: PictureOf
+) -> None:
+    """A fixed number refused 256 callers whom it could have answered in time."""
+    image = picture_of("red")
+
+    async def all_at_once(url: str) -> list[int]:
+        async with httpx.AsyncClient(base_url=url, limits=httpx.Limits(max_connections=300), timeout=60) as client:
+            answers = [client.post("/predict", content=image) for _ in range(300)]
+            return [answer.status_code for answer in await asyncio.gather(*answers)]
+
+    def limit(running: RunningService) -> float:
+        text = running.client.get("/metrics").text
+        return next(float(line.split()[1]) for line in text.splitlines() if line.startswith("imgcls_queue_limit"))
+
+    with start_service(request_timeout_ms=60_000) as running:
+        assert limit(running) > 300
+        assert asyncio.run(all_at_once(running.url)) == [200] * 300
+    with start_service(max_inflight_bytes=200 * 32 * 32 * 3) as running:
+        assert limit(running) == 200  # pixels that wait for the network
+    with start_service(request_timeout_ms=1) as running:
+        assert limit(running) == 128
+    with start_service(queue_size=7) as running:
+        assert limit(running) == 7
+
+
+def test_a_slower_network_makes_the_queue_shorter() -> None:
+    speed = Speed(layout(), expected_s=0.001)
+    bounds = QueueBounds(100, 5000, 10.0)
+    assert bounds.images(speed) == 5000
+    slow = JobResult(np.zeros(1, np.float32), 0.0, 0.0, 40.0, 1, 1, 1)
+    speed.note([slow] * 500)
+    assert bounds.images(speed) == 166
+    speed.note([slow._replace(inference_ms=4000.0)] * 500)
+    assert bounds.images(speed) == 100
+    assert bounds.images(Speed(layout())) == 100

@@ -99,9 +99,9 @@ def test_a_service_with_much_waiting_says_so_before_it_refuses(
 
 
 def test_a_full_service_stays_so_until_half_is_done() -> None:
-    sign = FullSign(8)
-    assert [sign.is_up(pending) for pending in (7, 8, 7, 5, 4, 5, 7, 8)] == [
+    sign = FullSign(0.5)
+    assert [sign.is_up(pending, 16) for pending in (7, 8, 7, 5, 4, 5, 7, 8)] == [
         *(False, True, True, True),
         *(False, False, False, True),
     ]
-    assert not FullSign(0).is_up(100)
+    assert not FullSign(0).is_up(100, 16)

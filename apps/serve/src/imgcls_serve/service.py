@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import math
 import time
 from collections.abc import Hashable
 from pathlib import Path
 
 from imgcls_core import DecodeLimits
-from imgcls_core.cpus import allotted_cpus
 from imgcls_core.errors import ArtifactError, RuntimeMissingError
 from imgcls_core.inference.providers import GpuPresence, find_gpu
 from imgcls_core.memory import give_memory_back
@@ -25,10 +23,10 @@ from imgcls_serve.observing.metrics import Metrics
 from imgcls_serve.observing.request_lines import RequestLines
 from imgcls_serve.observing.state_metrics import ObservedModel, ServiceState
 from imgcls_serve.observing.tracing import tracer_from_environment
+from imgcls_serve.scheduler.assembly import cpus_of, queue_bounds, scheduler_of
 from imgcls_serve.scheduler.full_sign import FullSign
 from imgcls_serve.scheduler.held_bytes import HeldBytes
 from imgcls_serve.scheduler.job import Stage
-from imgcls_serve.scheduler.layout import choose_layout
 from imgcls_serve.scheduler.scheduler import Scheduler
 from imgcls_serve.settings import Settings
 
@@ -68,7 +66,7 @@ class Service:
         self.gpu: GpuPresence | None = None
         self.fatal: ArtifactError | RuntimeMissingError | None = None
         self._scheduler: Scheduler | None = None
-        self._full_sign = FullSign(math.ceil(settings.full_at * settings.queue_size))
+        self._full_sign = FullSign(settings.full_at)
         self._reason: str | None = "The model is being loaded."
         self._is_draining = False
         self._started_s = time.monotonic()
@@ -85,13 +83,24 @@ class Service:
         """Images accepted and unanswered."""
         return self._scheduler.pending if self._scheduler is not None else 0
 
+    @property
+    def queue_size(self) -> int:
+        """Most images that may be accepted and unanswered now."""
+        scheduler = self._scheduler
+        return scheduler.admission.queue_size if scheduler is not None else queue_bounds(self.settings).least
+
+    @property
+    def most_images(self) -> int:
+        """Most images of one request."""
+        return min(self.settings.max_images, self.settings.queue_size or self.settings.max_images)
+
     def state(self) -> ServiceState:
         """Gives what metrics show of this moment."""
         scheduler, registry = self._scheduler, self.registry
         return ServiceState(
             is_ready=self.not_ready_reason is None,
-            is_full=self._full_sign.is_up(self.pending),
-            queue_size=self.settings.queue_size,
+            is_full=self._full_sign.is_up(self.pending, self.queue_size),
+            queue_size=self.queue_size,
             pending_images={stage.value: scheduler.count(stage) if scheduler is not None else 0 for stage in Stage},
             requests_in_flight=self.requests_in_flight,
             bytes_held=self.bodies.total,
@@ -128,8 +137,8 @@ class Service:
     def check_takes_more(self) -> None:
         """Raises if a balancer should send images elsewhere: NotReadyError, or QueueFullError (`IMGCLS_FULL_AT`)."""
         self._check_ready()
-        if self._full_sign.is_up(pending := self.pending):
-            raise QueueFullError(f"{pending} of at most {self.settings.queue_size} images wait", retry_after_s=1)
+        if self._full_sign.is_up(pending := self.pending, size := self.queue_size):
+            raise QueueFullError(f"{pending} of at most {size} images wait", retry_after_s=1)
 
     @property
     def not_ready_reason(self) -> str | None:
@@ -241,7 +250,15 @@ class Service:
         model = self.registry.default
         if model is None:
             return
-        self._scheduler = self._start_scheduler(model)
+        self._scheduler = scheduler_of(
+            self.settings,
+            provider=model.provider,
+            size=model.metadata.preprocessing.native_size,
+            expected_s=model.s_per_image,
+            observer=self.metrics,
+            on_death=self._worker_died,
+        )
+        self._scheduler.start()
         self._reason = None
         # What start-up made lives as long as the process: the collector need not walk it again.
         gc.collect()
@@ -262,36 +279,13 @@ class Service:
             file,
             name=name,
             provider=settings.provider,
-            threads=self._cpus if settings.thread_layout == "wide" else 1,
-            at_once=1 if self.registry.loaded else self._cpus,  # beside others who are being answered it takes one
+            threads=cpus_of(settings) if settings.thread_layout == "wide" else 1,
+            # Beside others who are being answered it takes one.
+            at_once=1 if self.registry.loaded else cpus_of(settings),
             limits=DecodeLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels),
             window_s=settings.drift_window_s,
             trusted_keys=settings.public_keys,
         )
-
-    @property
-    def _cpus(self) -> int:
-        return self.settings.threads or allotted_cpus()
-
-    def _start_scheduler(self, model: ServedModel) -> Scheduler:
-        settings = self.settings
-        layout = choose_layout(
-            settings.thread_layout,
-            provider=model.provider,
-            cpus=self._cpus,
-            max_batch=settings.max_batch,
-            max_wait_ms=settings.max_wait_ms,
-            most_isolated=settings.max_decoding_pixels // 2 // settings.max_image_pixels,
-        )
-        scheduler = Scheduler(
-            layout,
-            queue_size=settings.queue_size,
-            max_decoding_pixels=settings.max_decoding_pixels,
-            observer=self.metrics,
-            on_death=self._worker_died,
-        )
-        scheduler.start()
-        return scheduler
 
     def _worker_died(self, error: BaseException) -> None:
         logger.critical("A worker of the scheduler died", exc_info=error)

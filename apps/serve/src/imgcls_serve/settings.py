@@ -85,8 +85,14 @@ class Settings(BaseSettings):
     ] = 0.0
 
     queue_size: Annotated[
-        int, Field(ge=1, le=100_000, description="Most images accepted and unanswered; beyond that: 503.")
-    ] = 128
+        int,
+        Field(
+            ge=0,
+            le=100_000,
+            description="Most images accepted and unanswered; beyond that: 503. 0 takes as many as are answered within "
+            "`IMGCLS_REQUEST_TIMEOUT_MS`, at least 128.",
+        ),
+    ] = 0
     full_at: Annotated[
         float,
         Field(
@@ -145,11 +151,9 @@ class Settings(BaseSettings):
     url_timeout_ms: Annotated[
         int, Field(ge=1, le=600_000, description="Longest time for fetching one `image_url`, in ms.")
     ] = 5_000
-
     load_timeout_s: Annotated[
         float, Field(gt=0, le=3600, description="How long loading a model may take, in s; then it is refused.")
     ] = 120.0
-
     max_load_bytes: Annotated[
         int,
         Field(
@@ -159,7 +163,6 @@ class Settings(BaseSettings):
             "eight times its file.",
         ),
     ] = 0
-
     drift_window_s: Annotated[
         int, Field(ge=60, le=604_800, description="How far back the figures of drift look, in s; in twelve steps.")
     ] = 3600
@@ -171,7 +174,6 @@ class Settings(BaseSettings):
     admin_token: Annotated[
         SecretStr | None, Field(description="Token that opens the admin routes, at least 8 characters; closed without.")
     ] = None
-
     cors_origins: Annotated[
         str | None,
         Field(
@@ -180,7 +182,6 @@ class Settings(BaseSettings):
             "`https://example.org`; `*` for all. None may without.",
         ),
     ] = None
-
     trusted_keys: Annotated[
         str | None,
         Field(
@@ -188,7 +189,6 @@ class Settings(BaseSettings):
             "artifacts that one of them has signed are served. All are without."
         ),
     ] = None
-
     log_format: Annotated[
         Literal["auto", "json", "text"],
         Field(description="`text`: a short line for people; `json`; `auto` is `text` in a terminal, else `json`."),

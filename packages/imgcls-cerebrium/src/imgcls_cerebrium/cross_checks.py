@@ -18,6 +18,9 @@ MAX_UPLOAD_BYTES = 2_000_000_000
 GPU_BATCH = 32
 """The service's own batch on a GPU, where IMGCLS_MAX_BATCH does not say otherwise."""
 
+LEAST_QUEUE = 128
+"""The least queue of a service whose IMGCLS_QUEUE_SIZE is not set."""
+
 DRAIN_MARGIN_S = 15
 """The platform kills when the grace period is over; below this nothing is left for the end of the process."""
 
@@ -68,7 +71,7 @@ def _dockerfile_faults(config: CerebriumConfig, dockerfile: Dockerfile) -> Itera
     batch = int(dockerfile.env.get("IMGCLS_MAX_BATCH") or 0) or (GPU_BATCH if cuda else 1)
     if concurrency < batch:
         yield f"scaling.replica_concurrency is {concurrency}; a batch of {batch} (IMGCLS_MAX_BATCH) would never fill."
-    if concurrency > (queue := int(dockerfile.env.get("IMGCLS_QUEUE_SIZE", "0"))):
+    if concurrency > (queue := int(dockerfile.env.get("IMGCLS_QUEUE_SIZE", "0")) or LEAST_QUEUE):
         yield f"scaling.replica_concurrency is {concurrency}, above IMGCLS_QUEUE_SIZE={queue}: the rest would get 503."
     grace_s = config.scaling.response_grace_period
     drain_s = float(dockerfile.env.get("IMGCLS_DRAIN_TIMEOUT_S", "0"))

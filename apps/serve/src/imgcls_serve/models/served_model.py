@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class ServedModel:
         trusted_keys: one of them must have signed the artifact; without any, unsigned ones are served too.
 
     Attributes:
+        s_per_image: how long a golden case took, in seconds, so many at once as `at_once` says.
         metadata: what the artifact says of itself.
         sha256: of the file, as hex.
         seal: over everything that decides an answer, checked, as hex; None of an artifact of before.
@@ -61,7 +63,10 @@ class ServedModel:
         trusted_keys: Collection[PublicKey] = (),
     ) -> None:
         classifier = OnnxClassifier(path, provider=provider, threads=threads, trusted_keys=trusted_keys)
+        began_s = time.perf_counter()
         classifier.check_golden(at_once=at_once)
+        taken_s = time.perf_counter() - began_s
+        self.s_per_image = taken_s / max(1, len(classifier.metadata.golden))
         self.name = name
         self.path = path
         self.metadata: ArtifactMetadata = classifier.metadata

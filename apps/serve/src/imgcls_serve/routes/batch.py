@@ -78,7 +78,7 @@ async def _read_images(request: Request, context: RequestContext) -> Sequence[_E
     media_type, options = media_type_of(context)
     if media_type not in {"multipart/form-data", "application/json", ""}:
         raise UnsupportedMediaTypeError(media_type, allowed="`multipart/form-data`, `application/json`")
-    most = min(settings.max_images, settings.queue_size)
+    most = context.service.most_images
     whole = envelope_limit(media_type, max_image_bytes=settings.max_image_bytes, images=most)
     body = await read_body(request, context, limit=min(whole, settings.max_body_bytes))
     if not media_type:

@@ -101,7 +101,7 @@ async def infer(request: Request, service: ServiceDep, name: ModelPath, version:
     output = asked.output
     k = output.parameters.classification
     check_top_k(model, max(1, k))
-    images = images_of(asked, binary, max_images=min(settings.max_images, settings.queue_size))
+    images = images_of(asked, binary, max_images=context.service.most_images)
     scheduler.check_admission(deadline, len(images), caller=context.caller)
     futures = [
         scheduler.submit(model, image, deadline, caller=context.caller, is_counted=not context.is_check)

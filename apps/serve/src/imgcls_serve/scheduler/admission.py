@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
 
 from imgcls_serve.errors import QueueFullError
 from imgcls_serve.scheduler.job import Job, Stage
@@ -19,6 +20,26 @@ _NEARLY = 0.125
 _COMING_S = 0.2
 
 
+@dataclass(frozen=True)
+class QueueBounds:
+    """How many images may be accepted and unanswered.
+
+    Args:
+        least: so many in any case.
+        most: never more, for they take memory. As `least` where the number was set.
+        within_s: between the two as many as are likely to be answered in so many seconds.
+    """
+
+    least: int
+    most: int
+    within_s: float
+
+    def images(self, speed: Speed) -> int:
+        """Gives the number at a speed."""
+        answered = speed.images_within(self.within_s / _CAUTION)
+        return self.least if answered is None else max(self.least, min(self.most, answered))
+
+
 class Admission:
     """The images that were accepted and are unanswered, by caller.
 
@@ -26,18 +47,23 @@ class Admission:
     place of that one's latest. Nothing is kept of a caller who has no image waiting.
 
     Args:
-        queue_size: most images.
+        bounds: how many images there may be.
         speed: how long they take.
         waiting_isolated: how many images at most wait for processes of their own; those are in nobody's way.
     """
 
-    def __init__(self, queue_size: int, speed: Speed, waiting_isolated: Callable[[], int]) -> None:
-        self._queue_size = queue_size
+    def __init__(self, bounds: QueueBounds, speed: Speed, waiting_isolated: Callable[[], int]) -> None:
+        self._bounds = bounds
         self._speed = speed
         self._waiting_isolated = waiting_isolated
         self._of_caller: dict[Hashable, dict[Job, None]] = {}
         self._count = 0
         self._coming: deque[tuple[float, Hashable]] = deque()
+
+    @property
+    def queue_size(self) -> int:
+        """Most images that may be accepted and unanswered now."""
+        return self._bounds.images(self._speed)
 
     def __len__(self) -> int:
         """Images accepted and unanswered."""
@@ -58,8 +84,9 @@ class Admission:
 
     def is_crowded(self, left_s: float) -> bool:
         """Whether an image with so much time left may be refused, now or when it has come."""
-        count = self._count + _NEARLY * self._queue_size
-        return count >= self._queue_size or count * self._speed.s_per_image * _CAUTION > left_s
+        size = self.queue_size
+        count = self._count + _NEARLY * size
+        return count >= size or count * self._speed.s_per_image * _CAUTION > left_s
 
     def expect(self, caller: Hashable, *, now_s: float, left_s: float) -> None:
         """Says whether an image would have a place, and for a moment counts it with its caller's until it has come.
@@ -87,15 +114,15 @@ class Admission:
         Raises:
             QueueFullError: it may not.
         """
-        waiting = self._waiting + coming
+        waiting, size = self._waiting + coming, self.queue_size
         if not waiting:
-            if images > self._queue_size:
-                raise self._refusal(f"0 of at most {self._queue_size} images wait", 0.0)
+            if images > size:
+                raise self._refusal(f"0 of at most {size} images wait", 0.0)
             return
         own = len(self._of_caller.get(caller, ())) + coming
         most_s = waiting * self._speed.s_per_image * _CAUTION
-        if waiting + images > self._queue_size and self._largest(caller) - images < own + images:
-            raise self._refusal(f"{waiting} of at most {self._queue_size} images wait", most_s)
+        if waiting + images > size and self._largest(caller) - images < own + images:
+            raise self._refusal(f"{waiting} of at most {size} images wait", most_s)
         if most_s > left_s:
             # Callers take turns: no other has more images before the next of this one than it has itself.
             others = (min(len(jobs), own + 1) for one, jobs in self._of_caller.items() if one != caller)
@@ -114,16 +141,16 @@ class Admission:
         Raises:
             QueueFullError: there is no room and no place to take.
         """
-        waiting, latest = self._waiting, None
+        waiting, size, latest = self._waiting, self.queue_size, None
         for place, (_, one) in enumerate(self._coming):
             if one == job.caller:  # it has come
                 del self._coming[place]
                 break
-        if waiting >= self._queue_size:
+        if waiting >= size:
             if (latest := self._latest_of_largest(job.caller)) is None:
-                raise self._refusal(f"{waiting} of at most {self._queue_size} images wait", 0.0)
+                raise self._refusal(f"{waiting} of at most {size} images wait", 0.0)
             self.discard(latest)
-            refusal = self._refusal(f"{waiting} of at most {self._queue_size} images wait, most of them yours", 0.0)
+            refusal = self._refusal(f"{waiting} of at most {size} images wait, most of them yours", 0.0)
             latest.future.set_exception(refusal)
         self._of_caller.setdefault(job.caller, {})[job] = None
         self._count += 1

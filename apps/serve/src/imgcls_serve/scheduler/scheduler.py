@@ -18,7 +18,7 @@ from imgcls_core.images.preprocess import PreparedImage
 from numpy.typing import NDArray
 
 from imgcls_serve.errors import DeadlinePassedError, NotReadyError, QueueFullError
-from imgcls_serve.scheduler.admission import Admission
+from imgcls_serve.scheduler.admission import Admission, QueueBounds
 from imgcls_serve.scheduler.budget import PixelBudget
 from imgcls_serve.scheduler.decode_work import DecodeWork
 from imgcls_serve.scheduler.job import BatchModel, Deadline, Job, JobResult, SchedulerObserver, Stage
@@ -38,10 +38,11 @@ class Scheduler:
 
     Args:
         layout: which threads there are.
-        queue_size: most images accepted and unanswered.
+        queue_size: most images accepted and unanswered, or bounds of it that follow the speed.
         max_decoding_pixels: most pixels that are decoded at a time by all threads together; more wait.
         observer: is told of batches and drops.
         on_death: is called once if a worker dies; by then every waiting caller has got its error.
+        expected_s: see `Speed`.
 
     Attributes:
         submitted: images accepted since the start.
@@ -52,14 +53,14 @@ class Scheduler:
         self,
         layout: ThreadLayout,
         *,
-        queue_size: int,
+        queue_size: int | QueueBounds,
         max_decoding_pixels: int,
         observer: SchedulerObserver | None = None,
         on_death: Callable[[BaseException], None] | None = None,
+        expected_s: float = 0.0,
     ) -> None:
         self.layout = layout
         self.submitted = 0
-        self.queue_size = queue_size
         self._observer = observer
         self._on_death = on_death
         self._queue = WorkQueue(
@@ -71,8 +72,9 @@ class Scheduler:
         self._loop = asyncio.get_running_loop()
         self._threads: list[threading.Thread] = []
         self._death: BaseException | None = None
-        self._speed = Speed(layout)
-        self.admission = Admission(queue_size, self._speed, lambda: self._queue.waiting_isolated)
+        self._speed = Speed(layout, expected_s=expected_s)
+        bounds = queue_size if isinstance(queue_size, QueueBounds) else QueueBounds(queue_size, queue_size, 0.0)
+        self.admission = Admission(bounds, self._speed, lambda: self._queue.waiting_isolated)
 
     def start(self) -> None:
         """Starts the threads."""
@@ -93,14 +95,11 @@ class Scheduler:
     async def stop(self) -> None:
         """Ends the threads after what they are doing; whatever still waits is cancelled."""
         self._queue.close()
-        await asyncio.to_thread(self._join)
+        for thread in self._threads:
+            await asyncio.to_thread(thread.join)
         self._deliver_all()
         for job in list(self.admission):
             job.future.cancel()
-
-    def _join(self) -> None:
-        for thread in self._threads:
-            thread.join()
 
     @property
     def pending(self) -> int:

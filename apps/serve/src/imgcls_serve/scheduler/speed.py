@@ -16,14 +16,21 @@ class Speed:
 
     Args:
         layout: the threads.
+        expected_s: what an image is expected to take before the first answer, in seconds; 0 where nobody knows.
 
     Attributes:
         s_per_image: seconds; 0 before the first answer.
     """
 
-    def __init__(self, layout: ThreadLayout) -> None:
+    def __init__(self, layout: ThreadLayout, *, expected_s: float = 0.0) -> None:
         self._layout = layout
+        self._expected_s = expected_s
         self.s_per_image = 0.0
+
+    def images_within(self, seconds: float) -> int | None:
+        """Gives how many images are answered in so many seconds; None where nobody knows."""
+        s_per_image = self.s_per_image or self._expected_s
+        return int(seconds / s_per_image) if s_per_image else None
 
     def note(self, answers: Iterable[JobResult]) -> None:
         """Takes answers into account."""
