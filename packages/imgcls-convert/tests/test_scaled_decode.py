@@ -22,7 +22,7 @@ def build():
 @pytest.fixture
 def convert(run_cli, tmp_path, monkeypatch):
     # Small photos are enlarged to this, and not to what cameras make.
-    monkeypatch.setattr("imgcls_convert.images.large._CAMERA_PX", 400)
+    monkeypatch.setattr("imgcls_convert.images.selection._CAMERA_PX", 400)
     (tmp_path / "net.py").write_text(NETWORK, encoding="utf-8")
     spread = ("--mean", "0.5", "0.5", "0.5", "--std", "0.02", "0.02", "0.02")
     asked = (f"{tmp_path / 'net.py'}:build", "--image-size", "48", *spread, "--decode", "scaled", "--weak-proof")

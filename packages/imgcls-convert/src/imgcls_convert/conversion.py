@@ -17,7 +17,7 @@ import torchvision
 from imgcls_cli.files import move_into_place
 from imgcls_cli.progress import Progress
 from imgcls_contract import Accuracy
-from imgcls_core.artifact import ArtifactMetadata, Decode, Source
+from imgcls_core.artifact import ArtifactMetadata, Source
 from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_networks.architectures.onnx_file import OnnxNetwork
 from imgcls_networks.errors import DownloadError
@@ -29,7 +29,6 @@ from imgcls_networks.pytorch_classifier import PyTorchClassifier
 from imgcls_convert.graph.artifact import scratch_folder, write_artifact
 from imgcls_convert.graph.embed import embed_network
 from imgcls_convert.graph.export import OPSET, export_network
-from imgcls_convert.images.large import with_large_golden
 from imgcls_convert.images.selection import select_images
 from imgcls_convert.parity.decoding import judge_decode
 from imgcls_convert.parity.gate import Evidence, Gate
@@ -75,8 +74,8 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
 
     found = find_network(plan.model, request.num_classes, own_weights=plan.weights is not None)
     preprocessing, reference = choose_preprocessing(request, found, notes)
-    own = preprocessing == found.preprocessing
-    preprocessing = msgspec.structs.replace(preprocessing, decode=_decode(request))
+    whole = msgspec.structs.replace(preprocessing, decode="exact")
+    own = whole == found.preprocessing
     yardstick = found.yardstick or "PyTorch"
     notes.step(f"Loading {found.architecture}")
     with _timed(seconds, "load"):
@@ -91,8 +90,14 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
             progress=notes,
         )
 
-    images = select_images(plan.images, len(classes), reduced=request.precision != "fp32", progress=notes)
-    images = with_large_golden(images, preprocessing)
+    images = select_images(
+        plan.images,
+        len(classes),
+        preprocessing,
+        reduced=request.precision != "fp32",
+        judged=not request.skip_verify,
+        progress=notes,
+    )
     notes.step(f"Asking {yardstick} about {len(images.compared)} images")
     with _timed(seconds, "pytorch"):
         pytorch = PyTorchClassifier(classifier, preprocessing, found.prepare if own else None)
@@ -100,12 +105,21 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         answers = pytorch.answers(asked, notes)
         for name, prepare in found.other_preparations.items() if own else ():
             notes.note(pytorch.other_preparation(name, prepare, asked, answers))
+        stages = pytorch.decoded([image.encoded for image in images.golden])
         calibration = [pytorch.pixels(image.encoded)[None].numpy() for image in images.calibration]
-        decoding = None if request.skip_verify else judge_decode(pytorch, images, notes, request.min_agreement)
+        decoding = None
+        if images.large:
+            notes.step(f"Decoding {len(images.large)} large photos at a reduced scale")
+            asked = [(image.name, image.encoded) for image in images.large]
+            before, now = (
+                (spec, PyTorchClassifier(classifier, spec, pytorch.prepare).answers(asked, notes))
+                for spec in (whole, preprocessing)
+            )
+            decoding = judge_decode(images, before, now, request.min_agreement)
     with _timed(seconds, "golden"):
         if not (request.weak_proof or request.skip_verify):
             check_proves(answers[: len(images.golden)], yardstick)
-        golden = record_golden(pytorch, images.golden, answers, notes)
+        golden = record_golden(pytorch, images.golden, stages, answers, notes)
 
     # How often the network is right: by its card, else on the labelled images that PyTorch was asked about.
     right = [
@@ -195,11 +209,6 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         page_file.write_text(report_page(report), encoding="utf-8")
         move_into_place({page_file: report.page_path, report_file: report.path, unfinished: output})
     return report
-
-
-def _decode(request: ConvertRequest) -> Decode:
-    given = request.preprocessing
-    return given.decode if given and request.decode == "exact" else request.decode
 
 
 @contextmanager

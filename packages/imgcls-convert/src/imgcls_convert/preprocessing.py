@@ -70,7 +70,10 @@ def choose_preprocessing(
     except ValueError as error:
         raise RequestError(f"The preprocessing asked for is impossible: {error}.") from error
     card = found.trained
-    if card is None or msgspec.structs.replace(chosen, pillow=card.preprocessing.pillow) == card.preprocessing:
+    is_its_own = card is None or msgspec.structs.replace(chosen, pillow=card.preprocessing.pillow) == card.preprocessing
+    if request.decode == "scaled" or (request.preprocessing and request.preprocessing.decode == "scaled"):
+        chosen = msgspec.structs.replace(chosen, decode="scaled")
+    if is_its_own:
         return chosen, card.reference if card else None
     progress.note(
         "the preprocessing is not the one that this model was trained and evaluated with: its accuracy is unknown, and "

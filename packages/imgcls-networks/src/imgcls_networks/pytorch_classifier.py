@@ -10,6 +10,7 @@ import copy
 import io
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +30,23 @@ from imgcls_networks.probability_network import ProbabilityNetwork
 
 _ORIENTATION: Final = 0x0112  # in EXIF
 _BATCH_PIXELS: Final = 16 * 224 * 224  # what a batch holds; larger ones are hardly faster and take much memory
+
+
+@dataclass(frozen=True)
+class DecodedStages:
+    """One image as it is decoded.
+
+    Attributes:
+        encoded: its file.
+        raw: as it was opened, in its own mode.
+        flat: RGB, as it lies in the file.
+        upright: RGB, turned as its EXIF data say.
+    """
+
+    encoded: bytes
+    raw: Image.Image
+    flat: Image.Image
+    upright: Image.Image
 
 
 class PyTorchClassifier:
@@ -59,10 +77,16 @@ class PyTorchClassifier:
 
     def pixels(self, encoded: bytes) -> Tensor:
         """Decodes and prepares one encoded image: float32 [3, height, width], normalised."""
-        image = lay_over_white(ImageOps.exif_transpose(opened(encoded, self.preprocessing)))
+        image = _lay_over_white(ImageOps.exif_transpose(self._opened(encoded)))
         if self.prepare is not None:
             return self.prepare(image)[0]
         return self.transform(image)  # pyright: ignore[reportReturnType] - typed as its own input, a PIL image
+
+    def decoded(self, images: Sequence[bytes]) -> Iterator[DecodedStages]:
+        """Decodes encoded images, one after the other, and gives what else the yardstick makes of them on the way."""
+        for encoded in images:
+            raw = self._opened(encoded)
+            yield DecodedStages(encoded, raw, _lay_over_white(raw), _lay_over_white(ImageOps.exif_transpose(raw)))
 
     def answers(self, images: Sequence[tuple[str, bytes]], progress: Progress) -> NDArray[np.float32]:
         """Answers encoded images (name, bytes), in batches: probabilities float32 [images, classes].
@@ -158,25 +182,24 @@ class PyTorchClassifier:
             self.layout = torch.contiguous_format  # some code relies on how tensors lie in memory
             return self._answer(pixels)
 
+    def _opened(self, encoded: bytes) -> Image.Image:
+        """Opens an image, not yet upright; a large JPEG at a reduced scale where the preprocessing says so."""
+        image = Image.open(io.BytesIO(encoded))
+        if self.preprocessing.decode == "scaled" and image.format in {"JPEG", "MPO"}:
+            width, height = image.size
+            if image.getexif().get(_ORIENTATION, 1) in range(5, 9):  # height and width will be exchanged
+                height, width = self.preprocessing.least_decoded_size(height, width)
+            else:
+                width, height = self.preprocessing.least_decoded_size(width, height)
+            image.draft(None, (width, height))
+        return image
+
     def _prepared(self, image: tuple[str, bytes]) -> Tensor:
         name, encoded = image
         try:
             return self.pixels(encoded)
         except (OSError, SyntaxError, ValueError) as error:
             raise RequestError(f"The image {name!r} cannot be read: {error}.") from error
-
-
-def opened(encoded: bytes, spec: Preprocessing) -> Image.Image:
-    """Opens an image, not yet upright; a large JPEG at a reduced scale where the preprocessing says so."""
-    image = Image.open(io.BytesIO(encoded))
-    if spec.decode == "scaled" and image.format in {"JPEG", "MPO"}:
-        width, height = image.size
-        if image.getexif().get(_ORIENTATION, 1) in range(5, 9):  # height and width will be exchanged
-            height, width = spec.least_decoded_size(height, width)
-        else:
-            width, height = spec.least_decoded_size(width, height)
-        image.draft(None, (width, height))
-    return image
 
 
 def middle(image: Any, spec: Preprocessing) -> Any:  # noqa: ANN401 - PIL or tensor; torchvision takes both
@@ -210,7 +233,7 @@ def _values(spec: Preprocessing) -> Iterator[Callable[[Any], Any]]:
     yield transforms.Normalize(spec.mean, spec.std)
 
 
-def lay_over_white(image: Image.Image) -> Image.Image:
+def _lay_over_white(image: Image.Image) -> Image.Image:
     """Makes RGB of any mode; what is transparent lets a white ground through."""
     if not image.has_transparency_data:
         return image.convert("RGB")

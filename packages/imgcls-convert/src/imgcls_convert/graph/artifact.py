@@ -43,11 +43,13 @@ def write_artifact(
         ConversionError: beyond protobuf's 2 GB, which one self-contained file cannot exceed; and what `admit` raises.
     """
     graph = _assemble(network, metadata.preprocessing, len(metadata.classes))
-    path.write_bytes(sealed_artifact(graph, metadata))
-    if admit is not None:
-        metadata = admit(path, metadata)
-        path.write_bytes(sealed_artifact(graph, metadata))
-    return metadata
+
+    def write(said: ArtifactMetadata) -> ArtifactMetadata:
+        path.write_bytes(sealed_artifact(graph, said))
+        return said
+
+    write(metadata)
+    return metadata if admit is None else write(admit(path, metadata))
 
 
 @contextmanager

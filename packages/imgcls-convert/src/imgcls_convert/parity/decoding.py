@@ -6,16 +6,13 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
 import numpy as np
-from imgcls_cli.progress import Progress
+from imgcls_core.artifact import Preprocessing
 from imgcls_core.images.preprocess import ImagePreprocessor
-from imgcls_networks.pytorch_classifier import PyTorchClassifier
 from numpy.typing import NDArray
 
 from imgcls_convert.errors import DecodeAgreementError
 from imgcls_convert.images.files import LoadedImage
-from imgcls_convert.images.large import large_photos
 from imgcls_convert.images.selection import ImageSelection
 from imgcls_convert.parity.figures import DecodeFigures
 from imgcls_convert.parity.gate import MIN_AGREEMENT
@@ -25,44 +22,33 @@ _ROUNDS: Final = 3
 
 
 def judge_decode(
-    scaled: PyTorchClassifier,
     images: ImageSelection,
-    progress: Progress,
+    whole: tuple[Preprocessing, NDArray[np.float32]],
+    scaled: tuple[Preprocessing, NDArray[np.float32]],
     min_agreement: float | None,
-) -> DecodeFigures | None:
+) -> DecodeFigures:
     """Compares PyTorch's answers to photos decoded at a reduced scale with those to the same photos decoded whole.
 
     Args:
-        scaled: answers as the artifact is to.
-        images: those of the conversion.
-        progress: shown the progress, told where photos had to be enlarged.
+        images: those of the conversion; its large ones were asked about.
+        whole: as they are decoded whole, and the answers to them, float32 [images, classes].
+        scaled: as the artifact is to decode them, and the answers.
         min_agreement: percent on which both must name the same class; None takes that of int8.
 
-    Returns:
-        What was found; None where the artifact has JPEGs decoded whole.
-
     Raises:
-        RequestError: there is no photo.
         DecodeAgreementError: they do so on fewer.
     """
-    if scaled.preprocessing.decode == "exact":
-        return None
-    photos, enlarged = large_photos(images, scaled.preprocessing, progress)
-    progress.step(f"Decoding {len(photos)} large photos at a reduced scale")
-    whole = msgspec.structs.replace(scaled.preprocessing, decode="exact")
-    asked = [(image.name, image.encoded) for image in photos]
-    expected = PyTorchClassifier(scaled.network, whole, scaled.prepare).answers(asked, progress)
-    actual = scaled.answers(asked, progress)
+    expected, actual = whole[1], scaled[1]
     agreement = float((expected.argmax(axis=1) == actual.argmax(axis=1)).mean())
     bar = MIN_AGREEMENT["int8"] if min_agreement is None else min_agreement / 100
     if not agreement >= bar:
-        raise DecodeAgreementError(agreement=agreement, bar=bar, images=len(photos))
+        raise DecodeAgreementError(agreement=agreement, bar=bar, images=len(images.large))
     differences = np.abs(expected - actual).max(axis=1)
-    classes = [image.class_id for image in photos]
-    times = [_ms(ImagePreprocessor(spec), photos[:_TIMED]) for spec in (whole, scaled.preprocessing)]
+    classes = [image.class_id for image in images.large]
+    times = [_ms(ImagePreprocessor(spec), images.large[:_TIMED]) for spec, _ in (whole, scaled)]
     return DecodeFigures(
-        len(photos),
-        enlarged,
+        len(images.large),
+        images.enlarged,
         agreement,
         float(differences.max()),
         float(differences.mean()),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Final, cast
@@ -21,7 +21,7 @@ from imgcls_contract import Counterfactual, FaultyAnswer
 from imgcls_core.artifact import GOLDEN_TOLERANCE, GoldenAnswer, GoldenCase, Interpolation, Preprocessing
 from imgcls_core.cpus import allotted_cpus
 from imgcls_networks.probability_network import OutputKind
-from imgcls_networks.pytorch_classifier import PyTorchClassifier, lay_over_white, middle, opened
+from imgcls_networks.pytorch_classifier import DecodedStages, PyTorchClassifier, middle
 from msgspec.structs import replace
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
@@ -71,22 +71,25 @@ def check_proves(answers: NDArray[np.float32], yardstick: str) -> None:
 
 
 def record_golden(
-    pytorch: PyTorchClassifier, images: Sequence[LoadedImage], answers: NDArray[np.float32], progress: Progress
+    pytorch: PyTorchClassifier,
+    images: Sequence[LoadedImage],
+    stages: Iterable[DecodedStages],
+    answers: NDArray[np.float32],
+    progress: Progress,
 ) -> tuple[GoldenCase, ...]:
     """Records PyTorch's answers: the most probable classes, what they would be under faults, and the whole answer.
 
-    The whole answer shows two classes that were exchanged; where there are so many classes that it is large, only the
-    first cases have it.
+    The whole answer shows two classes that were exchanged; where it is large, only the first cases have it.
 
     Args:
         pytorch: answers rightly.
         images: the golden ones.
+        stages: of their decoding.
         answers: its right answers, float32 [images, classes], the first of them to `images`.
-        progress: shown the progress.
     """
     cases: list[GoldenCase] = []
     room = _MAX_VECTORS_BYTES
-    faulty = _counterfactuals(pytorch, images, answers, progress)
+    faulty = _counterfactuals(pytorch, stages, answers[: len(images)], progress)
     for image, answer, wrong in zip(images, answers, faulty, strict=False):
         best = np.argsort(-answer, kind="stable")[:_RECORDED_CLASSES]
         vector = base64.b64encode(answer.astype("<f4").tobytes()).decode("ascii")
@@ -105,15 +108,15 @@ def record_golden(
 
 
 def _counterfactuals(
-    pytorch: PyTorchClassifier, images: Sequence[LoadedImage], answers: NDArray[np.float32], progress: Progress
+    pytorch: PyTorchClassifier, stages: Iterable[DecodedStages], answers: NDArray[np.float32], progress: Progress
 ) -> list[tuple[Counterfactual, ...]]:
     """Asks PyTorch about each image under each fault; keeps what differs from the right answer."""
-    carriers = set(np.linspace(0, len(images) - 1, min(_CARRIERS, len(images))).round().astype(int).tolist())
-    found = [_faulty_outputs(answer) for _, answer in zip(images, answers, strict=False)]
+    carriers = set(np.linspace(0, len(answers) - 1, min(_CARRIERS, len(answers))).round().astype(int).tolist())
+    found = [_faulty_outputs(answer) for answer in answers]
     inputs = [
         (place, fault, pixels)
-        for place, image in enumerate(images)
-        for fault, pixels in _faulty_inputs(image.encoded, pytorch.preprocessing, all_faults=place in carriers)
+        for place, decoded in enumerate(stages)
+        for fault, pixels in _faulty_inputs(decoded, pytorch.preprocessing, all_faults=place in carriers)
     ]
     network, wants_logits = pytorch.network, pytorch.network.output_kind is OutputKind.LOGITS
     batches = [
@@ -168,11 +171,10 @@ def _counterfactual(fault: str, row: NDArray[np.float32]) -> Counterfactual:
     return Counterfactual(fault, tuple(FaultyAnswer(int(i), round(float(row[i]), 7)) for i in best))
 
 
-def _faulty_inputs(encoded: bytes, spec: Preprocessing, *, all_faults: bool) -> Iterator[tuple[str, Tensor]]:
+def _faulty_inputs(stages: DecodedStages, spec: Preprocessing, *, all_faults: bool) -> Iterator[tuple[str, Tensor]]:
     """Gives fault → the network's input, float32 [3, height, width]; else only the faults that few images show."""
-    raw = opened(encoded, spec)
-    image = lay_over_white(ImageOps.exif_transpose(raw))
-    decoded = _decoded_alone(encoded, raw, image, spec) | (_decoded(image) if all_faults else {})
+    image = stages.upright
+    decoded = _decoded_alone(stages, spec) | (_decoded(image) if all_faults else {})
     for fault, changed in decoded.items():
         yield fault, _normalised(_geometry(changed, spec, _antialiased(spec.interpolation)), spec)
     if not all_faults:
@@ -216,11 +218,12 @@ def _decoded(image: Image.Image) -> dict[str, Image.Image]:
     }
 
 
-def _decoded_alone(encoded: bytes, raw: Image.Image, image: Image.Image, spec: Preprocessing) -> dict[str, Image.Image]:
+def _decoded_alone(stages: DecodedStages, spec: Preprocessing) -> dict[str, Image.Image]:
     """Makes the faults of decoding that only images of some kinds show."""
+    raw, image = stages.raw, stages.upright
     made: dict[str, Image.Image] = {}
     if raw.getexif().get(_ORIENTATION, 1) != 1:
-        made["exif_ignored"] = lay_over_white(raw)
+        made["exif_ignored"] = stages.flat
         made["exif_mirrored"] = ImageOps.mirror(image)
     if raw.mode == "L":
         black = Image.new("L", image.size)
@@ -229,10 +232,10 @@ def _decoded_alone(encoded: bytes, raw: Image.Image, image: Image.Image, spec: P
     if raw.has_transparency_data:
         made["alpha_dropped"] = ImageOps.exif_transpose(raw).convert("RGB")
     if raw.format == "JPEG":
-        reduced = Image.open(io.BytesIO(encoded))
+        reduced = Image.open(io.BytesIO(stages.encoded))
         height, width = spec.native_size
         reduced.draft("RGB", (width, height))
-        for fault, other in (("reduced_decode", reduced), ("whole_decode", Image.open(io.BytesIO(encoded)))):
+        for fault, other in (("reduced_decode", reduced), ("whole_decode", Image.open(io.BytesIO(stages.encoded)))):
             if other.size != raw.size:
                 made[fault] = ImageOps.exif_transpose(other).convert("RGB")
     return made
@@ -293,8 +296,5 @@ def _normalised(levels: Tensor, spec: Preprocessing) -> Tensor:
         levels = levels / 255
     if spec.channels == "bgr":
         levels = levels.flip(0)
-    return (levels - _channels(spec.mean)) / _channels(spec.std)
-
-
-def _channels(values: tuple[float, float, float]) -> Tensor:
-    return torch.tensor(values)[:, None, None]
+    mean, std = (torch.tensor(values)[:, None, None] for values in (spec.mean, spec.std))
+    return (levels - mean) / std

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -50,8 +50,12 @@ def parts_of(content: bytes, *, path: str) -> FileParts:
     return _parts(io.BytesIO(content), path)
 
 
-def with_props(content: bytes, props: Mapping[str, str]) -> bytes:
+def with_props(content: bytes, props: Mapping[str, str] | Callable[[str], Mapping[str, str]]) -> bytes:
     """Gives the file with this metadata and no other; the bytes of everything else are as they were.
+
+    Args:
+        content: of the file.
+        props: the metadata, or what makes it from the SHA-256 of everything else.
 
     Raises:
         WireError: it is not ONNX, or is cut off.
@@ -61,8 +65,11 @@ def with_props(content: bytes, props: Mapping[str, str]) -> bytes:
         value = field.value()
         if field.number != _METADATA_PROPS:
             rest += [field.head, value]
+    graph = b"".join(rest)
+    if callable(props):
+        props = props(hashlib.sha256(graph).hexdigest())
     entries = [encode_field(_KEY, key.encode()) + encode_field(_VALUE, value.encode()) for key, value in props.items()]
-    return b"".join([*rest, *(encode_field(_METADATA_PROPS, entry) for entry in entries)])
+    return b"".join([graph, *(encode_field(_METADATA_PROPS, entry) for entry in entries)])
 
 
 def _parts(file: BinaryIO, path: str) -> FileParts:

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from imgcls_core.artifact.metadata import KEY_PREFIX, ArtifactMetadata
-from imgcls_core.artifact.props import FileParts, parts_of, read_parts, with_props
+from imgcls_core.artifact.props import FileParts, read_parts, with_props
 from imgcls_core.errors import SealBrokenError
 
 SEAL_KEY: Final = f"{KEY_PREFIX}seal"
@@ -47,21 +47,19 @@ class Seal(Struct, frozen=True):
     seal: str
 
 
-def sealed_props(graph: bytes, metadata: ArtifactMetadata) -> dict[str, str]:
-    """Gives the `metadata_props` of an artifact, its seal included.
+def sealed_artifact(graph: bytes, metadata: ArtifactMetadata) -> bytes:
+    """Gives the content of an artifact's file: the serialised model with its metadata and its seal.
 
     Args:
         graph: the serialised model; metadata that it already has is left aside.
         metadata: everything that the artifact says of itself.
     """
     props = metadata.to_props()
-    graph_sha256 = parts_of(graph, path=metadata.name).graph_sha256
-    return {**props, SEAL_KEY: msgspec.json.encode(_seal_over(FileParts(graph_sha256, props))).decode()}
 
+    def sealed(graph_sha256: str) -> dict[str, str]:
+        return {**props, SEAL_KEY: msgspec.json.encode(_seal_over(FileParts(graph_sha256, props))).decode()}
 
-def sealed_artifact(graph: bytes, metadata: ArtifactMetadata) -> bytes:
-    """Gives the content of an artifact's file: the serialised model with its metadata and its seal."""
-    return with_props(graph, sealed_props(graph, metadata))
+    return with_props(graph, sealed)
 
 
 def check_seal(path: Path) -> Seal | None:
