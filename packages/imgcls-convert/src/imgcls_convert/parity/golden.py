@@ -57,8 +57,7 @@ def check_proves(answers: NDArray[np.float32], yardstick: str) -> None:
     """
     if len(answers) < 2:
         return
-    spread = float(np.abs(answers - answers[0]).max())
-    if spread <= GOLDEN_TOLERANCE["fp32"]:
+    if (spread := float(np.abs(answers - answers[0]).max())) <= GOLDEN_TOLERANCE["fp32"]:
         raise WeakProofError(
             f"{yardstick} answers all {len(answers)} golden images alike (largest |Δp| {spread:.1e}): the network does "
             "not look at them. Are these the weights that were trained, and is the preprocessing theirs?"
@@ -86,6 +85,7 @@ def record_golden(
         images: the golden ones.
         stages: of their decoding.
         answers: its right answers, float32 [images, classes], the first of them to `images`.
+        progress: shown the progress.
     """
     cases: list[GoldenCase] = []
     room = _MAX_VECTORS_BYTES
