@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import base64
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 import msgspec
+import pytest
 from imgcls_core.artifact.seal import sealed_artifact
 from imgcls_core.inference.classifier import OnnxClassifier
 from imgcls_serve.scheduler.full_sign import FullSign
@@ -105,3 +107,20 @@ def test_a_full_service_stays_so_until_half_is_done() -> None:
         *(False, False, False, True),
     ]
     assert not FullSign(0).is_up(100, 16)
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_another_engine_answers_the_golden_cases_over_http_and_says_its_precision(start_service: StartService) -> None:
+    with start_service(provider="openvino") as running:
+        health = running.client.get("/health").json()
+        assert (health["provider"], health["provider_reason"]) == ("openvino-fp32", "asked for")
+        assert "openvino" in health["versions"]
+        assert 'provider="openvino-fp32"' in running.client.get("/metrics").text
+        test_golden_cases_are_reproduced_over_http(running)
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_a_precision_beyond_the_artifacts_tolerance_is_not_served(start_service: StartService) -> None:
+    with start_service(provider="openvino-bf16") as running:
+        detail = running.client.get("/ready").json()["detail"]
+        assert "on provider 'openvino-bf16': max |Δp|" in detail or "this processor has no bf16" in detail

@@ -1,6 +1,7 @@
 """`imgcls-batch run` on this machine: one row for every image, whatever happens."""
 
 import http.server
+import importlib.util
 import json
 import multiprocessing
 import shutil
@@ -73,6 +74,20 @@ def test_shards_that_are_gone_are_made_again_with_the_same_bytes(finished, run_c
     lost.unlink()
     assert run_cli("run", folder, output, "--model", model, "--workers", 1, "--no-report").code == 0
     assert lost.read_bytes() == content
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_another_engine_fills_the_same_rows(finished, run_cli, folder, model, rows, tmp_path):
+    options = ("--model", model, "--workers", 1, "--no-report", "--provider", "openvino")
+    assert run_cli("run", folder, tmp_path, *options).code == 0
+    for ours, theirs in zip(rows(tmp_path), rows(finished), strict=True):
+        assert {**ours, "top": None, "probability": None, "entropy": None} == {
+            **theirs,
+            "top": None,
+            "probability": None,
+            "entropy": None,
+        }
+        assert ours["probability"] == pytest.approx(theirs["probability"], abs=1e-5)
 
 
 def test_a_source_that_changes_does_not_change_a_run(finished, run_cli, images, folder, model, rows, tmp_path):

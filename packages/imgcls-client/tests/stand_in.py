@@ -298,6 +298,7 @@ class StandIn:
                 status="ok",
                 model=HealthModel(MODEL["name"], MODEL["sha256"], classes=len(LABELS), sealed=True, seal="6" * 64),
                 provider="cpu",
+                provider_reason="no driver",
                 gpu=Gpu(present=False, reason="no driver"),
                 memory={},
                 disk={},

@@ -16,11 +16,11 @@ import numpy as np
 import onnx
 from imgcls_cli.progress import SilentProgress
 from imgcls_convert.graph.export import export_network
-from imgcls_convert.graph.preprocess import NETWORK_INPUT
 from imgcls_convert.images.files import read_images
 from imgcls_convert.preprocessing import choose_preprocessing
 from imgcls_convert.quantize.reduction import reduce
 from imgcls_convert.request import ConvertRequest
+from imgcls_core.artifact import NETWORK_INPUT
 from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_networks.loading import load_classifier
 from imgcls_networks.models.reference import parse_model

@@ -10,9 +10,9 @@ import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from imgcls_convert.graph.export import IR_VERSION, OPSET
-from imgcls_convert.graph.preprocess import NETWORK_INPUT, preprocess_nodes
+from imgcls_convert.graph.preprocess import preprocess_nodes
 from imgcls_core import ImagePreprocessor, Preprocessing
-from imgcls_core.artifact import Interpolation
+from imgcls_core.artifact import NETWORK_INPUT, Interpolation
 from imgcls_core.inference.onnx_runtime import import_runtime
 from msgspec import structs
 from onnx import TensorProto, helper

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from imgcls_convert.graph.export import export_network
-from imgcls_convert.graph.preprocess import NETWORK_INPUT
+from imgcls_core.artifact import NETWORK_INPUT
 from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_networks.probability_network import with_probabilities
 from torch import nn

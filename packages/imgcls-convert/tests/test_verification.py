@@ -1,3 +1,4 @@
+import importlib.util
 import json
 import subprocess
 import sys
@@ -25,6 +26,14 @@ def test_golden_cases_verify_an_artifact(run_cli, colours):
     found = run_cli("verify", colours.path)
     assert found.code == 0
     assert "equals the recorded answers of PyTorch on 14 images: top-1 agreement 100.00%" in found.out
+
+
+@pytest.mark.skipif(importlib.util.find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_golden_cases_and_pytorch_verify_another_engine(run_cli, colours, colours_model):
+    found = run_cli("verify", colours.path, "--provider", "openvino")
+    assert found.code == 0
+    assert "equals the recorded answers of PyTorch on openvino-fp32 on 14 images" in found.out
+    assert run_cli("verify", colours.path, "--model", colours_model[0], "--provider", "openvino").code == 0
 
 
 def test_an_artifact_that_was_tampered_with_is_exit_1(run_cli, tampered):

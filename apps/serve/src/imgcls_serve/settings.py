@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from imgcls_core.artifact.signature import PublicKey, read_public_key, require_cryptography
 from imgcls_core.errors import TrustError
 from imgcls_core.images.decode import PILLOW_MAX_PIXELS
+from imgcls_core.inference.providers import ProviderRequest
 from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,10 +58,12 @@ class Settings(BaseSettings):
         ),
     ] = None
     provider: Annotated[
-        Literal["auto", "cuda", "cpu"],
-        Field(description="Where the network runs. `auto` takes CUDA when it is usable; a named one never falls back."),
+        ProviderRequest,
+        Field(
+            description="Where the network runs. `auto` takes CUDA when it is usable; a named one never falls back. "
+            "`openvino` (an extra) keeps int8, else takes fp32; `cpu` is ONNX Runtime."
+        ),
     ] = "auto"
-
     thread_layout: Annotated[
         Literal["auto", "parallel", "wide"],
         Field(
@@ -144,7 +147,6 @@ class Settings(BaseSettings):
     drain_timeout_s: Annotated[
         float, Field(ge=0, le=3600, description="How long SIGTERM waits for accepted requests, in s.")
     ] = 30.0
-
     allow_urls: Annotated[
         bool, Field(description="Whether `image_url` is fetched; only from public addresses, over http and https.")
     ] = False
@@ -159,8 +161,7 @@ class Settings(BaseSettings):
         Field(
             ge=0,
             le=1_000_000_000_000,
-            description="Most memory that loading a model may take, in bytes; then it is refused. 0 takes 1 GB and "
-            "eight times its file.",
+            description="Most bytes of memory that loading a model may take, else it is refused; 0: 1 GB + 8 × its file.",
         ),
     ] = 0
     drift_window_s: Annotated[

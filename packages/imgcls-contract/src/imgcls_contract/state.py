@@ -31,12 +31,15 @@ class HealthReply(Struct, frozen=True):
 
     status: str
     model: HealthModel | None
-    provider: str | None
+    provider: Annotated[
+        str | None, Meta(description="`cpu` and `cuda` are ONNX Runtime, `openvino-fp32` OpenVINO and its precision.")
+    ]
     gpu: Gpu
     memory: Annotated[dict[str, int], Meta(description="In bytes.")]
     disk: Annotated[dict[str, int], Meta(description="In bytes.")]
     uptime_s: float
     versions: dict[str, str]
+    provider_reason: Annotated[str | None, Meta(description="Why this provider was taken.")] = None
 
 
 class ReadyReply(Struct, frozen=True):

@@ -137,7 +137,7 @@ def try_apart(file: Path, *, provider: str, limits: LoadLimits) -> None:
 
     Args:
         file: the artifact.
-        provider: "auto", "cuda" or "cpu".
+        provider: as `OnnxClassifier` takes it.
         limits: what it may take.
 
     Raises:

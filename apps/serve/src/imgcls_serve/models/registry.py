@@ -30,7 +30,7 @@ class ModelRegistry:
         folder: a folder of artifacts, or a model store, or None; looked through again at each load.
         default: which model answers requests that name none; None takes `model`, else the first by name.
         load: makes a model from a name and a file; runs on a thread.
-        provider: where models run: "auto", "cuda" or "cpu".
+        provider: where models run: as `OnnxClassifier` takes it.
         limits: what a load may take.
     """
 

@@ -22,7 +22,7 @@ class ServedModel:
     Args:
         path: the artifact.
         name: what requests call it.
-        provider: "auto", "cuda" or "cpu".
+        provider: as `OnnxClassifier` takes it.
         threads: processors for one inference on the CPU.
         at_once: so many golden cases are answered at a time.
         limits: largest image that is decoded.
@@ -35,7 +35,7 @@ class ServedModel:
         sha256: of the file, as hex.
         seal: over everything that decides an answer, checked, as hex; None of an artifact of before.
         signed_by: ids of the keys whose signature was checked.
-        provider: the provider that runs the graph: "cuda" or "cpu".
+        provider: what runs the graph: "cuda", "cpu", or "openvino-" and its precision.
         provider_reason: one clause that says why this provider was taken.
         counters: what it has answered, warm-up, golden cases at load and tests of the deployment left out.
         preprocessor: how images are decoded and shrunk, and within which limits.

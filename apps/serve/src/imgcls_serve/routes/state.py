@@ -33,7 +33,7 @@ ModelName = Annotated[str | None, Query(description="Which model; the default on
 # By model, so that one that was loaded again answers anew.
 _GOLDEN: Final[WeakKeyDictionary[ServedModel, KeptReplies]] = WeakKeyDictionary()
 
-_DISTRIBUTIONS = ("imgcls-serve", "imgcls-core", "onnxruntime", "onnxruntime-gpu", "pillow", "numpy")
+_DISTRIBUTIONS = ("imgcls-serve", "imgcls-core", "onnxruntime", "onnxruntime-gpu", "openvino", "pillow", "numpy")
 
 
 @router.head("/health", include_in_schema=False)
@@ -51,6 +51,7 @@ async def health(service: ServiceDep, is_stranger: IsStranger) -> Response:
         status="ok",
         model=_health_model(model) if model else None,
         provider=model.provider if model else None,
+        provider_reason=model.provider_reason if model else None,
         gpu=Gpu(present=gpu.present, reason=gpu.reason) if gpu else Gpu(present=False, reason="not yet looked for"),
         memory={
             "process_rss": psutil.Process().memory_info().rss,

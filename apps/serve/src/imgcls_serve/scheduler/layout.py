@@ -60,14 +60,14 @@ def choose_layout(
 
     Args:
         requested: "auto", "parallel" or "wide".
-        provider: "cuda" or "cpu".
+        provider: "cuda", or another, which is on the CPU.
         cpus: processors that this process may use.
         max_batch: 0 for the layout's own; "parallel" on a CPU takes no more than 4.
         max_wait_ms: see `ThreadLayout`.
         most_isolated: processes for what is not ordinary that memory allows; there is one in any case.
     """
     isolated = max(1, min(_MOST_ISOLATED, cpus // 2, most_isolated))
-    if requested == "parallel" or (requested == "auto" and provider == "cpu"):
-        most = min(max_batch, _PARALLEL_MOST) if provider == "cpu" else max_batch
+    if requested == "parallel" or (requested == "auto" and provider != "cuda"):
+        most = min(max_batch, _PARALLEL_MOST) if provider != "cuda" else max_batch
         return ThreadLayout("parallel", cpus, 0, 0, most or 1, max_wait_ms, isolated)
     return ThreadLayout("wide", 0, cpus, 1, max_batch or WIDE_MAX_BATCH, max_wait_ms, isolated)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import click
 from imgcls_cli.durations import DURATION
 from imgcls_cli.helped import HelpedCommand, HelpedOption
+from imgcls_core.inference.providers import ProviderRequest
 
 
 class _Share(click.ParamType[float]):
@@ -103,7 +104,7 @@ _rows, _limits, _machine = (
     metavar="N",
     help="Images in one inference. [default: 1; 32 on a GPU]",
 )
-@_machine("--provider", type=click.Choice(["auto", "cpu", "cuda"]), default="auto", help="Execution provider.")
+@_machine("--provider", type=click.Choice(get_args(ProviderRequest)), default="auto", help="What runs the network.")
 def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's own
     """Classify every image of SOURCE and write one row for each into the Parquet files of OUTPUT.
 

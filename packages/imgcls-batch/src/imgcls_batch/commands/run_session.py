@@ -7,7 +7,7 @@ from typing import Any, Final
 from imgcls_cli.printable import echo
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.inference.onnx_runtime import import_runtime
-from imgcls_core.inference.providers import choose_provider, find_gpu
+from imgcls_core.inference.providers import choose_provider, find_gpu, is_openvino
 
 from imgcls_batch.commands.run_progress import JsonLines, TerminalLines
 from imgcls_batch.output.run_document import RowOptions
@@ -86,5 +86,7 @@ def _readers(source: str, *, on_gpu: bool) -> int:
 
 
 def _is_on_gpu(provider: str) -> bool:
+    if is_openvino(provider):
+        return False
     available = import_runtime().get_available_providers()
     return choose_provider(provider, available=available, gpu=find_gpu()).name == "cuda"

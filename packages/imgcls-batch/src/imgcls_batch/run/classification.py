@@ -65,7 +65,7 @@ class RunRequest:
         shard_size: images in a shard; None chooses.
         max_bad: largest share of images without an answer.
         timeout_s: for the bytes of one image.
-        provider: "auto", "cuda" or "cpu".
+        provider: as `OnnxClassifier` takes it.
         readers: threads that read ahead in each worker.
         threads: processors for one inference on the CPU.
         max_batch: images in one inference.

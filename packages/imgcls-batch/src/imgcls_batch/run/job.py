@@ -17,7 +17,7 @@ class BatchJob:
         run: what is asked and of which artifact.
         output: URL of OUTPUT.
         model: the artifact's file.
-        provider: "auto", "cuda" or "cpu".
+        provider: as `OnnxClassifier` takes it.
         timeout_s: for the bytes of one image.
         readers: threads that read ahead.
         threads: processors for one inference on the CPU.

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from pathlib import Path
+from typing import get_args
 
 import click
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
+from imgcls_core.inference.providers import ProviderRequest
 from imgcls_networks.errors import RequestError
 
 
@@ -27,6 +29,13 @@ from imgcls_networks.errors import RequestError
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of images to ask as well; needs --model.")
 @click.option("--key", metavar="FILE|BASE64", help="Public key, as PEM or base64, that must have signed the artifact.")
 @click.option("--trust", is_flag=True, help="Let --model be a TorchScript or torch.export file, whose code then runs.")
+@click.option(
+    "--provider",
+    type=click.Choice(get_args(ProviderRequest)),
+    default="cpu",
+    show_default=True,
+    help="What answers: `cpu` is ONNX Runtime.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     *,
@@ -38,6 +47,7 @@ def command(
     images: Path | None,
     key: str | None,
     trust: bool,
+    provider: str,
     as_json: bool,
 ) -> int:
     """Proves an artifact again: its seal, its golden cases, or with --model every answer against PyTorch.
@@ -61,7 +71,7 @@ def command(
         echo(f"imgcls-convert: {error!s}", err=True)
         return 1
     if model is None:
-        found = verify_golden(file, origin)
+        found = verify_golden(file, origin, provider=provider)
     elif importlib.util.find_spec("torch") is None:
         raise RequestError(
             f"PyTorch is not installed; `imgcls-convert verify {file}` replays the golden cases without it."
@@ -78,6 +88,7 @@ def command(
             output_name=output_name,
             images=images,
             trust=trust,
+            provider=provider,
         )
     echo(found.to_json() if as_json else found.to_text(), nl=False)
     return 0 if found.passed else 1

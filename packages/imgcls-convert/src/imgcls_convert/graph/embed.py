@@ -7,7 +7,7 @@ from itertools import chain
 
 import numpy as np
 import torch
-from imgcls_core.artifact import GOLDEN_TOLERANCE, OUTPUT_NAME
+from imgcls_core.artifact import GOLDEN_TOLERANCE, NETWORK_INPUT, OUTPUT_NAME
 from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_networks.architectures.onnx_file import OnnxNetwork
 from imgcls_networks.exception_text import one_line
@@ -16,7 +16,6 @@ from imgcls_networks.probability_network import OutputKind, ProbabilityNetwork
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
 from imgcls_convert.errors import ExportError
-from imgcls_convert.graph.preprocess import NETWORK_INPUT
 
 _PREFIX = "net/"
 _PROBES = 3  # images at a time that a graph for any number must answer as one by one

@@ -15,14 +15,13 @@ from typing import Final
 import numpy as np
 import onnx
 import torch
-from imgcls_core.artifact import OUTPUT_NAME
+from imgcls_core.artifact import NETWORK_INPUT, OUTPUT_NAME
 from imgcls_networks.exception_text import root_cause
 from imgcls_networks.probability_network import ProbabilityNetwork, to_probabilities
 from onnx import ModelProto, helper, numpy_helper
 from torch import nn
 
 from imgcls_convert.errors import ExportError
-from imgcls_convert.graph.preprocess import NETWORK_INPUT
 
 OPSET: Final = 18  # the first with an antialiased resize; read by every ONNX Runtime since 1.14
 IR_VERSION: Final = 10  # onnx writes newer ones by default, which today's runtimes do not read

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from imgcls_core.artifact import INPUT_NAME
+from imgcls_core.artifact import INPUT_NAME, NETWORK_INPUT
 from imgcls_core.inference.onnx_runtime import import_runtime
 from numpy.typing import NDArray
 from onnx import NodeProto, TensorProto, helper
-
-from imgcls_convert.graph.preprocess import NETWORK_INPUT
 
 
 def network_input_of(artifact: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:

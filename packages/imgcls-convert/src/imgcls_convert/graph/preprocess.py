@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 import numpy as np
-from imgcls_core.artifact import INPUT_NAME, Crop, Preprocessing
+from imgcls_core.artifact import INPUT_NAME, NETWORK_INPUT, Crop, Preprocessing
 from onnx import NodeProto, TensorProto
 
 from imgcls_convert.graph.nodes import Nodes
 from imgcls_convert.graph.resize import resized_pixels
-
-NETWORK_INPUT: Final = "network_input"
 
 
 def preprocess_nodes(spec: Preprocessing) -> tuple[list[NodeProto], list[TensorProto]]:

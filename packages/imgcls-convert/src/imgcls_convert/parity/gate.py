@@ -72,7 +72,9 @@ class ArtifactComparison:
     pytorch: Figures
 
 
-def compare_with_pytorch(evidence: Evidence, artifact: Path, progress: Progress) -> ArtifactComparison:
+def compare_with_pytorch(
+    evidence: Evidence, artifact: Path, progress: Progress, *, provider: str = "cpu"
+) -> ArtifactComparison:
     """Asks the artifact about every image as a service does: shrunk by core, in batches.
 
     An image of any size must give the same answer. Where the graph's own resize makes the same input of the original
@@ -81,7 +83,7 @@ def compare_with_pytorch(evidence: Evidence, artifact: Path, progress: Progress)
     Raises:
         RequestError: an image cannot be read.
     """
-    classifier = OnnxClassifier(artifact, provider="cpu")
+    classifier = OnnxClassifier(artifact, provider=provider)
     network_input = network_input_of(artifact)
     preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
     height, width = classifier.metadata.preprocessing.native_size

@@ -107,14 +107,15 @@ def read_origin(path: Path, trusted: Collection[PublicKey] = ()) -> Authenticity
     return Authenticity(seal.seal if seal else None, check_signatures(parts, seal, trusted=trusted, path=str(path)))
 
 
-def verify_golden(path: Path, origin: Authenticity) -> Verification:
-    """Replays the golden cases.
+def verify_golden(path: Path, origin: Authenticity, *, provider: str) -> Verification:
+    """Replays the golden cases on a provider, as `OnnxClassifier` takes it.
 
     Raises:
         ArtifactError: there is no artifact at the path.
+        ProviderUnavailableError: the provider cannot be used.
         RequestError: it carries no golden cases.
     """
-    classifier = OnnxClassifier(path, provider="cpu")
+    classifier = OnnxClassifier(path, provider=provider)
     results = classifier.replay_golden()
     if not results:
         raise RequestError(f"{str(path)!r} carries no golden cases; verify it with `--model` against PyTorch.")
@@ -125,6 +126,6 @@ def verify_golden(path: Path, origin: Authenticity) -> Verification:
         )
         for r in results
     ]
-    return Verification(
-        path, origin, f"the recorded answers of {yardstick}", classifier.metadata.golden_tolerance, 1.0, rows
-    )
+    on = "" if provider == "cpu" else f" on {classifier.provider}"
+    against, tolerance = f"the recorded answers of {yardstick}{on}", classifier.metadata.golden_tolerance
+    return Verification(path, origin, against, tolerance, 1.0, rows)

@@ -31,6 +31,7 @@ def verify_against_pytorch(
     output_name: str | None,
     images: Path | None,
     trust: bool,
+    provider: str,
 ) -> Verification:
     """Asks PyTorch again, with the artifact's own preprocessing.
 
@@ -43,6 +44,7 @@ def verify_against_pytorch(
         output_name: which output is meant, where it is an ONNX file with several.
         images: a folder whose images are asked besides the golden ones.
         trust: whether code that comes in the file of MODEL may run.
+        provider: what answers, as `OnnxClassifier` takes it.
 
     Raises:
         ArtifactError: there is no artifact at the path.
@@ -78,7 +80,7 @@ def verify_against_pytorch(
     pytorch = PyTorchClassifier(classifier, metadata.preprocessing, found.prepare if own else None)
     answers = pytorch.answers([(image.name, image.encoded) for image in asked], progress)
     evidence = Evidence(ImageSelection(asked, asked), answers, pytorch.exact, pytorch.rounded)
-    rows = compare_with_pytorch(evidence, path, progress).rows
+    rows = compare_with_pytorch(evidence, path, progress, provider=provider).rows
     precision, proven = metadata.source.precision, metadata.parity
     exact = proven.tolerance if proven else FP32_TOLERANCE
     return Verification(

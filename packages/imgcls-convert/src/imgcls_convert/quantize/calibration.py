@@ -8,11 +8,11 @@ from typing import Final
 
 import numpy as np
 from imgcls_cli.progress import Progress
+from imgcls_core.artifact import NETWORK_INPUT
 from imgcls_core.inference.onnx_runtime import import_runtime
 from numpy.typing import NDArray
 from onnx import ModelProto, TensorProto, helper
 
-from imgcls_convert.graph.preprocess import NETWORK_INPUT
 from imgcls_convert.quantize.int8 import Range, quantize, tensors_to_calibrate
 from imgcls_convert.quantize.layers import Build, reducible_layers
 

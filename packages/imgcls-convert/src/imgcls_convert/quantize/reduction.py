@@ -10,14 +10,13 @@ from typing import Final, TypeAlias
 
 import numpy as np
 from imgcls_cli.progress import Progress
-from imgcls_core.artifact import OUTPUT_NAME, Precision
+from imgcls_core.artifact import NETWORK_INPUT, OUTPUT_NAME, Precision
 from imgcls_core.cpus import allotted_cpus
 from imgcls_core.inference.onnx_runtime import import_runtime
 from imgcls_networks.errors import RequestError
 from numpy.typing import NDArray
 from onnx import ModelProto
 
-from imgcls_convert.graph.preprocess import NETWORK_INPUT
 from imgcls_convert.quantize.calibration import prepare_int8
 from imgcls_convert.quantize.fp16 import prepare_fp16
 from imgcls_convert.quantize.layers import Build

@@ -22,6 +22,8 @@ _FIRST_SCHEMA: Final = 1
 KEY_PREFIX: Final = "imgcls."
 INPUT_NAME: Final = "images"
 OUTPUT_NAME: Final = "probabilities"
+# What the preprocessing ends in and the network begins with.
+NETWORK_INPUT: Final = "network_input"
 MAX_GOLDEN_CASES: Final = 16
 MAX_GOLDEN_BYTES: Final = 2_000_000
 MAX_COUNTERFACTUALS: Final = 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import cache, partial
 from pathlib import Path
 from typing import Final, cast
 
@@ -20,8 +21,8 @@ from imgcls_core.checksum import file_sha256
 from imgcls_core.errors import ArtifactMetadataError
 from imgcls_core.images.decode import ImageSource
 from imgcls_core.images.preprocess import ImagePreprocessor
+from imgcls_core.inference.engines import load_runtime
 from imgcls_core.inference.golden import GoldenResult, check_answer, check_golden, replay_golden
-from imgcls_core.inference.onnx_runtime import OnnxRuntimeSession
 from imgcls_core.inference.runtime import Runtime
 from imgcls_core.inference.top_k import top_k
 
@@ -43,10 +44,12 @@ class OnnxClassifier:
 
     Args:
         path: the artifact.
-        provider: "auto", "cuda" or "cpu"; a provider asked for by name never falls back to another.
+        provider: "auto", "cuda" or "cpu"; "openvino", which calculates as the artifact does, or with its precision
+            ("openvino-bf16"). A provider asked for by name never falls back to another.
         threads: processors for one call on the CPU; None takes all that this process may use.
         warm_up: answer one blank image now, so that the first caller does not pay for lazy initialisation.
-        runtime: runs this artifact in place of ONNX Runtime, already loaded; `provider` and `threads` are its own then.
+        runtime: runs this artifact in place of an engine of ours, already loaded; `provider` and `threads` are its own
+            then.
         trusted_keys: one of them must have signed the artifact; without any, unsigned ones are as good.
 
     Attributes:
@@ -54,7 +57,8 @@ class OnnxClassifier:
         sha256: of the file, as hex.
         seal: over its parts, checked; None of a file of before, which carries none.
         signed_by: ids of the keys whose signature was checked.
-        provider: the provider that runs the graph, "cuda" or "cpu".
+        provider: what runs the graph: "cuda", "cpu", or "openvino-" and its precision.
+        provider_reason: one clause that says why.
 
     Raises:
         ArtifactError: no such file, not ONNX, not an artifact, another schema, other inputs or outputs, changed after
@@ -84,8 +88,9 @@ class OnnxClassifier:
         self.seal = checked_seal(parts, path=str(path))
         self.signed_by = check_signatures(parts, self.seal, trusted=trusted_keys, path=str(path))
         check_graph(self.path)
-        self._runtime = runtime or OnnxRuntimeSession(self.path, provider=provider, threads=threads)
-        self.metadata = ArtifactMetadata.from_props(parts.props, path=str(path))
+        read_metadata = cache(partial(ArtifactMetadata.from_props, parts.props, path=str(path)))
+        self._runtime = runtime or load_runtime(self.path, read_metadata, provider=provider, threads=threads)
+        self.metadata = read_metadata()
         if len(self.metadata.classes) != self._runtime.classes:
             raise ArtifactMetadataError(
                 str(path), f"it names {len(self.metadata.classes)} classes and answers {self._runtime.classes}"

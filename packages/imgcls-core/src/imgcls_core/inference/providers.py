@@ -1,4 +1,4 @@
-"""Which execution provider to use, and why; asks the NVIDIA driver, not ONNX Runtime, whether there is a GPU."""
+"""What may be asked for, and which of ONNX Runtime's providers to use, and why; asks the NVIDIA driver for a GPU."""
 
 from __future__ import annotations
 
@@ -10,10 +10,17 @@ from typing import Final, Literal, get_args
 
 from imgcls_core.errors import ProviderUnavailableError
 
-ProviderRequest = Literal["auto", "cuda", "cpu"]
+ProviderRequest = Literal[
+    "auto", "cuda", "cpu", "openvino", "openvino-fp32", "openvino-int8", "openvino-bf16", "openvino-int8-bf16"
+]
 ProviderName = Literal["cuda", "cpu"]
 
 RUNTIME_NAME: Final[dict[ProviderName, str]] = {"cuda": "CUDAExecutionProvider", "cpu": "CPUExecutionProvider"}
+
+
+def is_openvino(provider: str) -> bool:
+    """Whether this is OpenVINO, which runs on the CPU."""
+    return provider.startswith("openvino")
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ class Runtime(Protocol):
 
     @property
     def provider(self) -> str:
-        """The execution provider that really runs the graph: "cuda" or "cpu"."""
+        """What really runs the graph: "cuda" or "cpu" (ONNX Runtime), or "openvino-" and its precision."""
         ...
 
     @property
