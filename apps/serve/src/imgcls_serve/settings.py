@@ -161,7 +161,7 @@ class Settings(BaseSettings):
         Field(
             ge=0,
             le=1_000_000_000_000,
-            description="Most bytes of memory that loading a model may take, else it is refused; 0: 1 GB + 8 × its file.",
+            description="Most bytes of memory that a load may take, else it is refused; 0: 1 GB + 8 × the file.",
         ),
     ] = 0
     drift_window_s: Annotated[
