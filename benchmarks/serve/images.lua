@@ -1,9 +1,19 @@
--- wrk posts the images named in IMAGES (one path a line), in turn, each thread from another place in the list.
+-- wrk posts the images named in IMAGES (one path a line), in turn, each thread from another place in the list;
+-- as the body, or as the file of a form where IMAGES_FORM names its field.
 local bodies, n, offset = {}, 0, 0
+local kind, before, after = "image/jpeg", "", ""
+local field, boundary = os.getenv("IMAGES_FORM"), "a-photo-ends-here"
+
+if field and field ~= "" then
+  kind = "multipart/form-data; boundary=" .. boundary
+  before = "--" .. boundary .. '\r\nContent-Disposition: form-data; name="' .. field .. '"; filename="a.jpg"\r\n'
+    .. "Content-Type: image/jpeg\r\n\r\n"
+  after = "\r\n--" .. boundary .. "--\r\n"
+end
 
 for line in io.lines(os.getenv("IMAGES")) do
   local file = assert(io.open(line, "rb"))
-  bodies[#bodies + 1] = file:read("*a")
+  bodies[#bodies + 1] = before .. file:read("*a") .. after
   file:close()
 end
 
@@ -15,7 +25,7 @@ end
 
 function request()
   n = n + 1
-  return wrk.format("POST", "/predict", { ["Content-Type"] = "image/jpeg" }, bodies[(n + offset) % #bodies + 1])
+  return wrk.format("POST", "/predict", { ["Content-Type"] = kind }, bodies[(n + offset) % #bodies + 1])
 end
 
 function done(summary, latency, requests)

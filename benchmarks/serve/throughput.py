@@ -25,27 +25,19 @@ HERE = Path(__file__).parent
 CONNECTIONS = (1, 8, 32)
 
 
-def limit(model: Path, images: Path, seconds: float, threads: int | None = None) -> dict[str, Any]:
+def limit(model: Path, images: Path, seconds: float, *options: str) -> dict[str, Any]:
     """Runs `in_process.py` in a process of its own."""
     command = [sys.executable, str(HERE / "in_process.py"), str(model), str(images), "--seconds", str(seconds)]
-    command += ["--threads", str(threads)] if threads else []
-    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603
+    command += options
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)  # noqa: S603
 
 
-def wrk(url: str, connections: int, seconds: float, listing: str) -> dict[str, Any]:
-    """Runs wrk and reads the line of JSON that `images.lua` prints."""
-    command = [
-        "wrk",
-        "-t1",
-        f"-c{connections}",
-        f"-d{seconds:g}s",
-        "--timeout",
-        "30s",
-        "-s",
-        str(HERE / "images.lua"),
-        url,
-    ]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, env=os.environ | {"IMAGES": listing})  # noqa: S603
+def wrk(url: str, connections: int, seconds: float, listing: str, *, form: str | None = None) -> dict[str, Any]:
+    """Runs wrk and reads the line of JSON of `images.lua`; images are sent in this field of a form, or bare."""
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds:g}s", "--timeout", "30s"]
+    command += ["-s", str(HERE / "images.lua"), url]
+    environment = os.environ | {"IMAGES": listing, "IMAGES_FORM": form or ""}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)  # noqa: S603
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -92,7 +84,7 @@ def main() -> None:
             ready_s = time.monotonic() - began_s
             for _ in range(arguments.rounds):
                 one: dict[str, Any] = {"limit": limit(arguments.model, arguments.images, arguments.seconds)}
-                one["alone"] = limit(arguments.model, arguments.images, arguments.seconds / 2, threads=1)
+                one["alone"] = limit(arguments.model, arguments.images, arguments.seconds / 2, "--threads", "1")
                 for connections in CONNECTIONS:
                     before_s = cpu_s(service.pid)
                     found = wrk(url, connections, arguments.seconds, str(listing))
