@@ -9,9 +9,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-usage() { sed -n '2,9s/^# \{0,1\}//p' "$OLDPWD/$0" 2>/dev/null || sed -n '2,9s/^# \{0,1\}//p' benchmarks/gpu/run.sh; }
-case "${1:-}" in '' | -*) usage >&2; exit 2 ;; esac
 here="$OLDPWD"
+case "${1:-}" in '' | -*) sed -n '2,8s/^# \{0,1\}//p' benchmarks/gpu/run.sh >&2; exit 2 ;; esac
 absolute() { case "$1" in /*) echo "$1" ;; *) echo "$here/$1" ;; esac; }
 out=$(absolute "$1"); shift
 model=resnet50 images='' provider=cuda

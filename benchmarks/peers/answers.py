@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 from imgcls_core import OnnxClassifier
-from running import Running
+from running import LeftOutError, Running
 
 # One session in another process on the same processor: a sum may be ordered otherwise, nothing more.
 TOLERANCE = 1e-4
@@ -20,16 +20,15 @@ def truth(model: Path, images: list[bytes]) -> list[list[tuple[int, float]]]:
 
 
 def check(contestant: Running, images: list[bytes], expected: list[list[tuple[int, float]]]) -> float:
-    """Asks about every image; gives how far a probability was off at most. Raises if an answer is wrong."""
+    """Asks about every image; gives how far a probability was off at most. Raises `LeftOutError` for a wrong answer."""
     worst = 0.0
     for number, (image, right) in enumerate(zip(images, expected, strict=True)):
         status, body = contestant.ask(image)
-        where = f"{contestant.contestant.name}, photo {number}"
         if status != 200:
-            raise SystemExit(f"{where}: answered {status}, {body[:300]!r}")
+            raise LeftOutError(f"photo {number}: answered {status}, {body[:300]!r}")
         top = json.loads(body)["top"]
         off = max(abs(one["probability"] - probability) for one, (_, probability) in zip(top, right, strict=True))
         if top[0]["class_id"] != right[0][0] or off > TOLERANCE:
-            raise SystemExit(f"{where}: answered {top}, where the artifact answers {right}")
+            raise LeftOutError(f"photo {number}: answered {top}, where the artifact answers {right}")
         worst = max(worst, off)
     return worst

@@ -58,7 +58,6 @@ class Contestant:
             "IMGCLS_MODEL": str(model),
             "IMGCLS_PORT": str(port),
             "IMGCLS_PROVIDER": "cpu",
-            "IMGCLS_HOST": "127.0.0.1",
         }
         peers = {"PEER_MODEL": str(model), "PEER_PORT": str(port), "PEER_CPUS": str(allotted_cpus())}
         quiet = {
@@ -91,7 +90,13 @@ PEERS = (
         "ray",
         (f"{_SERVERS}/ray_server.py",),
         versions="ray.txt",
-        settings={"RAY_SERVE_THROUGHPUT_OPTIMIZED": "1"},  # its documents' advice for throughput
+        settings={
+            # Its documents' advice for throughput, but for the ingress that needs HAProxy.
+            "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+            "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
+            "RAY_worker_niceness": "0",  # else its workers give way to the load that asks them
+            "RAY_agent_register_timeout_ms": "300000",  # a busy machine starts its agents slowly
+        },
     ),
 )
 

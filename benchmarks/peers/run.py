@@ -14,17 +14,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import sys
 import tempfile
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import imgcls_report as report
+import psutil
 from answers import check, truth
 from contestants import IMGCLS, PEERS, Contestant
 from imgcls_core import OnnxClassifier
-from running import running
+from running import LeftOutError, running
 from table import CONNECTIONS, best_peer, page, summary
 
 HERE = Path(__file__).parent
@@ -48,6 +51,7 @@ class Measurement:
         self.found = [json.loads(line) for line in file.read_text().splitlines()] if file.is_file() else []
         self._truths: dict[Path, list[list[tuple[int, float]]]] = {}
         self._limits: dict[Path, dict[str, Any]] = {}
+        self.left_out: dict[str, str] = {}
 
     def of(self, phase: str) -> list[dict[str, Any]]:
         """Gives what was measured in a phase."""
@@ -60,8 +64,13 @@ class Measurement:
             turn = number % len(entries)
             for contestant, model, precision in entries[turn:] + entries[:turn]:
                 key = {"phase": phase, "round": number, "name": contestant.name, "precision": precision}
-                if not any(key.items() <= one.items() for one in self.found):
+                if contestant.name in self.left_out or any(key.items() <= one.items() for one in self.found):
+                    continue
+                try:
                     self._keep(key | self._one(contestant, model))
+                except LeftOutError as error:  # the same command tries it again
+                    self.left_out[contestant.name] = str(error)
+                    sys.stderr.write(f"{contestant.name} is left out: {error}\n")
 
     def _one(self, contestant: Contestant, model: Path) -> dict[str, Any]:
         python = contestant.python(self._environments)
@@ -78,9 +87,11 @@ class Measurement:
             url = f"http://127.0.0.1:{server.port}"
             wrk(url, CONNECTIONS[-1], 2, str(listing), form=contestant.form)  # every worker is warm before any counts
             for callers in CONNECTIONS:
-                before_s = server.cpu_s()
+                before_s, before_all_s, began_s = server.cpu_s(), _all_cpu_s(), time.perf_counter()
                 one = wrk(url, callers, self._seconds, str(listing), form=contestant.form)
-                one["cpu_ms_per_image"] = round((server.cpu_s() - before_s) / max(1, one["requests"]) * 1000, 3)
+                used_s, taken_s = server.cpu_s() - before_s, time.perf_counter() - began_s
+                one["cpu_ms_per_image"] = round(used_s / max(1, one["requests"]) * 1000, 3)
+                one["other_cpus"] = round((_all_cpu_s() - before_all_s - used_s) / taken_s, 2)
                 found[f"c{callers}"] = one
             found["memory_mb"], found["processes"] = server.memory_mb(), server.processes()
         found["exit_code"], found["left_behind"] = server.exit_code, server.left_behind
@@ -107,7 +118,7 @@ def main() -> None:
     measurement = Measurement(arguments, raw)
     peers = [peer for peer in PEERS if not arguments.only or peer.name in arguments.only]
     measurement.rounds("same", [(one, model, whole) for one in (IMGCLS, *peers)], arguments.rounds)
-    if arguments.reduced:
+    if arguments.reduced and len({one["name"] for one in measurement.of("same")}) > 1:
         reduced: Path = arguments.reduced.resolve()
         precision = OnnxClassifier(reduced, provider="cpu", threads=1).metadata.source.precision
         best = next(peer for peer in peers if peer.name == best_peer(measurement.of("same"), IMGCLS.name))
@@ -126,6 +137,7 @@ def main() -> None:
         "image_kb": round(sum(map(len, measurement.images)) / len(measurement.images) / 1000),
         "rounds": arguments.rounds,
         "seconds": arguments.seconds,
+        "left_out": measurement.left_out,
         "table": summary(same),
         "reduced": summary(other),
     }
@@ -133,6 +145,28 @@ def main() -> None:
     text = page(document, IMGCLS.name)
     (arguments.output / f"{model.stem}.md").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
+    if arguments.page:
+        before, mark, rest = arguments.page.read_text(encoding="utf-8").partition("<!-- measured -->\n")
+        _, end, after = rest.partition("<!-- until here -->\n")
+        if not (mark and end):
+            raise SystemExit(f"{arguments.page} has no <!-- measured --> and <!-- until here --> to write between.")
+        arguments.page.write_text(f"{before}{mark}\n{text}\n{end}{after}", encoding="utf-8")
+    raise SystemExit(1 if measurement.left_out else 0)
+
+
+def _all_cpu_s() -> float:
+    """Gives the processor time of everything on this machine but the load generator, in seconds."""
+    times = psutil.cpu_times()
+    generator = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (
+        sum(times)
+        - times.idle
+        - times.iowait
+        - times.guest
+        - times.guest_nice
+        - generator.ru_utime
+        - generator.ru_stime
+    )
 
 
 def _photos(folder: Path) -> list[Path]:
@@ -149,6 +183,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], choices=[one.name for one in PEERS], help="these peers")
     parser.add_argument("--environments", type=Path, default=Path.home() / ".cache/imgcls-peers")
     parser.add_argument("--output", type=Path, default=HERE / "results")
+    parser.add_argument("--page", type=Path, help="Markdown whose marked place gets the tables, as docs/speed.md")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     arguments = parser.parse_args()
     told = [f"{path.name}" for path in (arguments.model, arguments.images)]

@@ -21,6 +21,10 @@ _BOUNDARY = "a-photo-ends-here"
 _PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 
 
+class LeftOutError(Exception):
+    """A contestant does not answer, or wrongly: nothing of it is measured."""
+
+
 class Running:
     """A contestant that answers.
 
@@ -38,7 +42,7 @@ class Running:
         self.started_s = 0.0
 
     def wait_ready(self, process: subprocess.Popen[bytes], most_s: float = 180) -> None:
-        """Asks about an image until it is answered. Raises if the process ends or takes longer."""
+        """Asks about an image until it is answered. Raises `LeftOutError` if the process ends or takes longer."""
         began_s = time.perf_counter()
         while True:
             with contextlib.suppress(OSError, http.client.HTTPException):
@@ -46,7 +50,7 @@ class Running:
                     break
             if process.poll() is not None or time.perf_counter() - began_s > most_s:
                 tail = self._log.read_text(encoding="utf-8", errors="replace")[-2000:]
-                raise SystemExit(f"{self.contestant.name} does not answer:\n{tail}")
+                raise LeftOutError(f"it does not answer; the end of its log:\n{tail}")
             time.sleep(0.02)
         self.started_s = round(time.perf_counter() - began_s, 2)
 

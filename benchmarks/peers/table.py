@@ -6,6 +6,7 @@ import statistics
 from typing import Any
 
 CONNECTIONS = (8, 32)
+_QUIET_CPUS = 0.15
 
 
 def summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -29,6 +30,7 @@ def summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
         row["cpu_ms_per_image"] = _median([one["c32"]["cpu_ms_per_image"] for one in own], 2)
         row["cpu_share"] = _median([_limit(one, "cpu_ms_per_image") / one["c32"]["cpu_ms_per_image"] for one in own], 3)
         row["limit_images_per_s"] = _median([_limit(one, "images_per_s") for one in own], 1)
+        row["other_cpus"] = _median([one["c32"]["other_cpus"] for one in own], 2)
         row["errors"] = sum(one[f"c{callers}"]["errors"] for one in own for callers in CONNECTIONS)
         for field, digits in (("started_s", 1), ("memory_mb", 0), ("processes", 0), ("left_behind", 0)):
             row[field] = _median([one[field] for one in own], digits)
@@ -45,6 +47,8 @@ def best_peer(rounds: list[dict[str, Any]], ours: str) -> str:
 def reduced_words(rows: list[dict[str, Any]], ours: str, whole: str) -> list[str]:
     """Says what reduced precision brings: ours against the best peer's whole one, and both at the same."""
     by = {(row["name"] == ours, row["precision"]): row for row in rows}
+    if len(by) < 4:  # not all of it has been measured yet
+        return []
     low = next(precision for _, precision in by if precision != whole)
     told: list[str] = []
     for mine, theirs in ((low, whole), (whole, whole), (low, low)):
@@ -67,13 +71,17 @@ def page(document: dict[str, Any], ours: str) -> str:
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_line(row) for row in document["table"]]
-    if document["reduced"]:
+    if (others := statistics.median([row["other_cpus"] for row in document["table"]] or [0])) > _QUIET_CPUS:
         lines += [
             "",
-            "| images/s of one ÷ the other's | 8 callers | 32 callers | by processor time |",
-            "|---|---|---|---|",
+            f"Other work took {others:.1f} of the processors meanwhile: whoever has more threads got more of the",
         ]
-        lines += reduced_words(document["reduced"], ours, document["precision"])
+        lines += ["rest, so images/s and times to answer say little here; processor time of one image does."]
+    if document["left_out"]:
+        lines += ["", f"Not measured, for it did not answer, or not rightly: {', '.join(document['left_out'])}."]
+    if ratios := reduced_words(document["reduced"], ours, document["precision"]):
+        lines += ["", "| images/s of one ÷ the other's | 8 callers | 32 callers | by processor time |"]
+        lines += ["|---|---|---|---|", *ratios]
     return "\n".join(lines) + "\n"
 
 

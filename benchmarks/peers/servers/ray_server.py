@@ -27,11 +27,9 @@ if __name__ == "__main__":
     # Blocked before threads are made, so that the main thread alone takes it.
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     ray.init(num_cpus=CPUS, include_dashboard=False, log_to_driver=False)
-    serve.start(
-        http_options={"host": "127.0.0.1", "port": PORT, "access_log": False},
-        logging_config={"enable_access_log": False},
-    )
-    serve.run(Classifier.bind(), route_prefix="/predict")
+    quiet = {"enable_access_log": False}
+    serve.start(http_options={"host": "127.0.0.1", "port": PORT}, logging_config=quiet)
+    serve.run(Classifier.bind(), route_prefix="/predict", logging_config=quiet)
     signal.sigwait({signal.SIGTERM})
     serve.shutdown()
     ray.shutdown()
