@@ -97,14 +97,17 @@ def test_go_is_a_client(workplace: Path, service: RunningService) -> None:
 
 
 def test_typescript_is_a_client(workplace: Path, service: RunningService) -> None:
-    modules = Path(os.environ.get("NODE_PATH", "/nowhere"))
-    if shutil.which("npx") is None or not (modules / "openapi-fetch").is_dir() or not (modules / "tsx").is_dir():
-        pytest.skip("NODE_PATH names no folder with openapi-fetch, openapi-typescript and tsx")
-    (workplace / "node_modules").symlink_to(modules)
+    if shutil.which("npm") is None:
+        pytest.skip("there is no npm")
     (workplace / "package.json").write_text('{"type": "module"}', encoding="utf-8")
     (program,) = [block for language, block in _blocks("other-languages.md") if language == "typescript"]
     (workplace / "ask.ts").write_text(program, encoding="utf-8")
     (steps,) = [block for _, block in _blocks("other-languages.md") if block.startswith("npm ")]
-    for command in steps.splitlines()[2:]:
+    install, describe = steps.splitlines()[:2], steps.splitlines()[2:]
+    given = ["/bin/bash", "-c", " && ".join(install)]
+    offline = os.environ | {"npm_config_offline": "true"}  # no test downloads
+    if subprocess.run(given, cwd=workplace, env=offline, capture_output=True, check=False).returncode:
+        pytest.skip("npm's cache has not yet what the page's `npm install` brings; typed once anywhere, it has")
+    for command in describe:
         said = _type(command.replace("http://127.0.0.1:8192", service.url), workplace, IMGCLS_URL=service.url)
     assert "leaf" in said

@@ -5,44 +5,12 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from importlib import import_module
 
 import click
 import pytest
+from command_tree import COMMANDS
 
-PROGRAMS = {
-    "imgcls-batch": "imgcls_batch.cli:PROGRAM",
-    "imgcls-client": "imgcls_client.cli:program",
-    "imgcls-convert": "imgcls_convert.cli:PROGRAM",
-    "imgcls-deploy": "imgcls_deploy.cli:PROGRAM",
-    "imgcls-serve": "imgcls_serve.cli:main",
-    "imgcls-train": "imgcls_train.cli:PROGRAM",
-}
 COLUMNS = 80
-
-
-def _commands() -> Iterator[tuple[str, click.Command]]:
-    for name, place in PROGRAMS.items():
-        module, attribute = place.split(":")
-        found = getattr(import_module(module), attribute)
-        yield from _with_subcommands(name, getattr(found, "command", found))
-        for subname, subplace in getattr(found, "subcommands", {}).items():
-            module, attribute = subplace.split(":")
-            yield f"{name} {subname}", getattr(import_module(module), attribute)
-
-
-def _with_subcommands(name: str, command: click.Command) -> Iterator[tuple[str, click.Command]]:
-    yield name, command
-    if isinstance(command, click.Group):
-        context = click.Context(command)
-        for subname in command.list_commands(context):
-            subcommand = command.get_command(context, subname)
-            assert subcommand is not None
-            yield from _with_subcommands(f"{name} {subname}", subcommand)
-
-
-COMMANDS = dict(_commands())
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -151,7 +151,7 @@ def test_on_a_phone_an_axis_keeps_its_last_tick_and_those_with_room() -> None:
 
 def test_a_matrix_counts_what_has_no_column_and_writes_its_counts_where_there_is_room() -> None:
     drawn = heat_map("m", ["a", "b"], [[3, 0], [1, 2]], row_label="r", column_label="c", rest=[0, 7])
-    assert "b → another class: 7" in drawn
+    assert "&#8296;b&#8297; → &#8296;another class&#8297;: 7" in drawn
     assert re.findall(r'class="middle count"[^>]*>(\d+)<', drawn) == ["3", "1", "2", "7"]
     names = [f"class {number}" for number in range(20)]
     assert "middle count" not in heat_map("m", names, [[1] * 20] * 20, row_label="r", column_label="c")

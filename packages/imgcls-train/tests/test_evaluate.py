@@ -256,10 +256,10 @@ def test_the_page_shows_the_surest_mistake_and_needs_nothing_else(
     page = tmp_path / "page.html"
     assert run_cli("evaluate", COLOURS, make_dataset(_pure()), "--html", page).code == 0
     text = page.read_text(encoding="utf-8")
-    assert "labelled red<br>answer blue" in text
+    assert "<bdi>labelled red</bdi><br><bdi>answer blue" in text
     assert "data:image/webp;base64," in text
     assert text.count('<svg class="plot" role="img"') == 2
-    assert "red → blue: 1" in text
+    assert "&#8296;red&#8297; → &#8296;blue&#8297;: 1" in text
     assert "://" not in text
     assert "<script" not in text
 

@@ -79,8 +79,8 @@ function element(name, text, className) {
 function bar(one) {
   const item = document.createElement("li");
   const line = element("div", "", "line");
-  const name = element("span", `${one.label} `);
-  name.append(element("span", String(one.class_id), "id"));
+  const name = document.createElement("span");
+  name.append(element("bdi", one.label), " ", element("span", String(one.class_id), "id"));
   line.append(name, element("span", `${(one.probability * 100).toFixed(1)} %`, "share"));
   const track = element("div", "", "track");
   const filled = document.createElement("div");

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, TextIO
 
 import msgspec
-from imgcls_cli.printable import csv_cell, echo, printable
+from imgcls_cli.printable import csv_cell, echo, shown_on
 from imgcls_cli.width import line_width, shorten
 from imgcls_sdk.errors import ImageSourceError, RefusedError, SettingsError
 
@@ -150,7 +150,7 @@ class PredictionOutput:
 
     def _line(self, text: str) -> None:
         """Writes a line at once: whoever reads along, or kills the run, has all that was answered."""
-        self._stream.write(printable(text) + "\n")
+        self._stream.write(shown_on(self._stream, text) + "\n")
         self._stream.flush()
 
     def finish(self, elapsed_s: float) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from imgcls_cli.printable import printable
+from imgcls_cli.printable import shown_on
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -44,7 +44,7 @@ def show_while_running(checks: Sequence[Check], results: Iterable[Result]) -> li
             done.append(result)
             outcome = Text(result.outcome, style=_STYLES[result.outcome])
             time = f"{result.elapsed_s * 1000:.0f} ms"
-            show(result.check.group, result.check.name, outcome, time, Text(printable(result.detail)))
+            show(result.check.group, result.check.name, outcome, time, Text(shown_on(screen.file, result.detail)))
     return done
 
 
