@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from typing import TextIO
+from typing import IO
 
 import click
 
@@ -23,7 +23,7 @@ def printable(text: str) -> str:
     return _UNSAFE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
-def shown_on(stream: TextIO | None, text: str) -> str:
+def shown_on(stream: IO[str] | None, text: str) -> str:
     """Gives a printable text as a stream shows it.
 
     On a terminal what is written leftwards, as Arabic and Hebrew, is isolated, so that the rest of the line stays where
