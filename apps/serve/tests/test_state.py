@@ -120,6 +120,16 @@ def test_another_engine_answers_the_golden_cases_over_http_and_says_its_precisio
 
 
 @pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
+def test_health_says_which_engine_was_the_faster_and_by_how_much(start_service: StartService, tmp_path: Path) -> None:
+    with start_service(provider="auto", cache_dir=tmp_path) as running:
+        health = running.client.get("/health").json()
+        if not health["gpu"]["present"]:
+            assert health["provider"] in {"cpu", "openvino-fp32"}
+            assert "openvino-fp32 takes" in health["provider_reason"]
+            assert (tmp_path / "engines.json").is_file()
+
+
+@pytest.mark.skipif(find_spec("openvino") is None, reason="OpenVINO is not installed")
 def test_a_precision_beyond_the_artifacts_tolerance_is_not_served(start_service: StartService) -> None:
     with start_service(provider="openvino-bf16") as running:
         detail = running.client.get("/ready").json()["detail"]

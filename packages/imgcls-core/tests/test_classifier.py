@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -231,6 +232,7 @@ def test_auto_takes_the_cpu_where_there_is_no_gpu_and_says_why(
     colours_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    monkeypatch.setitem(sys.modules, "openvino", None)  # also where it is installed
     classifier = OnnxClassifier(colours_path, provider="auto")
     assert classifier.provider == "cpu"
     assert "NVIDIA" in classifier.provider_reason or "CUDA" in classifier.provider_reason

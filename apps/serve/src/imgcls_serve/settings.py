@@ -60,8 +60,8 @@ class Settings(BaseSettings):
     provider: Annotated[
         ProviderRequest,
         Field(
-            description="Where the network runs. `auto` takes CUDA when it is usable; a named one never falls back. "
-            "`openvino` (an extra) keeps int8, else takes fp32; `cpu` is ONNX Runtime."
+            description="What runs the network. `auto` takes CUDA when it is usable, else the faster of the installed "
+            "engines; a named one never falls back. `cpu`: ONNX Runtime. `openvino`, an extra: int8 stays, else fp32."
         ),
     ] = "auto"
     thread_layout: Annotated[

@@ -70,11 +70,13 @@ def run_service(settings: Mapping[str, object], *, wait_ready: bool = True) -> G
     """Runs a service while the block lasts.
 
     Args:
-        settings: names without `IMGCLS_`, in lower case; nothing of this process's own settings is passed on.
+        settings: names without `IMGCLS_`, in lower case; nothing of this process's own settings is passed on. Without
+            a provider it is the CPU with ONNX Runtime, so that nothing is measured.
         wait_ready: whether to wait until the model is loaded or cannot be.
     """
     clean = {name: value for name, value in os.environ.items() if not name.startswith("IMGCLS_")}
-    environment = clean | {f"IMGCLS_{name.upper()}": str(value) for name, value in settings.items()}
+    named = {"provider": "cpu", **settings}
+    environment = clean | {f"IMGCLS_{name.upper()}": str(value) for name, value in named.items()}
     reading, writing = os.pipe()
     process = _FORKS.Process(target=_serve, args=(environment, str(Path.cwd()), DupFd(writing)))
     process.start()

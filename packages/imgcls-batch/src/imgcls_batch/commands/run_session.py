@@ -45,7 +45,8 @@ def run_session(options: dict[str, Any], *, as_json: bool) -> None:
         shard_size=options["shard_size"],
         max_bad=options["max_bad"],
         timeout_s=options["timeout"],
-        provider=options["provider"],
+        # Each worker would measure for itself, and rows of two engines would stand side by side.
+        provider="cpu" if options["provider"] == "auto" and not on_gpu else options["provider"],
         readers=options["readers"] or _readers(options["source"], on_gpu=on_gpu),
         threads=1,
         max_batch=options["max_batch"] or (_GPU_BATCH if on_gpu else 1),

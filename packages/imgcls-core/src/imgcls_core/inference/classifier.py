@@ -18,11 +18,12 @@ from imgcls_core.artifact.props import read_parts
 from imgcls_core.artifact.seal import checked_seal
 from imgcls_core.artifact.signature import PublicKey, check_signatures
 from imgcls_core.checksum import file_sha256
-from imgcls_core.errors import ArtifactMetadataError
+from imgcls_core.errors import ArtifactMetadataError, GoldenMismatchError, InvalidAnswerError
 from imgcls_core.images.decode import ImageSource
 from imgcls_core.images.preprocess import ImagePreprocessor
 from imgcls_core.inference.engines import load_runtime
 from imgcls_core.inference.golden import GoldenResult, check_answer, check_golden, replay_golden
+from imgcls_core.inference.providers import is_openvino
 from imgcls_core.inference.runtime import Runtime
 from imgcls_core.inference.top_k import top_k
 
@@ -89,18 +90,23 @@ class OnnxClassifier:
         self.signed_by = check_signatures(parts, self.seal, trusted=trusted_keys, path=str(path))
         check_graph(self.path)
         read_metadata = cache(partial(ArtifactMetadata.from_props, parts.props, path=str(path)))
-        self._runtime = runtime or load_runtime(self.path, read_metadata, provider=provider, threads=threads)
+        self.sha256 = file_sha256(self.path)
+        self._load = partial(
+            load_runtime, self.path, read_metadata, provider=provider, threads=threads, sha256=self.sha256
+        )
+        self._is_chosen = runtime is None and provider == "auto"
+        self._take(runtime or self._load())
         self.metadata = read_metadata()
         if len(self.metadata.classes) != self._runtime.classes:
             raise ArtifactMetadataError(
                 str(path), f"it names {len(self.metadata.classes)} classes and answers {self._runtime.classes}"
             )
-        self.sha256 = file_sha256(self.path)
-        self.provider = self._runtime.provider
-        self.provider_reason = self._runtime.provider_reason
         if warm_up:
             height, width = self.metadata.preprocessing.native_size
             self._runtime.run(np.zeros((1, height, width, 3), np.uint8))
+
+    def _take(self, runtime: Runtime) -> None:
+        self._runtime, self.provider, self.provider_reason = runtime, runtime.provider, runtime.provider_reason
 
     def __repr__(self) -> str:
         meta = self.metadata
@@ -173,6 +179,16 @@ class OnnxClassifier:
             GoldenMismatchError: names the worst case, by how much it differs, and the fault that explains it.
             InvalidAnswerError: an answer is not finite or does not sum to 1.
         """
+        try:
+            self._check_golden(at_once)
+        except (GoldenMismatchError, InvalidAnswerError):
+            if not (self._is_chosen and is_openvino(self.provider)):
+                raise
+            # It was the fastest when it was measured, and answered rightly then: that is no longer so.
+            self._take(self._load(recall=False))
+            self._check_golden(at_once)
+
+    def _check_golden(self, at_once: int) -> None:
         if not self.metadata.golden:
             height, width = self.metadata.preprocessing.native_size
             blank = self._runtime.run(np.zeros((1, height, width, 3), np.uint8))[0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -11,6 +10,7 @@ from typing import Final
 import httpx
 from imgcls_cli.progress import Progress
 from imgcls_contract.bounds import WEIGHTS, BoundsError, bounded, limit
+from imgcls_core.cache_folder import cache_folder
 from imgcls_core.checksum import file_sha256
 
 from imgcls_networks.errors import DownloadError
@@ -20,13 +20,6 @@ from imgcls_networks.weights.source import WeightsSource
 _TRIES_PER_SOURCE: Final = 3
 _OK, _PARTIAL_CONTENT, _RANGE_NOT_SATISFIABLE = 200, 206, 416
 _TIMEOUT: Final = httpx.Timeout(20.0, connect=5.0)  # seconds, for each address of a host; 20: the longest silence
-
-
-def cache_folder() -> Path:
-    """Gives `$IMGCLS_CACHE_DIR`, else `$XDG_CACHE_HOME/imgcls`, else `~/.cache/imgcls`."""
-    if named := os.environ.get("IMGCLS_CACHE_DIR"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "imgcls"
 
 
 def fetch(sources: Sequence[WeightsSource], *, what: str, progress: Progress, folder: Path | None = None) -> Path:
