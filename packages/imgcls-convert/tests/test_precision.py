@@ -23,11 +23,11 @@ class Block(nn.Module):
     def forward(self, x):
         return x + self.norm(self.wide(self.deep(self.narrow(x).relu()).clamp(0, 6)))
 
-def build(spread=6.0):
+def build(spread=6.0, classes=5):
     torch.manual_seed(3)
     net = nn.Sequential(
         nn.Conv2d(3, 16, 3, 2), nn.BatchNorm2d(16), nn.ReLU(), nn.MaxPool2d(2), Block(16), Block(16),
-        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 5),
+        nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, classes),
     )
     with torch.no_grad():  # spread the logits, so that answers are not near-ties
         noise = torch.nn.functional.interpolate(torch.randn(64, 3, 4, 4), 48)
@@ -196,3 +196,42 @@ def test_a_calibration_folder_without_images_is_a_usage_error(run_cli, network, 
 def test_fp32_takes_no_concessions(run_cli, network, leaves_nothing, option):
     refused = run_cli(f"{network}:build", *option, "--output", leaves_nothing / "n.onnx")
     assert (refused.code, "fp32 must be exact" in refused.sentence) == (2, True)
+
+
+def second_look_of(output):
+    return next((node for node in onnx.load(output).graph.node if node.name == "second_look/If"), None)
+
+
+def test_close_calls_of_int8_are_answered_by_the_float_network(run_cli, network, photos, tmp_path):
+    """Where all calls are close, and all may be, int8 answers as float32 does but for its weights' float16."""
+    model = [
+        f"{network}:build(classes=300)", "--image-size", "48", "--precision", "int8", "--verify-images", photos,
+        "--calibrate", photos, "--float-share", "0", "--min-agreement", "0", "--weak-proof",
+    ]  # fmt: skip
+    found = {}
+    for percent in ("0", "100"):
+        output = tmp_path / f"{percent}.onnx"
+        told = run_cli(*model, "--second-look", percent, "--output", output)
+        assert told.code == 0, told.err
+        found[percent] = report_of(output), second_look_of(output), OnnxClassifier(output, provider="cpu")
+        assert ("second look" in told.out) == (percent == "100")
+    never, always = found["0"], found["100"]
+    assert (never[0]["second_look"], never[1]) == (None, None)
+    assert 0 < always[0]["second_look"]["share"] <= 1
+    assert always[1] is not None
+    assert always[0]["parity"]["top1_agreement"] > never[0]["parity"]["top1_agreement"]
+    images = np.random.default_rng(1).integers(0, 256, (9, 48, 48, 3), np.uint8)
+    together = always[2].predict(images)
+    alone = np.concatenate([always[2].predict(image[None]) for image in images])
+    assert together == pytest.approx(alone, abs=1e-6)  # nobody's answer depends on who else is in the batch
+
+
+def test_a_refusal_says_which_second_look_would_do(run_cli, network, photos, leaves_nothing):
+    model = [
+        f"{network}:build(classes=300)", "--image-size", "48", "--precision", "int8", "--verify-images", photos,
+        "--calibrate", photos, "--float-share", "0", "--second-look", "1", "--min-agreement", "100",
+        "--output", leaves_nothing / "net.onnx",
+    ]  # fmt: skip
+    refused = run_cli(*model)
+    assert refused.code == 5
+    assert "`--second-look " in refused.sentence

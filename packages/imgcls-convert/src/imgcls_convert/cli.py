@@ -124,6 +124,12 @@ _precision: Final = partial(click.option, cls=HelpedOption, group="Precision")
     metavar="PERCENT",
     help="Of the layers, at most, that may stay in float by measurement. [default: 25]",
 )
+@_precision(
+    "--second-look",
+    type=click.FloatRange(0, 100),
+    metavar="PERCENT",
+    help="Of the images, at most, that int8 has answered in float32, where two classes are close. [default: 20]",
+)
 @click.option("--output-name", metavar="NAME", help="Which output of an ONNX file gives the scores.")
 @click.option("--output", type=click.Path(path_type=Path), help="The artifact. [default: models/NAME.onnx]")
 @_proof("--skip-verify", is_flag=True, help="Write the artifact without proof that it equals PyTorch.")

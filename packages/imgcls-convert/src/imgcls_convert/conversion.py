@@ -37,6 +37,7 @@ from imgcls_convert.parity.speed import with_costs
 from imgcls_convert.plan import Plan, fall_back, plan_conversion
 from imgcls_convert.preprocessing import choose_preprocessing
 from imgcls_convert.quantize.reduction import MAX_FLOAT_SHARE, Choice, reduce
+from imgcls_convert.quantize.second_look import MOST_SECOND_LOOKS
 from imgcls_convert.report.page import report_page
 from imgcls_convert.report.report import ConversionReport, report_time
 from imgcls_convert.request import ConvertRequest
@@ -176,14 +177,17 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
                         calibration,
                         notes,
                         float_layers=[name for name in (request.float_layers or "").split(",") if name],
-                        float_share=MAX_FLOAT_SHARE if request.float_share is None else request.float_share / 100,
+                        float_share=_share(request.float_share, MAX_FLOAT_SHARE),
+                        most_second_looks=_share(request.second_look, MOST_SECOND_LOOKS),
                     )
                     source = msgspec.structs.replace(metadata.source, precision=precision)
                     metadata = msgspec.structs.replace(metadata, parity=None, source=source)
                 drafts.append(unfinished if precision == request.precision else folder / f"fp32-{output.name}")
-                admit = gate and partial(gate.admit, rank=choice.rank)
+                look = choice.second_look
+                doubtful = 0.0 if look is None or look.is_taken else look.share
+                admit = gate and partial(gate.admit, rank=choice.rank, doubtful=doubtful)
                 metadata = write_artifact(drafts[-1], choice.model, metadata, admit)
-            table = with_costs(gate.table, drafts) if gate else []
+            table = with_costs(gate.table, drafts, images.scoring or images.compared) if gate else []
         content = unfinished.read_bytes()
         report = ConversionReport(
             artifact=output,
@@ -196,6 +200,7 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
             table=table,
             decoding=decoding,
             float_layers=choice.float_layers,
+            second_look=look if (look := choice.second_look) and look.is_taken else None,
             held_out=images.held_out,
             images=gate.comparisons if gate else (),
             encoded={image.name: image.encoded for image in images.compared},
@@ -209,6 +214,10 @@ def _run(plan: Plan, progress: Progress) -> ConversionReport:
         page_file.write_text(report_page(report), encoding="utf-8")
         move_into_place({page_file: report.page_path, report_file: report.path, unfinished: output})
     return report
+
+
+def _share(percent: float | None, default: float) -> float:
+    return default if percent is None else percent / 100
 
 
 @contextmanager

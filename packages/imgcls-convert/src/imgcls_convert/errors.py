@@ -9,6 +9,7 @@ ImgclsError
     └── DecodeAgreementError photos that are decoded at a reduced scale are of other classes too often
 """
 
+import math
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -77,11 +78,21 @@ class AgreementError(ConversionError):
         bar: what is needed.
         images: how many were judged.
         sensitive: the layers that cost most, the costliest first; empty when they were not ranked.
+        doubtful: share of images that a second look would take; 0 where it takes them already, or cannot.
     """
 
     code = "agreement"
 
-    def __init__(self, *, precision: str, agreement: float, bar: float, images: int, sensitive: Sequence[str]) -> None:
+    def __init__(
+        self,
+        *,
+        precision: str,
+        agreement: float,
+        bar: float,
+        images: int,
+        sensitive: Sequence[str],
+        doubtful: float = 0.0,
+    ) -> None:
         self.agreement, self.bar, self.images, self.sensitive = agreement, bar, images, tuple(sensitive)
         costly = sensitive[:8]
         layers = (
@@ -90,6 +101,12 @@ class AgreementError(ConversionError):
             if costly
             else ""
         )
+        if doubtful:
+            percent = math.ceil(doubtful * 100 + 5)
+            layers += (
+                f" `--second-look {min(percent, 100)}` has the float network answer where two classes are close, about "
+                f"{doubtful:.0%} of the images, which costs their time."
+            )
         super().__init__(
             f"{precision} names PyTorch's class on {agreement:.1%} of {images} images; {bar:.1%} are needed.{layers} "
             f"Nothing was written; give more calibration images, another precision, or `--min-agreement "

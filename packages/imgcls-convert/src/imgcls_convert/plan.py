@@ -35,9 +35,9 @@ DEFAULT_MODEL: Final = "resnet18"
 # Mean the same whatever the model is. Every other option speaks of the model, its classes or the file that it is
 # expected in, and whoever gave one would not look for another model behind it.
 _NEUTRAL: Final = frozenset(
-    {"decode", "precision", "min_agreement", "float_share", "skip_verify", "weak_proof", "trust"}
+    {"decode", "precision", "min_agreement", "float_share", "second_look", "skip_verify", "weak_proof", "trust"}
 )
-_REDUCING: Final = ("calibrate", "min_agreement", "float_layers", "float_share")
+_REDUCING: Final = ("calibrate", "min_agreement", "float_layers", "float_share", "second_look")
 
 
 @dataclass(frozen=True)

@@ -47,6 +47,8 @@ class ConvertRequest:
             refused; None takes 99.5, 98 and 98.
         float_layers: names of layers that fp16 and int8 keep in float, with commas between them.
         float_share: percent of the layers that may stay in float by measurement; None takes 25.
+        second_look: percent of the images that int8 may have answered by the float network, where its two best classes
+            are close; None takes 20.
         weak_proof: accept golden images that are all answered alike or land in one class.
         trust: code that comes in a TorchScript or torch.export file may run.
         skip_verify: write the artifact without proof.
@@ -78,6 +80,7 @@ class ConvertRequest:
     min_agreement: float | None = None
     float_layers: str | None = None
     float_share: float | None = None
+    second_look: float | None = None
     skip_verify: bool = False
     weak_proof: bool = False
     trust: bool = False

@@ -71,8 +71,9 @@ class PrecisionRow:
         figures: of the artifact.
         pytorch: of PyTorch itself.
         size_bytes: of the artifact.
-        ms_per_image: median on this machine's CPU, one image at native size; None when nothing was compared with it.
-        speed_ratio: how many times faster than fp32 on this machine's CPU.
+        ms_per_image: of one of this machine's cores, the mean over images at native size; None when nothing was
+            compared with it.
+        speed_ratio: how many times less of that time than fp32.
     """
 
     precision: str

@@ -136,7 +136,12 @@ class Gate:
         self.table: list[PrecisionRow] = []
 
     def admit(
-        self, artifact: Path, metadata: ArtifactMetadata, *, rank: Callable[[], Sequence[str]]
+        self,
+        artifact: Path,
+        metadata: ArtifactMetadata,
+        *,
+        rank: Callable[[], Sequence[str]],
+        doubtful: float = 0.0,
     ) -> ArtifactMetadata:
         """Lets an artifact pass, and says so in its metadata.
 
@@ -144,6 +149,7 @@ class Gate:
             artifact: the file, with its golden cases and without a proof.
             metadata: of the file.
             rank: names the layers of a reduced artifact that cost most, for the refusal.
+            doubtful: share of images that a second look would take, for the refusal; 0 where it is taken.
 
         Raises:
             ParityError: float32 differs by more than the tolerance, or in its top-1, on any image; NaN is a difference.
@@ -172,6 +178,7 @@ class Gate:
                 bar=bar,
                 images=figures.images,
                 sensitive=[] if figures.top1_agreement >= bar else rank(),
+                doubtful=doubtful,
             )
         tolerance = GOLDEN_TOLERANCE[precision]
         kept = _reproduced_golden(metadata, comparison.rows, tolerance)

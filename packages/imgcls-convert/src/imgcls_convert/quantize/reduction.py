@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Final, TypeAlias
 
@@ -20,6 +20,13 @@ from onnx import ModelProto
 from imgcls_convert.quantize.calibration import prepare_int8
 from imgcls_convert.quantize.fp16 import prepare_fp16
 from imgcls_convert.quantize.layers import Build
+from imgcls_convert.quantize.second_look import (
+    MOST_SECOND_LOOKS,
+    SecondLook,
+    add_second_look,
+    choose_second_look,
+    expected_flips,
+)
 
 _RANKING_IMAGES: Final = 16  # with 8 the sample network kept 9 layers in float instead of 3
 _MOST_LAYERS_RANKED: Final = 160  # beyond that the ranking would take longer than it is worth
@@ -43,12 +50,14 @@ class Target:
 class Choice:
     """The reduced network and the layers that stayed float; `rank` names all layers, the costliest first.
 
-    Layers are named as PyTorch calls them, where the exporter has kept the name of their weights.
+    Layers are named as PyTorch calls them, where the exporter has kept the name of their weights. `second_look` is None
+    where int8 is good enough without, and in other precisions.
     """
 
     model: ModelProto
     float_layers: Sequence[str]
     rank: Callable[[], Sequence[str]]
+    second_look: SecondLook | None = None
 
 
 _Prepare: TypeAlias = Callable[[ModelProto, Sequence[NDArray[np.float32]], Progress], tuple[Mapping[str, str], Build]]
@@ -68,6 +77,7 @@ def reduce(
     *,
     float_layers: Sequence[str] = (),
     float_share: float = MAX_FLOAT_SHARE,
+    most_second_looks: float = MOST_SECOND_LOOKS,
 ) -> Choice:
     """Reduces as many layers as the target of the precision allows.
 
@@ -79,10 +89,11 @@ def reduce(
         progress: shown the progress.
         float_layers: names of those that stay float in any case, as PyTorch calls them.
         float_share: share of all layers, at most, that may stay float by measurement.
+        most_second_looks: share of the images, at most, that the float network may answer behind int8.
 
     Returns:
-        The first choice that reaches the target, trying none but those that were named, then the costliest 1, 2, 4, …
-        of the others; else the best found.
+        The first choice that reaches the target, by itself or with a second look, trying none but those that were
+        named, then the costliest 1, 2, 4, … of the others; else the best found.
 
     Raises:
         RequestError: there is no layer of a name.
@@ -92,7 +103,7 @@ def reduce(
     layers, target = list(names), _TARGET[precision]
     named = _named(names, float_layers)
     expected = _answers(model, inputs)
-    reduced = build(named)
+    looks_twice = precision == "int8" and most_second_looks > 0 and expected.shape[1] > 1
 
     @cache
     def rank() -> Sequence[str]:
@@ -108,20 +119,27 @@ def reduce(
     def ranked() -> Sequence[str]:
         return [names[layer] for layer in rank()]
 
-    told = [names[layer] for layer in named]
-    best, best_score = Choice(reduced, told, ranked), _score(expected, _answers(reduced, inputs))
-    if _reaches(best_score, target):
-        return best
+    def attempt(kept: Sequence[str]) -> tuple[Choice, tuple[float, float], bool]:
+        """Gives a choice, its score, and whether it will do."""
+        floating = [*named, *kept]
+        reduced = build(floating)
+        actual = _answers(reduced, inputs)
+        score, look = _score(expected, actual), None
+        done = _reaches(score, target)
+        if looks_twice and np.isfinite(actual).all():
+            done &= expected_flips(expected, actual) <= 1 - target.agreement
+            look = None if done else choose_second_look(expected, actual)
+            if look and look.share <= most_second_looks:
+                reduced, done, look = add_second_look(reduced, model, look), True, replace(look, is_taken=True)
+        return Choice(reduced, [names[layer] for layer in floating], ranked, look), score, done
+
+    best, best_score, done = attempt([])
+    others = [] if done else [layer for layer in rank() if layer not in named]
     count = 1
-    others = [layer for layer in rank() if layer not in named]
-    while count <= len(layers) * float_share and count <= len(others):
-        kept = others[:count]
-        reduced = build([*named, *kept])
-        score = _score(expected, _answers(reduced, inputs))
-        if score > best_score:
-            best, best_score = Choice(reduced, [*told, *(names[layer] for layer in kept)], ranked), score
-        if _reaches(score, target):
-            break
+    while not done and count <= len(layers) * float_share and count <= len(others):
+        choice, score, done = attempt(others[:count])
+        if done or score > best_score:
+            best, best_score = choice, score
         count = max(count + 1, count * 3 // 2)
     return best
 

@@ -81,6 +81,8 @@ def _precisions(report: ConversionReport) -> list[Markup]:
     ]
     if report.float_layers:
         parts.append(paragraph(f"Kept in float: {', '.join(report.float_layers)}"))
+    if report.second_look:
+        parts.append(paragraph(f"Second look: {report.second_look.text}."))
     if not report.held_out:
         parts.append(paragraph("The images that judge are those that calibrated.", "warn"))
     return parts

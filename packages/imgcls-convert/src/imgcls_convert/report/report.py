@@ -16,6 +16,7 @@ from imgcls_report import Column, table
 
 from imgcls_convert.parity.figures import DecodeFigures, Figures, ImageComparison, PrecisionRow
 from imgcls_convert.plan import Fallback
+from imgcls_convert.quantize.second_look import SecondLook
 from imgcls_convert.report.inspection import preprocessing_words, yardstick_words
 
 
@@ -34,6 +35,7 @@ class ConversionReport:
         table: one row per precision, fp32 first; empty when verification was skipped.
         decoding: scaled beside exact decoding; None where JPEGs are decoded whole, or nothing was verified.
         float_layers: layers of a reduced network that stayed float.
+        second_look: when its answers are computed again in float; None where they never are.
         held_out: False when a reduced network had to be judged by the images that calibrated it.
         images: one row per compared image; empty when verification was skipped.
         encoded: the compared images by name, for the page.
@@ -52,6 +54,7 @@ class ConversionReport:
     table: Sequence[PrecisionRow]
     decoding: DecodeFigures | None
     float_layers: Sequence[str]
+    second_look: SecondLook | None
     held_out: bool
     images: Sequence[ImageComparison]
     encoded: Mapping[str, bytes]
@@ -84,6 +87,7 @@ class ConversionReport:
             "parity": self._parity_words(),
             "decoding": self.decoding.text if self.decoding else "",
             "in float": f"{len(self.float_layers)} layers: {', '.join(self.float_layers)}" if self.float_layers else "",
+            "second look": self.second_look.text if self.second_look else "",
             "report": f"{self.path}, {self.page_path}",
         }
         return {name: text for name, text in rows.items() if text}
@@ -148,6 +152,7 @@ class ConversionReport:
             "precisions": self.table,
             "decoding": self.decoding,
             "float_layers": self.float_layers,
+            "second_look": self.second_look,
             "held_out": self.held_out,
             "golden": [case.name for case in meta.golden],
             "notes": self.notes,
