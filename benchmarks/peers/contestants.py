@@ -42,14 +42,15 @@ class Contestant:
         pinned = HERE / "versions" / self.versions
         folder = environments / pinned.stem
         python, mark = folder / "bin/python", folder / "versions.txt"
-        if not mark.is_file() or mark.read_bytes() != pinned.read_bytes():
+        wanted = f"{ROOT}\n{pinned.read_text(encoding='utf-8')}"
+        if not mark.is_file() or mark.read_text(encoding="utf-8") != wanted:
             sys.stderr.write(f"making the environment of {self.name} in {folder}\n")
             # The members as they are here, in front of nothing else: what they need is among the pinned versions.
             members = [f"{ROOT}/packages/imgcls-{name}" for name in ("contract", "core")]
             _uv("venv", "-q", "--clear", "--python", sys.executable, str(folder))
             _uv("pip", "install", "-q", "--python", str(python), "-r", str(pinned))
             _uv("pip", "install", "-q", "--python", str(python), "--no-deps", *(f"-e{member}" for member in members))
-            mark.write_bytes(pinned.read_bytes())
+            mark.write_text(wanted, encoding="utf-8")
         return str(python)
 
     def environment(self, model: Path, port: int) -> dict[str, str]:

@@ -28,7 +28,7 @@ from answers import check, truth
 from contestants import IMGCLS, PEERS, Contestant
 from imgcls_core import OnnxClassifier
 from running import LeftOutError, running
-from table import CONNECTIONS, best_peer, page, summary
+from table import CONNECTIONS, QUIET_CPUS, best_peer, other_cpus, page, summary
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE.parent / "serve"))
@@ -145,7 +145,7 @@ def main() -> None:
     text = page(document, IMGCLS.name)
     (arguments.output / f"{model.stem}.md").write_text(text, encoding="utf-8")
     sys.stdout.write(text)
-    if arguments.page:
+    if arguments.page and other_cpus(document["table"]) <= QUIET_CPUS:
         before, mark, rest = arguments.page.read_text(encoding="utf-8").partition("<!-- measured -->\n")
         _, end, after = rest.partition("<!-- until here -->\n")
         if not (mark and end):
@@ -183,7 +183,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", action="append", default=[], choices=[one.name for one in PEERS], help="these peers")
     parser.add_argument("--environments", type=Path, default=Path.home() / ".cache/imgcls-peers")
     parser.add_argument("--output", type=Path, default=HERE / "results")
-    parser.add_argument("--page", type=Path, help="Markdown whose marked place gets the tables, as docs/speed.md")
+    parser.add_argument("--page", type=Path, help="Markdown whose marked place gets the tables of a quiet machine")
     parser.add_argument("--fresh", action="store_true", help="forget what was measured before")
     arguments = parser.parse_args()
     told = [f"{path.name}" for path in (arguments.model, arguments.images)]

@@ -6,7 +6,7 @@ import statistics
 from typing import Any
 
 CONNECTIONS = (8, 32)
-_QUIET_CPUS = 0.15
+QUIET_CPUS = 0.2  # that other work may take while servers are compared
 
 
 def summary(rounds: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -44,6 +44,11 @@ def best_peer(rounds: list[dict[str, Any]], ours: str) -> str:
     return next(row["name"] for row in summary(rounds) if row["name"] != ours)
 
 
+def other_cpus(rows: list[dict[str, Any]]) -> float:
+    """Gives how many processors other work on the machine took, at the median."""
+    return statistics.median([row["other_cpus"] for row in rows] or [0])
+
+
 def reduced_words(rows: list[dict[str, Any]], ours: str, whole: str) -> list[str]:
     """Says what reduced precision brings: ours against the best peer's whole one, and both at the same."""
     by = {(row["name"] == ours, row["precision"]): row for row in rows}
@@ -64,19 +69,19 @@ def page(document: dict[str, Any], ours: str) -> str:
     lines = [
         f"{document['date']}, {document['machine']}; {document['model']} in {document['precision']},"
         f" {document['images']} photos of {document['image_kb']} KB; `{document['command']}`;"
-        f" medians of {document['rounds']} rounds.",
+        f" medians, rounds: {document['rounds']}.",
         "",
         "| server | version | images/s, 8 / 32 callers | of the limit, 8 / 32 | CPU ms an image | of the limit |"
         " p50 / p99 ms, 32 | first answer s | MB | processes left behind |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     lines += [_line(row) for row in document["table"]]
-    if (others := statistics.median([row["other_cpus"] for row in document["table"]] or [0])) > _QUIET_CPUS:
+    if (others := other_cpus(document["table"])) > QUIET_CPUS:
         lines += [
             "",
-            f"Other work took {others:.1f} of the processors meanwhile: whoever has more threads got more of the",
+            f"Other work took {others:.1f} of the processors meanwhile, and whoever has more threads got more of",
         ]
-        lines += ["rest, so images/s and times to answer say little here; processor time of one image does."]
+        lines += ["the rest: this table compares nothing. Measure again on a machine that does nothing else."]
     if document["left_out"]:
         lines += ["", f"Not measured, for it did not answer, or not rightly: {', '.join(document['left_out'])}."]
     if ratios := reduced_words(document["reduced"], ours, document["precision"]):
