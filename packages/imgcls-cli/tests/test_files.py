@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 import pytest
-from imgcls_cli.files import FileWriteError, move_into_place, replace_file, replacing
+from imgcls_cli.files import OUTPUT_FILE, FileWriteError, move_into_place, replace_file, replacing
 from imgcls_cli.program import Program
 
 
@@ -81,3 +81,22 @@ def test_finished_files_move_into_place(tmp_path: Path) -> None:
     move_into_place({tmp_path / "made": tmp_path / "there"})
     assert (tmp_path / "there").read_bytes() == b"x"
     assert not (tmp_path / "made").exists()
+
+
+@pytest.mark.parametrize(
+    ("named", "said"),
+    [("there/page.html", "there is no folder"), (".", "is a folder"), ("locked/page.html", "nothing can")],
+)
+def test_a_file_that_can_never_be_written_is_refused_before_the_work(
+    named: str, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "locked").mkdir()
+
+    def may(path: Path, _kind: int) -> bool:
+        return path.name != "locked"
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("os.access", may)
+    with pytest.raises(click.BadParameter, match=said):
+        OUTPUT_FILE.convert(named, None, None)
+    assert OUTPUT_FILE.convert("page.html", None, None) == Path("page.html")

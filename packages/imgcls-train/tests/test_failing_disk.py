@@ -90,7 +90,7 @@ def test_figures_for_tensorboard_that_find_no_room_are_one_sentence(
 ) -> None:
     (tmp_path / "network.py").write_text(NETWORK, encoding="utf-8")
     arguments = ["fit", image_folder, "--run", tmp_path / "run", "--architecture", f"{tmp_path}/network.py:build"]
-    arguments += ["--epochs", "2", "--image-size", "16", "--batch-size", "24", "--checkpoint-every-s", "0"]
+    arguments += ["--epochs", "2", "--image-size", "16", "--batch-size", "24", "--checkpoint-every", "0"]
     with failing_disk(tmp_path / "run" / "tensorboard", Failure.FULL, at=6) as disk:  # in the second epoch
         refused = run_cli(*arguments)
     assert disk.has_failed

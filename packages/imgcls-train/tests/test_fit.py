@@ -118,7 +118,7 @@ def test_killed_again_and_again_a_fit_ends_with_the_same_weights(
     dataset: Path, network: Path, uninterrupted: Path, tmp_path: Path, run: Run
 ) -> None:
     """A checkpoint after every step, so that most kills fall into the writing of one."""
-    given = arguments(dataset, tmp_path / "run", network, "--checkpoint-every-s", "0")
+    given = arguments(dataset, tmp_path / "run", network, "--checkpoint-every", "0")
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     for _ in range(2):
         seen = checkpoint.stat().st_ino if checkpoint.exists() else None

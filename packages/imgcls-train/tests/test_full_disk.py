@@ -58,7 +58,7 @@ def test_a_fit_that_can_write_no_more_keeps_its_checkpoint_and_goes_on_later(
     (tmp_path / "network.py").write_text(NETWORK, encoding="utf-8")
     run = tmp_path / "run"
     arguments = ["fit", image_folder, "--run", run, "--architecture", f"{tmp_path}/network.py:build", "--epochs", "2"]
-    arguments += ["--image-size", "16", "--batch-size", "24", "--checkpoint-every-s", "0", "--no-tensorboard"]
+    arguments += ["--image-size", "16", "--batch-size", "24", "--checkpoint-every", "0", "--no-tensorboard"]
     with monkeypatch.context() as patch:
         patch.setattr(FitConsole, "on_epoch", interrupt)
         assert run_cli(*arguments).code == 130

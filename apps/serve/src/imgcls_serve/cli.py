@@ -55,7 +55,9 @@ Examples:
     help="Folder of artifacts to serve, each under its file's name, or a model store (IMGCLS_MODELS_DIR).",
 )
 @click.option("--host", help="Address to listen on (IMGCLS_HOST, default 127.0.0.1).")
-@click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on (IMGCLS_PORT, default 8192).")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on (IMGCLS_PORT, default 8192)."
+)
 @click.option("--settings", "show_settings", is_flag=True, help="Print all settings as a table and exit.")
 @click.option("--openapi", "show_openapi", is_flag=True, help="Print the OpenAPI document and exit.")
 def main(

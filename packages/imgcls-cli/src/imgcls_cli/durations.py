@@ -12,10 +12,17 @@ _Command = TypeVar("_Command", bound=Callable[..., Any])
 _UNITS_S = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-def seconds_of(text: str) -> float | None:
-    """Gives a length of time in seconds; a number without a unit counts seconds; None where it is no such length."""
+def seconds_of(text: str, bare_s: float = 1) -> float | None:
+    """Gives a length of time in seconds; None where it is no such length.
+
+    Args:
+        text: a number and its unit.
+        bare_s: what a number without a unit counts, in seconds.
+    """
     found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([a-z]*)", text.strip().lower())
-    return None if found is None or found[2] not in _UNITS_S else float(found[1]) * _UNITS_S[found[2]]
+    if found is None or found[2] not in _UNITS_S:
+        return None
+    return float(found[1]) * (_UNITS_S[found[2]] if found[2] else bare_s)
 
 
 class Duration(click.ParamType[float]):
@@ -23,16 +30,17 @@ class Duration(click.ParamType[float]):
 
     Args:
         can_be_zero: whether no time at all makes sense.
+        bare_s: what a number without a unit counts, in seconds.
     """
 
     name = "duration"
 
-    def __init__(self, *, can_be_zero: bool = False) -> None:
-        self.can_be_zero = can_be_zero
+    def __init__(self, *, can_be_zero: bool = False, bare_s: float = 1) -> None:
+        self.can_be_zero, self.bare_s = can_be_zero, bare_s
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Reads a number with an optional unit."""
-        length_s = float(value) if isinstance(value, float | int) else seconds_of(str(value))
+        length_s = float(value) if isinstance(value, float | int) else seconds_of(str(value), self.bare_s)
         if length_s is None or not (length_s or self.can_be_zero):
             self.fail(f"{value!r} is no length of time; write it as 60s, 5m, 1.5h or 7d.", param, ctx)
         return length_s

@@ -8,6 +8,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
+import click
+
 
 class FileWriteError(OSError):
     """A file cannot be written; an earlier one is as it was.
@@ -22,6 +24,30 @@ class FileWriteError(OSError):
 
     def __str__(self) -> str:
         return f"{str(self.filename)!r} cannot be written: {self.strerror}. Name another place."
+
+
+class OutputFile(click.Path):
+    """The type of an option that names a file to write: one that never can be is refused before the work begins."""
+
+    def __init__(self) -> None:
+        super().__init__(dir_okay=False, path_type=Path)
+        self.name = "file"
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """Gives the path; what stands there now, if anything, is replaced."""
+        folder = Path(value).absolute().parent
+        if Path(value).is_dir():
+            self.fail(f"{os.fspath(value)!r} is a folder; name a file in it.", param, ctx)
+        if not folder.is_dir():
+            self.fail(f"there is no folder {str(folder)!r}; make it, or name another place.", param, ctx)
+        if not os.access(folder, os.W_OK):
+            self.fail(f"nothing can be written into the folder {str(folder)!r}; name another place.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+OUTPUT_FILE = OutputFile()
 
 
 @contextmanager

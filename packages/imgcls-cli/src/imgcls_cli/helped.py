@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import click
+
+# Numbers as users call them; a length of time is a DURATION, which says its unit.
+_NUMBERS: Final = {" INTEGER": " N", " INTEGER RANGE": " N", " FLOAT": " NUMBER", " FLOAT RANGE": " NUMBER"}
+_NUMBER: Final = re.compile(r" (?:INTEGER|FLOAT)(?: RANGE)?$")
 
 
 class HelpedOption(click.Option):
@@ -39,7 +44,8 @@ class HelpedCommand(click.Command):
         for each in self.get_params(ctx):
             record = each.get_help_record(ctx)
             if record is not None and isinstance(each, click.Option):
-                groups.setdefault(getattr(each, "group", "Options"), []).append(record)
+                named = _NUMBER.sub(lambda kind: _NUMBERS[kind[0]], record[0])
+                groups.setdefault(getattr(each, "group", "Options"), []).append((named, record[1]))
         for heading, records in groups.items():
             with formatter.section(heading):
                 formatter.write_dl(records)
@@ -59,3 +65,9 @@ class HelpedGroup(HelpedCommand, click.Group):
         """Lists the options, then the commands."""
         super().format_options(ctx, formatter)
         self.format_commands(ctx, formatter)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the commands, each with the whole sentence that says what it does."""
+        found = [(name, self.get_command(ctx, name)) for name in self.list_commands(ctx)]
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, one.get_short_help_str(1000)) for name, one in found if one is not None])

@@ -8,6 +8,8 @@ from typing import IO
 
 import click
 
+from imgcls_cli.width import fit_words, line_width
+
 # Control characters but tab and line feed, those that change the direction of writing, and halves of characters, as
 # names of files have them that are no UTF-8.
 _UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
@@ -38,13 +40,19 @@ def shown_on(stream: IO[str] | None, text: str) -> str:
 def echo(text: str, *, err: bool = False, nl: bool = True, fg: str | None = None) -> None:
     """Prints a text that others may have had a hand in; the one way of every command to a terminal.
 
+    There a line that is longer than the terminal breaks between words, but for those of a JSON document.
+
     Args:
         text: whose control characters are spelled out; on a terminal, words that run leftwards are isolated.
         err: on standard error.
         nl: with a line's end.
         fg: the colour on a terminal.
     """
-    click.secho(shown_on(sys.stderr if err else sys.stdout, text), err=err, nl=nl, fg=fg)  # noqa: TID251 - the one place
+    stream = sys.stderr if err else sys.stdout
+    said = shown_on(stream, text)
+    if stream is not None and stream.isatty() and not said.startswith(("{", "[")):
+        said = fit_words(said, line_width(stream))
+    click.secho(said, err=err, nl=nl, fg=fg)  # noqa: TID251 - the one place
 
 
 def csv_cell(text: str) -> str:

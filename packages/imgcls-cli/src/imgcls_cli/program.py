@@ -73,6 +73,8 @@ class Program:
             arguments: of the command line, without the program's name.
         """
         given = list(arguments)
+        for stream in (sys.stdout, sys.stderr):
+            _write_any_text(stream)
         try:
             ended_with = self._invoke(list(given))
             if sys.stdout is not None:
@@ -130,6 +132,12 @@ class Program:
     def _say(self, sentence: str, exit_code: int) -> int:
         echo(f"{self.name}: {sentence}", err=True)
         return exit_code
+
+
+def _write_any_text(stream: object) -> None:
+    """Lets a stream of another encoding than UTF-8 take every text: "?" for what a terminal lacks, UTF-8 elsewhere."""
+    if isinstance(stream, io.TextIOWrapper) and stream.encoding.lower().replace("-", "") != "utf8":
+        stream.reconfigure(encoding=stream.encoding if stream.isatty() else "utf-8", errors="replace")
 
 
 def describe_bug(error: BaseException) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, cast
 import msgspec
 from msgspec import Meta, Struct
 
-from imgcls_contract.classification import ImageAnswer, ModelId
+from imgcls_contract.classification import ImageAnswer, ModelId, decoder_of
 
 
 class ImageFault(Struct, frozen=True):
@@ -52,7 +52,9 @@ def decode_batch(body: bytes) -> BatchReply:
     Raises:
         msgspec.DecodeError: it is not JSON, or not such a reply; the error names the field.
     """
-    reply = msgspec.json.decode(body, type=BatchReply)
+    for each in (FailedImage, ImageAnswer):
+        decoder_of(each)  # known before several threads convert to them
+    reply: BatchReply = decoder_of(BatchReply).decode(body)
     results = [
         msgspec.convert(one, FailedImage if isinstance(one, dict) and "error" in one else ImageAnswer)
         for one in cast("list[object]", reply.results)

@@ -1,10 +1,15 @@
-"""The answer for one image, and what it is made of."""
+"""The answer for one image, and what it is made of; how JSON becomes a reply, on any thread."""
 
 from __future__ import annotations
 
-from typing import Annotated
+import threading
+from functools import cache
+from typing import Annotated, Any, Final
 
 from msgspec import Meta, Struct
+from msgspec.json import Decoder
+
+_BUILDING: Final = threading.Lock()
 
 _ClassId = Annotated[int, Meta(ge=0, description="Place of the class in the network's output.")]
 _Share = Annotated[float, Meta(ge=0, le=1)]
@@ -66,3 +71,14 @@ class Prediction(Struct, frozen=True, kw_only=True, omit_defaults=True):
     timing_ms: TimingMs
     batch_size: _BatchSize
     request_id: str
+
+
+@cache
+def decoder_of(kind: Any) -> Decoder[Any]:  # noqa: ANN401 - every type that JSON can be read as
+    """Gives the decoder of a type.
+
+    msgspec 0.22 works out a struct when it first meets it, and a thread that decodes one that another is still working
+    out ends the process (a null pointer). Whatever several threads read is read by these, which are built one by one.
+    """
+    with _BUILDING:
+        return Decoder(kind)

@@ -1,5 +1,14 @@
-"""`python -m imgcls_deploy`."""
+"""`python -m imgcls_deploy`, and what `imgcls-deploy` starts."""
 
-from imgcls_deploy.cli import main
+from __future__ import annotations
 
-main()
+from imgcls_cli.entry import start
+
+
+def main() -> None:
+    """Runs the program and ends the process with its exit code."""
+    start("imgcls_deploy.cli:main")
+
+
+if __name__ == "__main__":
+    main()

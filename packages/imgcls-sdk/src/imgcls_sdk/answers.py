@@ -6,7 +6,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import msgspec
 from imgcls_contract import (
@@ -19,6 +19,7 @@ from imgcls_contract import (
     classes_html,
     decode_batch,
 )
+from imgcls_contract.classification import decoder_of
 
 from imgcls_sdk.errors import (
     AccessDeniedError,
@@ -110,7 +111,7 @@ def read(answer: HttpAnswer, reply: type[_Reply], *, decode: Callable[[bytes], _
     try:
         if not 200 <= answer.status < 300:
             raise msgspec.ValidationError("an answer comes with a status from 200 to 299")
-        return msgspec.json.decode(answer.body, type=reply) if decode is None else decode(answer.body)
+        return cast("_Reply", (decode or decoder_of(reply).decode)(answer.body))
     except (msgspec.ValidationError, binascii.Error) as error:
         what = str(error)
     except RecursionError:
@@ -161,7 +162,7 @@ def read_golden(answer: HttpAnswer) -> GoldenReply:
     """Gives the golden cases, whose images are then known to be base64; fails as `read` does."""
 
     def decode(body: bytes) -> GoldenReply:
-        reply = msgspec.json.decode(body, type=GoldenReply)
+        reply: GoldenReply = decoder_of(GoldenReply).decode(body)
         for case in reply.cases:
             try:
                 case.image  # noqa: B018 - decodes it

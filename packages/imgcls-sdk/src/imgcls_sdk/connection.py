@@ -23,6 +23,7 @@ from imgcls_sdk.errors import (
     ImgclsClientError,
     SettingsError,
     UnexpectedAnswerError,
+    UnknownHostError,
     UnreachableError,
 )
 from imgcls_sdk.retry_policy import RetryPolicy, Timeouts
@@ -63,6 +64,10 @@ def base_address(text: str) -> str:
         raise SettingsError(
             f"The address {text!r} cannot be used: it needs a host, and http:// or https:// before it, "
             f"as in {DEFAULT_URL!r}."
+        )
+    if "://" not in text and re.fullmatch(r"(?!localhost\b)[^.:\[/]+(/.*)?", text.strip()):
+        raise SettingsError(
+            f"The address {text!r} is no address of a service: write http://HOST or HOST:PORT, as in {DEFAULT_URL!r}."
         )
     port = urlsplit(url).netloc.rpartition("@")[2].rpartition("]")[2].partition(":")[2]
     if port and not (port.isdecimal() and int(port) < _PORTS):
@@ -162,7 +167,9 @@ class Connection:
         except (httpx.TimeoutException, TotalTimeError) as error:
             raise AnswerTimeoutError(self.url, waits_s, call="a call" if call is None else call.name) from error
         except httpx.TransportError as error:
-            raise UnreachableError(self.url, _reason_of(error)) from error
+            names = [cause.errno for cause in _causes_of(error) if isinstance(cause, socket.gaierror)]
+            kind = UnknownHostError if socket.EAI_NONAME in names else UnreachableError
+            raise kind(self.url, _reason_of(error)) from error
         except httpx.InvalidURL as error:
             raise SettingsError(f"The address {self.url!r} cannot be used: {error}.") from error
 

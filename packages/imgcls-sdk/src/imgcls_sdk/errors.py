@@ -77,6 +77,10 @@ class UnreachableError(ImgclsClientError, ConnectionError):
         return self.reason
 
 
+class UnknownHostError(UnreachableError):
+    """There is no host of this name."""
+
+
 class AnswerTimeoutError(ImgclsClientError, TimeoutError):
     """The service was reached and did not answer `call` within `waited_s` seconds."""
 

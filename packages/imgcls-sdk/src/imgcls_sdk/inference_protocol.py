@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import quote
 
 import msgspec
+from imgcls_contract.classification import decoder_of
 
 from imgcls_sdk.answers import HttpAnswer, read
 from imgcls_sdk.calls import Call, post_json
@@ -71,7 +72,7 @@ def read_probabilities(answer: HttpAnswer) -> list[list[float]]:
 
 def _decode(body: bytes, json_length: str | None) -> list[list[float]]:
     length = len(body) if json_length is None else int(json_length) if json_length.isdecimal() else 0
-    reply = msgspec.json.decode(body[:length], type=_Reply)
+    reply: _Reply = decoder_of(_Reply).decode(body[:length])
     if len(reply.outputs) != 1 or len(reply.outputs[0].shape) != 2:
         raise msgspec.ValidationError("it should have one output [images, classes] - at `$.outputs`")
     images, classes = reply.outputs[0].shape

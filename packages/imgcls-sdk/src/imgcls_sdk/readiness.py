@@ -20,6 +20,7 @@ def wait_until_ready(
     poll_s: float | None = None,
     say: Callable[[str], object] = len,
     passing: tuple[type[ImgclsClientError], ...] = (UnreachableError, AnswerTimeoutError),
+    lasting: tuple[type[ImgclsClientError], ...] = (),
 ) -> Readiness:
     """Asks until the service is ready or the time is over.
 
@@ -32,6 +33,7 @@ def wait_until_ready(
         poll_s: between two questions, in seconds; a second by default.
         say: gets each new state as one sentence; by default nobody is told.
         passing: failures that may pass, as when the service is not there yet; others are raised at once.
+        lasting: those among them that do not pass.
 
     Raises:
         ImgclsClientError: a passing failure lasted to the end, or another one came.
@@ -45,7 +47,7 @@ def wait_until_ready(
             readiness = _readiness(client, sha256)
             state = readiness.reason or "ready"
         except passing as error:
-            if is_last:
+            if is_last or isinstance(error, lasting):
                 raise
             readiness, state = Readiness(ready=False), error.brief
         if state != last:

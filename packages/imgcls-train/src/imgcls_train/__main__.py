@@ -1,6 +1,14 @@
-"""`python -m imgcls_train`."""
+"""`python -m imgcls_train`, and what `imgcls-train` starts."""
 
-from imgcls_train.cli import main
+from __future__ import annotations
+
+from imgcls_cli.entry import start
+
+
+def main() -> None:
+    """Runs the program and ends the process with its exit code."""
+    start("imgcls_train.cli:main")
+
 
 if __name__ == "__main__":
     main()

@@ -6,6 +6,7 @@ import asyncio
 from typing import Annotated, Final, TypeVar
 
 import msgspec
+from imgcls_contract.classification import decoder_of
 from msgspec import Meta
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
@@ -77,13 +78,14 @@ def read_json(body: bytes, kind: type[_T], *, max_objects: int | None = None) ->
     if max_objects is not None and (objects := body.count(b"{")) > max_objects:
         raise InvalidParameterError(f"The JSON body has {objects:,} objects; at most {max_objects:,} are allowed.")
     try:
-        return msgspec.json.decode(body, type=kind)
+        found: _T = decoder_of(kind).decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         reason, _, place = str(error).partition(" - at `$")
         where = f" at `{place.rstrip('`').lstrip('.')}`" if place else ""
         raise InvalidParameterError(f"The JSON body is wrong{where}: {reason}.") from None
     except RecursionError:
         raise InvalidParameterError("The JSON body is wrong: it is nested too deeply.") from None
+    return found
 
 
 def read_query(request: Request) -> PredictQuery:

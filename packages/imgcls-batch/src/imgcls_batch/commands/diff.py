@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.files import OUTPUT_FILE
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
@@ -25,7 +26,7 @@ _PAIRS = 15
 )
 @click.argument("before")
 @click.argument("after")
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page with the images whose class changed.")
+@click.option("--html", type=OUTPUT_FILE, help="Write a page with the images whose class changed.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 @click.option(
     "--min-agreement",

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.files import OUTPUT_FILE
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import csv_cell, echo
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.argument("output")
 @click.option("--uncertain", type=click.IntRange(1), default=500, metavar="N", help="How many images at most.")
 @click.option("--by", type=click.Choice(["margin", "entropy", "confidence"]), default="margin", help="What counts.")
-@click.option("--list", "list_file", type=click.Path(path_type=Path), help="Write the CSV there. [default: stdout]")
+@click.option("--list", "list_file", type=OUTPUT_FILE, help="Write the CSV there. [default: stdout]")
 @click.option("--images", type=click.Path(path_type=Path, file_okay=False), help="Copy the images into this folder.")
 def command(*, output: str, uncertain: int, by: Measure, list_file: Path | None, images: Path | None) -> None:
     """Pick the images of OUTPUT that are most worth labelling: the least certain, of every class some.

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from imgcls_cli.files import OUTPUT_FILE
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
@@ -24,7 +25,7 @@ _CLASSES = 20
     ),
 )
 @click.argument("output")
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page with charts and samples of each class.")
+@click.option("--html", type=OUTPUT_FILE, help="Write a page with charts and samples of each class.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document.")
 def command(*, output: str, html: Path | None, as_json: bool) -> None:
     """Count what the rows in OUTPUT say: classes, certainty, images without an answer, drift."""

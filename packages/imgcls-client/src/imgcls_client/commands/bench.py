@@ -13,8 +13,8 @@ from typing import Any
 
 import click
 import msgspec
-from imgcls_cli.durations import duration_option
-from imgcls_cli.files import replace_file
+from imgcls_cli.durations import Duration, duration_option
+from imgcls_cli.files import OUTPUT_FILE, replace_file
 from imgcls_cli.helped import HelpedCommand, HelpedOption
 from imgcls_cli.printable import echo
 from imgcls_cli.terminal import show_time
@@ -79,7 +79,7 @@ def _sweep_option(flag: str, kind: Any, says: str) -> Any:  # noqa: ANN401 - cli
 @click.option("--model", help="Ask this model instead of the service's default one.")
 @click.option("--top-k", type=click.IntRange(min=1), help="How many classes to ask for.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@click.option("--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page with every latency, too.")
+@click.option("--html", type=OUTPUT_FILE, help="Write a page with every latency, too.")
 @click.option(
     "--compare",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
@@ -92,7 +92,7 @@ def _sweep_option(flag: str, kind: Any, says: str) -> Any:  # noqa: ANN401 - cli
 @_sweep_option("--threads", _Numbers(), "IMGCLS_THREADS to try with --start.  [default: 1, half and all processors]")
 @_sweep_option("--batches", _Numbers(), "IMGCLS_MAX_BATCH to try with --start.  [default: 1,4,16]")
 @_sweep_option("--price", click.FloatRange(min=0), "What the machine costs an hour, for the cost of a million images.")
-@_sweep_option("--max-p99", click.FloatRange(min=0, min_open=True), "Recommend nothing that is slower, in ms.")
+@_sweep_option("--max-p99", Duration(bare_s=0.001), "Recommend nothing that is slower, as 50ms.")
 @connection_options
 @click.pass_context
 def bench(  # noqa: C901 - one load after another
@@ -189,7 +189,7 @@ def _sweep(
                 points.append(point)
                 if not as_json:
                     echo(sweep_row(point, price))
-    best = recommended(points, max_p99)
+    best = recommended(points, None if max_p99 is None else max_p99 * 1000)
     if as_json:
         rows = [
             {"settings": each.settings, "callers": each.callers, **msgspec.structs.asdict(each.load.figures())}

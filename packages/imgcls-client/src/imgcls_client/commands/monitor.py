@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 from imgcls_cli.durations import duration_option
-from imgcls_cli.files import replace_file
+from imgcls_cli.files import OUTPUT_FILE, replace_file
 from imgcls_cli.helped import HelpedCommand, HelpedGroup
 from imgcls_cli.printable import echo
 from imgcls_sdk.errors import SettingsError
@@ -31,7 +31,6 @@ from imgcls_client.monitor.watch import Pass, Watch, times_of
 from imgcls_client.predict.image_sources import find_images
 from imgcls_client.settings import ResolvedSettings, state_path
 
-_FILE = click.Path(dir_okay=False, path_type=Path)
 _UNREACHABLE = 3
 _monitor_options = partial(connection.connection_options, for_command="monitor")
 
@@ -62,7 +61,7 @@ _monitor_options = partial(connection.connection_options, for_command="monitor")
     "--alert-after", type=click.IntRange(min=1), default=1, show_default=True, help="Bad passes before an alert."
 )
 @click.option("--alert-command", help="Run this on an alert, with a JSON document on its standard input.")
-@click.option("--prometheus", type=_FILE, help="Write the last pass for Prometheus' textfile collector.")
+@click.option("--prometheus", type=OUTPUT_FILE, help="Write the last pass for Prometheus' textfile collector.")
 @click.option("--wandb", is_flag=True, help="Log every pass to Weights & Biases.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object for each pass.")
 @_monitor_options
@@ -163,8 +162,10 @@ def _database_of(settings: ResolvedSettings) -> Path:
     ),
 )
 @duration_option("--since", "since_s", "7d", "How far back, as in 24h or 7d.")
-@click.option("--html", type=_FILE, default=Path("imgcls-monitor.html"), show_default=True, help="Write the page here.")
-@click.option("--summary", type=_FILE, help="Append Markdown to this file, as to $GITHUB_STEP_SUMMARY.")
+@click.option(
+    "--html", type=OUTPUT_FILE, default=Path("imgcls-monitor.html"), show_default=True, help="Write the page here."
+)
+@click.option("--summary", type=OUTPUT_FILE, help="Append Markdown to this file, as to $GITHUB_STEP_SUMMARY.")
 @_monitor_options
 @click.pass_context
 def report(context: click.Context, since_s: float, html: Path, summary: Path | None) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 from imgcls_cli.durations import duration_option
-from imgcls_cli.files import replace_file
+from imgcls_cli.files import OUTPUT_FILE, replace_file
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 from imgcls_sdk.retry_policy import NO_RETRY
@@ -28,7 +28,6 @@ from imgcls_client.suite.selection import choose, of_model
 from imgcls_client.suite.table import list_checks, show_while_running
 
 _NOT_READY = 3
-_NEW_FILE = click.Path(dir_okay=False, path_type=Path)
 _OLD_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
@@ -60,8 +59,8 @@ _OLD_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 @click.option("--seed", type=click.IntRange(min=0), help="Draw the images of an earlier run with --artifact again.")
 @click.option("--all-models", is_flag=True, help="Test the answers of every model that is loaded.")
 @click.option("--image-url", help="Address of an image that the service and this client reach: is it answered alike?")
-@click.option("--junit", type=_NEW_FILE, help="Write the results as JUnit XML, too.")
-@click.option("--html", type=_NEW_FILE, help="Write the results as one HTML page, too.")
+@click.option("--junit", type=OUTPUT_FILE, help="Write the results as JUnit XML, too.")
+@click.option("--html", type=OUTPUT_FILE, help="Write the results as one HTML page, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of the table.")
 @connection.connection_options
 @click.pass_context

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from imgcls_cli.files import OUTPUT_FILE
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
@@ -18,7 +19,7 @@ from imgcls_cli.printable import echo
     ),
 )
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--html", type=click.Path(path_type=Path), help="Write a page with the golden images to this file.")
+@click.option("--html", type=OUTPUT_FILE, help="Write a page with the golden images to this file.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(*, file: Path, html: Path | None, as_json: bool) -> None:
     """Shows what is in an artifact: classes, preprocessing, provenance, proof, golden cases."""

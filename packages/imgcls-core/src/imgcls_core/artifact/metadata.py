@@ -11,6 +11,7 @@ from typing import Annotated, Final, Literal, TypeVar
 
 import msgspec
 from imgcls_contract import Accuracy, Counterfactual
+from imgcls_contract.classification import decoder_of
 from msgspec import Meta, Struct
 
 from imgcls_core.artifact.preprocessing import Preprocessing
@@ -221,6 +222,7 @@ class ArtifactMetadata(Struct, frozen=True):
         present = [name for name in _FIELDS if name in raw or name not in _OPTIONAL]
         fields = {name: _value(raw, name, object, path) for name in present}
         try:
+            decoder_of(cls)  # known before another thread loads an artifact
             found = msgspec.convert(fields, cls)
         except msgspec.ValidationError as error:
             raise ArtifactMetadataError(path, f"its metadata is wrong: {error}") from error
@@ -240,6 +242,7 @@ def _value(raw: Mapping[str, str], name: str, kind: type[_T], path: str) -> _T:
     if name not in raw:
         raise ArtifactMetadataError(path, f"its metadata lacks {KEY_PREFIX}{name}")
     try:
-        return msgspec.json.decode(raw[name], type=kind)
+        found: _T = decoder_of(kind).decode(raw[name])
     except msgspec.DecodeError as error:
         raise ArtifactMetadataError(path, f"its metadata {KEY_PREFIX}{name} is not what it must be: {error}") from error
+    return found

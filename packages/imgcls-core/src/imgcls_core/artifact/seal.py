@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 import msgspec
+from imgcls_contract.classification import decoder_of
 from msgspec import Struct
 
 from imgcls_core.artifact.metadata import KEY_PREFIX, ArtifactMetadata
@@ -80,7 +81,7 @@ def checked_seal(parts: FileParts, *, path: str) -> Seal | None:
     if (text := parts.props.get(SEAL_KEY)) is None:
         return None
     try:
-        carried = msgspec.json.decode(text, type=Seal)
+        carried: Seal = decoder_of(Seal).decode(text)
     except msgspec.DecodeError as error:
         raise SealBrokenError(path, f"damaged: the seal itself ({error})") from error
     actual = _seal_over(parts)

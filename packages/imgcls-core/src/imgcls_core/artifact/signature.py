@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
+from imgcls_contract.classification import decoder_of
 from msgspec import Struct
 
 from imgcls_core.artifact.props import FileParts, parts_of, with_props
@@ -113,9 +114,10 @@ def signatures_of(parts: FileParts, *, path: str) -> tuple[Signature, ...]:
     """
     text = parts.props.get(SIGNATURES_KEY, "[]")
     try:
-        return msgspec.json.decode(text, type=tuple[Signature, ...])
+        found: tuple[Signature, ...] = decoder_of(tuple[Signature, ...]).decode(text)
     except msgspec.DecodeError as error:
         raise TrustError(f"The signatures of {path!r} are damaged: {error}.") from error
+    return found
 
 
 def check_signatures(

@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import IO, Final, cast
 
-import msgspec
 import numpy as np
+from imgcls_contract.classification import decoder_of
 
 from imgcls_core.decoding.messages import DecodeReply, DecodeRequest, read_message, write_message
 from imgcls_core.decoding.process import CPU_S
@@ -63,7 +63,7 @@ class IsolatedDecoder:
             head, pixels = read_message(answers)
         except (EOFError, BrokenPipeError):
             raise self._ended() from None
-        return _prepared(preprocessor, msgspec.json.decode(head, type=DecodeReply), pixels)
+        return _prepared(preprocessor, decoder_of(DecodeReply).decode(head), pixels)
 
     def close(self) -> None:
         """Ends the process."""

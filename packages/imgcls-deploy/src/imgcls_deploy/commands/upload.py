@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 from imgcls_cerebrium.hardware import Plan
 from imgcls_cerebrium.upload import files_to_upload
+from imgcls_cli.files import OUTPUT_FILE
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
@@ -24,7 +25,7 @@ from imgcls_deploy.commands.repository import checked_config, plan_option, root_
 )
 @root_option
 @plan_option
-@click.option("--zip", "zip_path", type=click.Path(path_type=Path), help="Also write them to this file, as it is sent.")
+@click.option("--zip", "zip_path", type=OUTPUT_FILE, help="Also write them to this file, as it is sent.")
 def command(root: Path, plan: Plan, zip_path: Path | None) -> None:
     """List the files that `cerebrium deploy` would send, with their sizes; all that the build needs must be there."""
     config = checked_config(root, plan, complete=True)

@@ -11,7 +11,7 @@ from imgcls_cli.durations import duration_option
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 from imgcls_sdk.client import ImgclsClient
-from imgcls_sdk.errors import ImgclsClientError, SettingsError
+from imgcls_sdk.errors import ImgclsClientError, SettingsError, UnknownHostError
 from imgcls_sdk.readiness import wait_until_ready
 from imgcls_sdk.retry_policy import NO_RETRY
 
@@ -43,10 +43,18 @@ def command(url: str, artifact: Path | None, timeout_s: float) -> None:
         with ImgclsClient(url, api_key=token or None, retry=NO_RETRY) as client:
             # While a platform replaces a revision, its router may say anything: every failure may pass.
             readiness = wait_until_ready(
-                client, timeout_s, sha256=sha256, poll_s=POLL_S, say=echo, passing=(ImgclsClientError,)
+                client,
+                timeout_s,
+                sha256=sha256,
+                poll_s=POLL_S,
+                say=echo,
+                passing=(ImgclsClientError,),
+                lasting=(UnknownHostError,),
             )
     except SettingsError as error:
         raise click.BadParameter(str(error), param_hint="URL") from error
+    except UnknownHostError as error:
+        raise DeployError(f"{error.url}: {error.reason}. Give the address that the platform named.") from error
     except ImgclsClientError as error:
         raise DeployError(f"{too_late}: {error.brief}") from error
     if not readiness.ready:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final
 
 import click
+from imgcls_cli.files import OUTPUT_FILE
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
@@ -27,7 +28,7 @@ _COLOURS: Final = {"error": "red", "warning": "yellow", "note": "blue"}
 @click.option(
     "--html",
     "page",
-    type=click.Path(dir_okay=False, writable=True, path_type=Path),
+    type=OUTPUT_FILE,
     help="Write a page with images to this file.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report as one JSON document.")
@@ -42,8 +43,6 @@ def command(root: Path, splits: str | None, page: Path | None, *, as_json: bool,
     names = None if splits is None else [name.strip() for name in splits.split(",") if name.strip()]
     if names == []:
         raise click.BadParameter("it names no split; write train,val", param_hint="--splits")
-    if page is not None and not page.absolute().parent.is_dir():
-        raise click.BadParameter(f"there is no folder {str(page.absolute().parent)!r}", param_hint="--html")
     from imgcls_cli.files import replace_file
     from imgcls_cli.terminal import TerminalProgress
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
+from imgcls_cli.files import OUTPUT_FILE
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
@@ -23,8 +24,7 @@ from imgcls_cli.printable import echo
 @click.option("--limit", type=click.IntRange(1), metavar="IMAGES", help="Ask about so many, evenly spread.  [all]")
 @click.option(
     "--html",
-    type=click.Path(path_type=Path, dir_okay=False, writable=True),
-    metavar="FILE",
+    type=OUTPUT_FILE,
     help="Write a page with images.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the whole evaluation as one JSON document.")
@@ -56,12 +56,10 @@ def command(
     from imgcls_train.evaluation.evaluated_model import TrainedFolder, open_model
     from imgcls_train.evaluation.measurement import evaluate
     from imgcls_train.evaluation.model_card import record_evaluation
-    from imgcls_train.evaluation.page import WORST, check_page_place, evaluation_page
+    from imgcls_train.evaluation.page import WORST, evaluation_page
     from imgcls_train.evaluation.text import evaluation_text
 
     progress = TerminalProgress()
-    if html is not None:
-        check_page_place(html)  # before minutes of work
     split = open_split(dataset, split_name)
     if limit is not None:
         split = evenly_spread(split, limit)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 import msgspec
+from imgcls_cli.durations import duration_option
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
 
@@ -44,7 +45,7 @@ _SHORTCUTS = (
 @click.option("--train-split", default="train", help="Trained on.")
 @click.option("--val-split", default="val", help="Measured on after every epoch; nothing is chosen by it.")
 @click.option("--terms", default="", help="Where data and weights come from and under what terms, for the card.")
-@click.option("--checkpoint-every-s", type=click.FloatRange(0), default=60.0, help="The most work a kill may cost.")
+@duration_option("--checkpoint-every", "checkpoint_every_s", "60s", "The most work a kill may cost.", can_be_zero=True)
 @click.option("--tensorboard/--no-tensorboard", default=True, help="Event files in the run's folder.")
 @click.option("--wandb", metavar="PROJECT", help="Also to Weights & Biases (WANDB_MODE=offline keeps it here).")
 @click.option("--json", "as_json", is_flag=True, help="Print the model's card as JSON.")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from imgcls_core.images.decode import ImageSource
@@ -29,7 +28,6 @@ from imgcls_report import (
     table,
 )
 
-from imgcls_train.errors import RunError
 from imgcls_train.evaluation.accuracy import ClassAccuracy, Share
 from imgcls_train.evaluation.calibration import Calibration
 from imgcls_train.evaluation.confusion_matrix import confusion_matrix
@@ -101,16 +99,6 @@ def evaluation_page(found: Evaluation, labels: Sequence[str], images: Mapping[in
 
 def _interval(share: Share) -> str:
     return f" (95% interval {share.low_pct:.1f} to {share.high_pct:.1f}%)"
-
-
-def check_page_place(path: Path) -> None:
-    """Raises if no page can be written there.
-
-    Raises:
-        RunError: its folder is not there.
-    """
-    if not path.parent.is_dir():
-        raise RunError(f"`--html {path}` cannot be written: there is no folder {str(path.parent)!r}.")
 
 
 def _card(found: Evaluation, labels: Sequence[str], place: int, image: ImageSource) -> Card:
