@@ -104,7 +104,13 @@ _rows, _limits, _machine = (
     metavar="N",
     help="Images in one inference. [default: 1; 32 on a GPU]",
 )
-@_machine("--provider", type=click.Choice(get_args(ProviderRequest)), default="auto", help="What runs the network.")
+@_machine(
+    "--provider",
+    type=click.Choice(get_args(ProviderRequest)),
+    default="auto",
+    metavar="NAME",
+    help=f"What runs the network: {', '.join(get_args(ProviderRequest))}.",
+)
 def command(*, as_json: bool, **options: Any) -> None:  # noqa: ANN401 - click's own
     """Classify every image of SOURCE and write one row for each into the Parquet files of OUTPUT.
 

@@ -34,7 +34,8 @@ from imgcls_networks.errors import RequestError
     type=click.Choice(get_args(ProviderRequest)),
     default="cpu",
     show_default=True,
-    help="What answers: `cpu` is ONNX Runtime.",
+    metavar="NAME",
+    help=f"What answers: {', '.join(get_args(ProviderRequest))}; `cpu` is ONNX Runtime.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal
 
 import msgspec
+from imgcls_contract.classification import decoder_of
 from msgspec import Meta, Struct
 
 from imgcls_core.cache_folder import cache_folder
@@ -59,6 +60,7 @@ def _recall_all() -> list[FastestEngine]:
         path = cache_folder() / _FILE
         if not path.is_file() or path.stat().st_size > _MOST_BYTES:
             return []
-        return msgspec.json.decode(path.read_bytes(), type=list[FastestEngine])
+        found: list[FastestEngine] = decoder_of(list[FastestEngine]).decode(path.read_bytes())
     except (OSError, RuntimeError, msgspec.MsgspecError, UnicodeDecodeError):
         return []
+    return found
