@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from imgcls_contract import Prediction, ReadyReply, decode_batch
 from imgcls_serve.app import openapi
-from imgcls_serve.settings import settings_table
+from imgcls_serve.settings_table import settings_table
 
 if TYPE_CHECKING:
     from conftest import RunningService

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 import re
 import sys
 import threading
@@ -102,7 +103,7 @@ def main(
 
 
 def _print_settings() -> NoReturn:
-    from imgcls_serve.settings import settings_table
+    from imgcls_serve.settings_table import settings_table
 
     click.echo(settings_table())
     sys.exit(0)
@@ -158,6 +159,8 @@ def _what_to_serve(path: Path | None, settings: Settings) -> tuple[Path | None, 
         else:
             model, notice = _bundled_unasked(settings)
     _check_files(model, folder, settings.default_model)
+    if settings.models_cache is not None:
+        _check_cache(settings.models_cache)
     return model, folder, notice
 
 
@@ -208,6 +211,16 @@ def _check_files(model: Path | None, folder: Path | None, default_model: str | N
     names = {*found} | ({model.stem} if model is not None else set[str]())
     if default_model is not None and default_model not in names:
         raise _RefusedError(f"IMGCLS_DEFAULT_MODEL is {default_model!r}; there are {', '.join(sorted(names))}.")
+
+
+def _check_cache(folder: Path) -> None:
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    found = folder.stat()
+    if os.name == "posix" and (found.st_uid != os.geteuid() or found.st_mode & 0o022):
+        raise _RefusedError(
+            f"IMGCLS_MODELS_CACHE is {str(folder)!r}, into which others may write, and what lies there is run. Name a "
+            f"folder of this user's own: `chmod 700 {folder}`."
+        )
 
 
 def _instead(path: Path) -> str:

@@ -6,6 +6,7 @@ ServiceError (ImgclsError)
 ├── DeadlinePassedError       the answer would come too late (TimeoutError)
 ├── CallerGoneError           nobody waits for the answer any more
 ├── UnknownModelError         no model of that name (LookupError)
+├── ModelLoadingError         a model that was not in memory in time
 ├── ModelRefusedError         a file that was to be loaded cannot be served
 ├── UnauthorizedError         no key
 ├── ForbiddenError            a wrong key, or a closed route (PermissionError)
@@ -84,6 +85,21 @@ class UnknownModelError(ServiceError, LookupError):
         self.name = name
         names = ", ".join(repr(one) for one in sorted(known)) or "none"
         super().__init__(f"There is no model {name!r}; loaded: {names}.")
+
+
+class ModelLoadingError(ServiceError):
+    """A model that is not in memory is being loaded, or waits for room; this request has not waited long enough.
+
+    Args:
+        name: of the model.
+        retry_after_s: when it is likely to be there, in whole seconds.
+    """
+
+    code = "model_loading"
+
+    def __init__(self, name: str, *, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(f"Model {name!r} is not in memory and is being loaded. Try again in {retry_after_s} s.")
 
 
 class ModelRefusedError(ServiceError):

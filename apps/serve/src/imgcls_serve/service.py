@@ -15,7 +15,9 @@ from imgcls_core.inference.providers import GpuPresence, find_gpu
 from imgcls_core.memory import give_memory_back
 
 from imgcls_serve.errors import ModelRefusedError, NotReadyError, QueueFullError
+from imgcls_serve.models.kept_graphs import KeptGraph, KeptGraphs
 from imgcls_serve.models.loading import LoadLimits
+from imgcls_serve.models.on_demand import OnDemandModels
 from imgcls_serve.models.registry import ModelRegistry
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.observing.idle_memory import give_back_when_idle
@@ -39,6 +41,7 @@ class Service:
     Attributes:
         settings: as read at start.
         registry: the models.
+        on_demand: gives them to requests.
         metrics: what Prometheus reads.
         request_lines: what the log says of requests.
         tracer: records requests where a collector is named.
@@ -52,6 +55,7 @@ class Service:
         self.settings = settings
         self.metrics = Metrics(self.state)
         self.request_lines = RequestLines(for_people=settings.logs_for_people)
+        self._graphs = KeptGraphs.of(settings.models_memory, settings.models_cache, settings.provider)
         self.registry = ModelRegistry(
             model=settings.model,
             folder=settings.models_dir,
@@ -59,7 +63,11 @@ class Service:
             load=self._load,
             provider=settings.provider,
             limits=LoadLimits(settings.load_timeout_s, settings.max_load_bytes),
+            memory=settings.models_memory,
+            graphs=self._graphs,
+            on_eviction=self.metrics.forget_model,
         )
+        self.on_demand = OnDemandModels(self.registry, self.load_model, is_on=settings.models_memory > 0)
         self.tracer = tracer_from_environment()
         self.requests_in_flight = 0
         self.bodies = HeldBytes(settings.max_inflight_bytes)
@@ -112,9 +120,13 @@ class Service:
                     provider=model.provider,
                     precision=model.metadata.source.precision,
                     is_default=name == registry.default_name,
+                    bytes=model.bytes,
                 )
                 for name, model in registry.loaded.items()
             },
+            model_loads=registry.loads,
+            model_evictions=registry.residency.evictions,
+            models_limit_bytes=registry.residency.limit,
             has_gpu=self.gpu is not None and self.gpu.present,
         )
 
@@ -136,7 +148,7 @@ class Service:
 
     def check_takes_more(self) -> None:
         """Raises if a balancer should send images elsewhere: NotReadyError, or QueueFullError (`IMGCLS_FULL_AT`)."""
-        self._check_ready()
+        self.check_ready()
         if self._full_sign.is_up(pending := self.pending, size := self.queue_size):
             raise QueueFullError(f"{pending} of at most {size} images wait", retry_after_s=1)
 
@@ -154,7 +166,11 @@ class Service:
         self._starting = asyncio.create_task(self._load_at_start())
         self._starting.add_done_callback(self._start_ended)
         self._housekeeping = asyncio.create_task(
-            give_back_when_idle(lambda: self._submitted, lambda: self.pending, give_memory_back)
+            give_back_when_idle(
+                lambda: self._scheduler.submitted if self._scheduler is not None else 0,
+                lambda: self.pending,
+                give_memory_back,
+            )
         )
 
     async def stop(self) -> None:
@@ -164,6 +180,8 @@ class Service:
                 task.cancel()
         if self._scheduler is not None:
             await self._scheduler.stop()
+        if self._graphs is not None:
+            await asyncio.to_thread(self._graphs.close)
         if self.tracer is not None:
             await asyncio.to_thread(self.tracer.close)
 
@@ -183,36 +201,20 @@ class Service:
         Raises:
             NotReadyError: the service takes nothing.
         """
-        self._check_ready()
+        self.check_ready()
         if self._scheduler is None:
             raise NotReadyError("No model is loaded.")
         return self._scheduler
 
-    def model(self, name: str | None) -> ServedModel:
-        """Gives the model of this name, the default one for None.
-
-        Raises:
-            NotReadyError: the service takes nothing.
-            UnknownModelError: no such model.
-        """
-        self._check_ready()
-        return self.registry.get(name)
-
     async def load_model(self, name: str) -> ServedModel:
         """Loads a model, or loads it again from its file; see `ModelRegistry.load`."""
         model = await self.registry.load(name)
-        logger.info("Loaded model %r (sha256 %s) on provider %r", name, model.sha256[:12], model.provider)
-        if terms := model.metadata.source.terms:
-            logger.info("Terms of model %r: %s", name, terms)
         if self._scheduler is None:
             self._become_ready()
         return model
 
-    @property
-    def _submitted(self) -> int:
-        return self._scheduler.submitted if self._scheduler is not None else 0
-
-    def _check_ready(self) -> None:
+    def check_ready(self) -> None:
+        """Raises if the service takes nothing, NotReadyError."""
         if (reason := self.not_ready_reason) is not None:
             raise NotReadyError(reason)
 
@@ -224,7 +226,7 @@ class Service:
             self._reason, self.fatal = str(error), error
             return
         preferred = self.registry.default_name or next(iter(names))
-        for name in sorted(names, key=lambda one: one != preferred):
+        for name in sorted({preferred} if self.settings.models_memory else names, key=lambda one: one != preferred):
             try:
                 await self.load_model(name)
             except ModelRefusedError as error:
@@ -273,7 +275,7 @@ class Service:
             self._scheduler.layout.max_batch,
         )
 
-    def _load(self, name: str, file: Path) -> ServedModel:
+    def _load(self, name: str, file: Path, kept: KeptGraph | None) -> ServedModel:
         settings = self.settings
         return ServedModel(
             file,
@@ -285,6 +287,7 @@ class Service:
             limits=DecodeLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels),
             window_s=settings.drift_window_s,
             trusted_keys=settings.public_keys,
+            kept=kept,
         )
 
     def _worker_died(self, error: BaseException) -> None:

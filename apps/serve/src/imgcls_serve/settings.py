@@ -6,7 +6,7 @@ import difflib
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from imgcls_core.artifact.signature import PublicKey, read_public_key, require_cryptography
 from imgcls_core.errors import TrustError
@@ -164,6 +164,22 @@ class Settings(BaseSettings):
             description="Most bytes of memory that a load may take, else it is refused; 0: 1 GB + 8 × the file.",
         ),
     ] = 0
+    models_memory: Annotated[
+        int,
+        Field(
+            ge=0,
+            le=1_000_000_000_000,
+            description="Most memory for models, in bytes: each is loaded when it is asked for, and the least recently "
+            "used one makes way, never the default one. 0 loads all at the start and keeps them.",
+        ),
+    ] = 0
+    models_cache: Annotated[
+        Path | None,
+        Field(
+            description="Folder for the models' graphs, whose weights are mapped into memory and shared by all "
+            "processes that name it; nobody else may write there. With `models_memory` a temporary one without."
+        ),
+    ] = None
     drift_window_s: Annotated[
         int, Field(ge=60, le=604_800, description="How far back the figures of drift look, in s; in twelve steps.")
     ] = 3600
@@ -266,30 +282,6 @@ def unknown_variables() -> list[str]:
             meant = f" Is {near[0]} meant?" if near else ""
             sentences.append(f"{name} is no setting of this service.{meant} `imgcls-serve --settings` lists all.")
     return sentences
-
-
-def settings_table() -> str:
-    """Gives all settings as a Markdown table: variable, default, what is allowed, what it does."""
-    properties = Settings.model_json_schema()["properties"]
-    rows = ["| variable | default | allowed | what |", "|---|---|---|---|"]
-    for name, field in Settings.model_fields.items():
-        value = str(field.default).lower() if isinstance(field.default, bool) else field.default
-        default = "" if value is None else f"`{value}`"
-        rows.append(f"| `{PREFIX}{name.upper()}` | {default} | {_allowed(properties[name])} | {field.description} |")
-    return "\n".join(rows)
-
-
-def _allowed(schema: dict[str, Any]) -> str:
-    options: list[dict[str, Any]] = [one for one in schema.get("anyOf", [schema]) if one.get("type") != "null"]
-    (kind,) = options
-    if "enum" in kind:
-        return ", ".join(f"`{one}`" for one in kind["enum"])
-    if kind["type"] == "boolean":
-        return "`true`, `false`"
-    if kind["type"] not in {"integer", "number"}:
-        return {"path": "path", "password": "text"}.get(kind.get("format", ""), "text")
-    low = f"above {kind['exclusiveMinimum']:,}" if "exclusiveMinimum" in kind else f"{kind['minimum']:,}"
-    return f"{low} to {kind['maximum']:,}"
 
 
 def _sentence(fault: ErrorDetails) -> str:

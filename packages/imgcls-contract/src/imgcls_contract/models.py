@@ -13,7 +13,9 @@ class ModelReply(Struct, frozen=True):
     """One model that is there."""
 
     name: Annotated[str, Meta(description="What `model` in a request calls it.")]
-    loaded: bool
+    loaded: Annotated[
+        bool, Meta(description="Whether it is in memory; with `IMGCLS_MODELS_MEMORY` others are loaded when asked for.")
+    ]
     default: Annotated[bool, Meta(description="Whether it answers requests that name no model.")]
     sha256: str | None = None
     artifact_name: Annotated[str | None, Meta(description="What the artifact calls itself.")] = None
@@ -34,6 +36,7 @@ class ModelReply(Struct, frozen=True):
     accuracy: Annotated[
         Accuracy | None, Meta(description="What it reached before it was served; null where unsaid.")
     ] = None
+    memory_bytes: Annotated[int | None, Meta(description="What it takes while it is in memory.")] = None
 
 
 class ModelsReply(Struct, frozen=True):

@@ -54,6 +54,7 @@ _ALL: Final = (
     Problem("internal_error", 500, "The service failed", "A fault of the service."),
     Problem("queue_full", 503, "The service is full", "Full; `Retry-After` says when to come again."),
     Problem("not_ready", 503, "The service is not ready", "Not ready; `Retry-After` says when to come again."),
+    Problem("model_loading", 503, "The model is being loaded", "Being loaded; `Retry-After` says when to come again."),
     Problem("deadline_exceeded", 504, "The deadline has passed", "The deadline passed."),
 )
 

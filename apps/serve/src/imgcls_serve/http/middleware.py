@@ -75,6 +75,8 @@ class RequestMiddleware:
             context.route = route.path
         service.requests_in_flight -= 1
         service.bodies.release(context)
+        for model in context.held_models:
+            service.on_demand.release(model)
         seconds = context.elapsed_ms / 1000
         for image in context.answered:
             service.metrics.image_answered(*image)

@@ -24,6 +24,7 @@ from imgcls_serve.errors import (
     ForbiddenError,
     InvalidBase64Error,
     InvalidParameterError,
+    ModelLoadingError,
     ModelRefusedError,
     NotReadyError,
     QueueFullError,
@@ -57,6 +58,7 @@ _KINDS: Final[Mapping[type[Exception], Problem]] = {
         (UrlRefusedError, "url_refused"),
         (UrlFailedError, "url_failed"),
         (UnknownModelError, "unknown_model"),
+        (ModelLoadingError, "model_loading"),
         (ModelRefusedError, "model_refused"),
         (UnauthorizedError, "unauthorized"),
         (ForbiddenError, "forbidden"),
@@ -104,7 +106,7 @@ def respond_to(request: Request, error: Exception) -> Response:
         logger.error("Request %s failed", context.request_id, exc_info=error)
         return _response(request, problem, _OUR_FAULT)
     headers: dict[str, str] = {}
-    if isinstance(error, QueueFullError | NotReadyError):
+    if isinstance(error, QueueFullError | NotReadyError | ModelLoadingError):
         headers["Retry-After"] = str(error.retry_after_s)
     elif isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"

@@ -15,6 +15,7 @@ from imgcls_serve.errors import InvalidParameterError
 from imgcls_serve.http.caller import network_of
 from imgcls_serve.http.security import Gatekeeper
 from imgcls_serve.http.url_fetch import UrlFetcher
+from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.scheduler.job import Deadline, JobResult
 from imgcls_serve.service import Service
 
@@ -54,6 +55,7 @@ class RequestContext:
         fields: more members for the log line.
         answered: its images, counted when its answer has left.
         held_bytes: of its body, counted in the service's `bodies` until the request is over.
+        held_models: stay in memory until the request is over.
         give_way: ends the reading of its body for a caller who holds less; None while none is read.
     """
 
@@ -78,7 +80,22 @@ class RequestContext:
         self.fields: dict[str, Any] = {}
         self.answered: list[AnsweredImage] = []
         self.held_bytes = 0
+        self.held_models: list[ServedModel] = []
         self.give_way: Callable[[], None] | None = None
+
+    async def model(self, name: str | None) -> ServedModel:
+        """Gives the model of this name, the default one for None; it stays in memory until the request is over.
+
+        Raises:
+            NotReadyError: the service takes nothing.
+            UnknownModelError: no such model.
+            ModelLoadingError: it is not in memory before the request's time is over.
+            ModelRefusedError: it cannot be loaded.
+        """
+        self.service.check_ready()
+        model = await self.service.on_demand.hold(name, until_s=self.deadline.at_s)
+        self.held_models.append(model)
+        return model
 
     @property
     def elapsed_ms(self) -> float:

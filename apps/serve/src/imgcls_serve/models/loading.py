@@ -19,6 +19,8 @@ import psutil
 from imgcls_core import OnnxClassifier
 from imgcls_core.errors import ArtifactError, ImgclsError
 
+from imgcls_serve.models.kept_graphs import KeptGraphs
+
 _T = TypeVar("_T")
 _THREAD_NAME: Final = "imgcls-load"
 _LOOK_S: Final = 0.05
@@ -130,7 +132,7 @@ def end_process(exit_code: int) -> NoReturn:
     sys.exit(exit_code)
 
 
-def try_apart(file: Path, *, provider: str, limits: LoadLimits) -> None:
+def try_apart(file: Path, *, provider: str, limits: LoadLimits, keep: Path | None = None) -> None:
     """Loads an artifact in a process of its own, so that what does not end or takes all memory can be given up.
 
     What core says of the file is not said here: loading it says so again.
@@ -139,11 +141,12 @@ def try_apart(file: Path, *, provider: str, limits: LoadLimits) -> None:
         file: the artifact.
         provider: as `OnnxClassifier` takes it.
         limits: what it may take.
+        keep: the folder of `KeptGraphs` into which its graph is written, once it is proven.
 
     Raises:
         LoadAbandonedError: it took longer or more memory than allowed, or ended its process.
     """
-    command = [sys.executable, "-m", "imgcls_serve.models.loading", str(file), provider]
+    command = [sys.executable, "-m", "imgcls_serve.models.loading", str(file), provider, *([str(keep)] if keep else [])]
     nothing = subprocess.DEVNULL
     with subprocess.Popen(command, stdin=nothing, stdout=nothing, stderr=nothing) as process:  # noqa: S603 - this program
         watch = _Watch(file, limits.timeout_s, limits.bytes_for(file), psutil.Process(process.pid))
@@ -160,9 +163,12 @@ def try_apart(file: Path, *, provider: str, limits: LoadLimits) -> None:
 
 def _main() -> None:
     os.nice(5)
-    path, provider = sys.argv[1:]
-    with contextlib.suppress(ImgclsError, MemoryError):
-        OnnxClassifier(Path(path), provider=provider, threads=1).check_golden()
+    path, provider, *keep = sys.argv[1:]
+    with contextlib.suppress(ImgclsError, MemoryError, OSError):
+        classifier = OnnxClassifier(Path(path), provider=provider, threads=1)
+        classifier.check_golden()
+        for folder in keep:
+            KeptGraphs(Path(folder), provider=provider).keep(Path(path), classifier.sha256)
 
 
 if __name__ == "__main__":

@@ -91,6 +91,11 @@ class Metrics:
         """Counts an image that was dropped before its inference."""
         self._dropped.labels(reason).inc()
 
+    def forget_model(self, name: str) -> None:
+        """Ends the series of a model that has left the memory, so that there are never more than it holds models."""
+        for family in (self._classes, self._confidence):
+            family.remove_by_labels({"model": name})
+
     def exposition(self, accept: str) -> tuple[bytes, str]:
         """Gives the text that Prometheus reads and its media type, in the format that `accept` asks for."""
         encoder, media_type = choose_encoder(accept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from imgcls_serve.observing.drift_metrics import CountedModel, drift_metrics
@@ -20,6 +20,7 @@ class ObservedModel(CountedModel):
     provider: str
     precision: str
     is_default: bool
+    bytes: int
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,10 @@ class ServiceState:
         pending_images: accepted and unanswered, by stage.
         requests_in_flight: being answered.
         bytes_held: of the bodies of all requests.
-        models: the loaded ones by name.
+        models: those in memory by name.
+        model_loads: how often one came into memory.
+        model_evictions: how often one left it for another.
+        models_limit_bytes: of all in memory; 0 for none.
         has_gpu: whether there is one to read.
     """
 
@@ -44,6 +48,9 @@ class ServiceState:
     requests_in_flight: int
     bytes_held: int
     models: Mapping[str, ObservedModel]
+    model_loads: int
+    model_evictions: int
+    models_limit_bytes: int
     has_gpu: bool
 
 
@@ -69,7 +76,8 @@ class StateCollector(Collector):
         yield images
         yield GaugeMetricFamily("imgcls_in_flight_requests", "Requests being answered.", state.requests_in_flight)
         yield GaugeMetricFamily("imgcls_held_bytes", "Bytes of the bodies of all requests.", state.bytes_held)
-        info = InfoMetricFamily("imgcls_model", "The loaded models.", labels=("name",))
+        info = InfoMetricFamily("imgcls_model", "The models in memory.", labels=("name",))
+        held = GaugeMetricFamily("imgcls_model_bytes", "What a model in memory takes.", labels=("model",))
         for name, model in state.models.items():
             about = {
                 "sha256": model.sha256,
@@ -78,7 +86,11 @@ class StateCollector(Collector):
                 "default": str(model.is_default).lower(),
             }
             info.add_metric((name,), about)
-        yield info
+            held.add_metric((name,), model.bytes)
+        yield from (info, held)
+        yield GaugeMetricFamily("imgcls_models_limit_bytes", "Most for all models, 0 any.", state.models_limit_bytes)
+        yield CounterMetricFamily("imgcls_model_loads", "Models that came into memory.", state.model_loads)
+        yield CounterMetricFamily("imgcls_model_evictions", "Models that left for another.", state.model_evictions)
         yield from drift_metrics(state.models)
         if state.has_gpu:
             yield from _gpu_metrics()

@@ -39,7 +39,7 @@ async def predict_batch(request: Request, query: Annotated[PredictQuery, Query()
     """
     context = context_of(request.scope)
     deadline = context.deadline
-    model, scheduler = context.service.model(query.model), context.service.scheduler
+    model, scheduler = await context.model(query.model), context.service.scheduler
     asked_top_k(model, query)
     scheduler.check_admission(deadline, caller=context.caller)
     images = await _read_images(request, context)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Path, Request, Response
 from imgcls_contract import ModelReply, ModelsReply
 
+from imgcls_serve.http.request_context import context_of
 from imgcls_serve.routes.answers import json_reply
 from imgcls_serve.routes.dependencies import ADMIN, ServiceDep
 from imgcls_serve.routes.documented import replies
@@ -36,25 +37,27 @@ async def load_model(service: ServiceDep, name: ModelPath) -> Response:
 
 
 @router.post("/models/{name}/default", dependencies=[ADMIN], responses=replies(ModelsReply, 401, 403, 404, 422))
-async def set_default_model(service: ServiceDep, name: ModelPath) -> Response:
+async def set_default_model(request: Request, service: ServiceDep, name: ModelPath) -> Response:
     """Lets a loaded model answer the requests that name none."""
+    await context_of(request.scope).model(name)
     service.registry.set_default(name)
     return json_reply(await _models(service))
 
 
 async def _models(service: Service) -> ModelsReply:
-    names = {*service.registry.loaded, *await asyncio.to_thread(service.registry.files)}
+    names = {*service.registry.known, *await asyncio.to_thread(service.registry.files)}
     return ModelsReply(default=service.registry.default_name, models=[_reply(service, name) for name in sorted(names)])
 
 
 def _reply(service: Service, name: str) -> ModelReply:
     is_default = name == service.registry.default_name
-    if (model := service.registry.loaded.get(name)) is None:
+    if (model := service.registry.known.get(name)) is None:
         return ModelReply(name=name, loaded=False, default=is_default)
     metadata = model.metadata
     return ModelReply(
         name=name,
-        loaded=True,
+        loaded=model.is_resident,
+        memory_bytes=model.bytes if model.is_resident else None,
         default=is_default,
         sha256=model.sha256,
         artifact_name=metadata.name,

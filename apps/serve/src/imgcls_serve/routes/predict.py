@@ -32,7 +32,7 @@ async def predict(request: Request, query: Annotated[PredictQuery, Query()]) -> 
     """
     context = context_of(request.scope)
     deadline = context.deadline
-    model, scheduler = context.service.model(query.model), context.service.scheduler
+    model, scheduler = await context.model(query.model), context.service.scheduler
     top_k = asked_top_k(model, query)
     scheduler.check_admission(deadline, caller=context.caller)
     image = await read_image(request, context)

@@ -21,6 +21,7 @@ from imgcls_contract import (
 from imgcls_core.artifact.golden_reply import golden_reply
 
 from imgcls_serve.errors import NotReadyError
+from imgcls_serve.http.request_context import context_of
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.routes.answers import KeptReplies, json_reply, model_id
 from imgcls_serve.routes.dependencies import IsStranger, ServiceDep
@@ -94,11 +95,12 @@ async def ready(service: ServiceDep, is_stranger: IsStranger) -> Response:
 
 
 @router.get("/golden", responses=replies(GoldenReply, 404, 422, 503))
-async def golden(request: Request, service: ServiceDep, model: ModelName = None) -> Response:
+async def golden(request: Request, model: ModelName = None) -> Response:
     """Gives the golden cases of the artifact, for clients that test a deployment."""
-    served = service.model(model)
-    kept = _GOLDEN.setdefault(served, KeptReplies())
-    return kept.respond(request, served.name, lambda: golden_reply(served.metadata, model_id(served)))
+    served = await context_of(request.scope).model(model)
+    # Those of a model that may leave are read from its files each time, instead of being held.
+    kept = _GOLDEN.setdefault(served, KeptReplies()) if served.kept is None else KeptReplies()
+    return kept.respond(request, served.name, lambda: golden_reply(served.golden_metadata(), model_id(served)))
 
 
 @router.get("/metrics", response_class=PlainTextResponse)

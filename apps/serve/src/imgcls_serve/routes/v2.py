@@ -55,9 +55,9 @@ async def ready(service: ServiceDep) -> dict[str, bool]:
 
 @router.get("/models/{name}", responses=problems(401, 403, 404, 422, 503))
 @router.get("/models/{name}/versions/{version}", responses=problems(401, 403, 404, 422, 503))
-async def metadata(service: ServiceDep, name: ModelPath, version: str = VERSION) -> dict[str, Any]:
+async def metadata(request: Request, name: ModelPath, version: str = VERSION) -> dict[str, Any]:
     """Describes a model's tensors; a request sends one of the two inputs."""
-    model = _model(service, name, version)
+    model = await _known(request, name, version)
     return {
         "name": name,
         "versions": [VERSION],
@@ -72,9 +72,9 @@ async def metadata(service: ServiceDep, name: ModelPath, version: str = VERSION)
 
 @router.get("/models/{name}/ready", responses=problems(401, 403, 404, 422, 503))
 @router.get("/models/{name}/versions/{version}/ready", responses=problems(401, 403, 404, 422, 503))
-async def model_ready(service: ServiceDep, name: ModelPath, version: str = VERSION) -> dict[str, Any]:
+async def model_ready(request: Request, name: ModelPath, version: str = VERSION) -> dict[str, Any]:
     """Says whether a model answers images."""
-    _model(service, name, version)
+    await _known(request, name, version)
     return {"name": name, "ready": True}
 
 
@@ -92,7 +92,7 @@ async def infer(request: Request, service: ServiceDep, name: ModelPath, version:
     """Answers images: `images` UINT8 [N, H, W, 3] RGB, or `encoded_images` BYTES [N] of any format."""
     context = context_of(request.scope)
     deadline, settings = context.deadline, service.settings
-    model, scheduler = _model(service, name, version), service.scheduler
+    model, scheduler = await _model(request, name, version), service.scheduler
     scheduler.check_admission(deadline, caller=context.caller)
     if (encoding := context.header(b"content-encoding")) not in {None, "", "identity"}:
         raise UnsupportedMediaTypeError(f"content encoding {encoding}", allowed="a body that is not compressed")
@@ -132,7 +132,7 @@ async def infer(request: Request, service: ServiceDep, name: ModelPath, version:
 @router.post("/repository/index", responses=problems(401, 403))
 async def index(service: ServiceDep) -> list[dict[str, str]]:
     """Lists the models that are loaded or could be."""
-    names = {*service.registry.loaded, *await asyncio.to_thread(service.registry.files)}
+    names = {*service.registry.known, *await asyncio.to_thread(service.registry.files)}
     return [_state(service, name) for name in sorted(names)]
 
 
@@ -150,18 +150,25 @@ async def unload(service: ServiceDep, name: ModelPath) -> dict[str, str]:
     return _state(service, name)
 
 
-def _model(service: Service, name: str, version: str) -> ServedModel:
-    model = service.model(name)
+async def _model(request: Request, name: str, version: str) -> ServedModel:
     if version != VERSION:
         raise UnknownModelError(f"{name}, version {version}", known=[f"{name}, version {VERSION}"])
-    return model
+    return await context_of(request.scope).model(name)
+
+
+async def _known(request: Request, name: str, version: str) -> ServedModel:
+    """Gives a model that was loaded: one that is away is known, and comes back for images alone."""
+    service = context_of(request.scope).service
+    service.check_ready()
+    away = service.registry.known.get(name) if version == VERSION else None
+    return away or await _model(request, name, version)
 
 
 def _state(service: Service, name: str) -> dict[str, str]:
-    is_loaded = name in service.registry.loaded
-    return {
-        "name": name,
-        "version": VERSION,
-        "state": "READY" if is_loaded else "UNAVAILABLE",
-        "reason": "" if is_loaded else "not loaded",
-    }
+    model = service.registry.known.get(name)
+    state, reason = ("READY", "") if model is not None and model.is_resident else ("UNAVAILABLE", "not loaded")
+    if service.on_demand.is_coming(name):
+        state, reason = "LOADING", "asked for"
+    elif reason and service.settings.models_memory and name not in service.registry.unloaded:
+        reason = "loaded when it is asked for"
+    return {"name": name, "version": VERSION, "state": state, "reason": reason}
