@@ -87,7 +87,7 @@ def test_a_bug_on_any_route_is_a_problem_with_its_request_id_and_counted_there(
             patch.setattr("imgcls_serve.routes.state.psutil.virtual_memory", bug)
             patch.setattr(service.metrics, "exposition", bug)
             patch.setattr(service.registry, "files", bug)
-            patch.setattr(service, "model", bug)
+            patch.setattr(service, "check_ready", bug)
             reply = await client.get(path, headers={"x-request-id": "mine"})
         assert reply.status_code == 500
         assert reply.headers["content-type"] == "application/problem+json"

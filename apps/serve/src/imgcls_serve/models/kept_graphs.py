@@ -7,6 +7,7 @@ every session and process that maps the same file. The artifact stays what it is
 from __future__ import annotations
 
 import hashlib
+import os
 import platform
 import re
 import shutil
@@ -23,6 +24,13 @@ from imgcls_core import ArtifactMetadata
 from imgcls_core.artifact.props import read_parts, with_props
 from imgcls_core.inference.onnx_runtime import OnnxRuntimeSession, chosen_provider, write_optimised
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+_PREFIX: Final = "imgcls-models-"
+_LOCK: Final = "lock"
 _GRAPH: Final = "graph.onnx"
 _PROVIDERS: Final = frozenset({"auto", "cuda", "cpu"})
 _METADATA: Final = "metadata.onnx"
@@ -48,6 +56,10 @@ class KeptGraph:
         is_optimised = self.provider == "cpu"
         return OnnxRuntimeSession(self.folder / _GRAPH, provider=provider, threads=threads, is_optimised=is_optimised)
 
+    def remove(self) -> None:
+        """Removes it; who has mapped it keeps what is mapped."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
     def metadata(self) -> ArtifactMetadata:
         """Reads the artifact's metadata, golden cases included; raises as `read_parts`."""
         file = self.folder / _METADATA
@@ -64,7 +76,7 @@ class KeptGraphs:
 
     def __init__(self, folder: Path | None, *, provider: str) -> None:
         self._is_own = folder is None
-        self.folder = folder or Path(tempfile.mkdtemp(prefix="imgcls-models-"))
+        self.folder = folder or _own_folder()
         self._requested = provider
 
     @classmethod
@@ -97,7 +109,7 @@ class KeptGraphs:
     def forget(self, sha256: str) -> None:
         """Removes a graph that no model of this process is made of; others' are left alone."""
         if self._is_own:
-            shutil.rmtree(self._place(sha256).folder, ignore_errors=True)
+            self._place(sha256).remove()
 
     def close(self) -> None:
         """Removes the folder where it is this process's own."""
@@ -107,6 +119,31 @@ class KeptGraphs:
     def _place(self, sha256: str) -> KeptGraph:
         provider = _chosen(self._requested)
         return KeptGraph(sha256, self.folder / f"{sha256}-{provider}-{_machine()}", provider)
+
+
+def _own_folder() -> Path:
+    """Makes a folder for this process, and removes those of processes that were killed before they could."""
+    for former in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
+        with suppress(OSError, RuntimeError):
+            if former.stat().st_uid == os.geteuid() and _lock(former / _LOCK):
+                shutil.rmtree(former)
+    folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+    (folder / _LOCK).touch()
+    _lock(folder / _LOCK)
+    return folder
+
+
+def _lock(file: Path) -> bool:
+    """Locks a file until the process ends, unless another has; raises OSError where there is none."""
+    if fcntl is None:
+        return False
+    descriptor = os.open(file, os.O_RDWR)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return False
+    return True
 
 
 @contextmanager

@@ -22,6 +22,8 @@ logger = logging.getLogger(__name__)
 
 # A name that nobody knows makes the folder be looked through, and a refused file be looked at: no more often.
 _LOOK_S: Final = 1.0
+# A file that took too long may be quicker when the machine has less to do.
+_REFUSED_S: Final = 60.0
 
 _Stamp = tuple[str, int, int]
 
@@ -42,7 +44,7 @@ class OnDemandModels:
         self._coming: dict[str, asyncio.Task[None]] = {}
         self._stamps: dict[str, _Stamp] = {}
         self._looked_s = -math.inf
-        self._refusals: dict[str, tuple[_Stamp | None, ModelRefusedError]] = {}
+        self._refusals: dict[str, tuple[_Stamp | None, float, ModelRefusedError]] = {}
 
     async def hold(self, name: str | None, *, until_s: float) -> ServedModel:
         """Gives a model, the default one for None, that stays in memory until `release`.
@@ -100,12 +102,14 @@ class OnDemandModels:
                 return
         elif (stamp := await self._stamp(name)) is None or name in registry.unloaded:
             raise UnknownModelError(name, known=registry.known)
-        elif (refusal := self._refusals.get(name)) is not None and refusal[0] == stamp:
-            raise refusal[1]
+        elif (refusal := self._refusals.get(name)) is not None:
+            of, until_s, error = refusal
+            if of == stamp and time.monotonic() < until_s:
+                raise error
         try:
             await self._load(name)
         except ModelRefusedError as error:
-            self._refusals[name] = (self._stamps.get(name), error)
+            self._refusals[name] = (self._stamps.get(name), time.monotonic() + _REFUSED_S, error)
             raise
         self._refusals.pop(name, None)
 

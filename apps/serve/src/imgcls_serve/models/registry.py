@@ -154,7 +154,12 @@ class ModelRegistry:
         """
         await self.residency.reserve(model.name, model.bytes)
         with self.residency.settled(model.bytes):
-            await on_thread_of_its_own(model.come_back, model.path, timeout_s=self.limits.timeout_s)
+            try:
+                await on_thread_of_its_own(model.come_back, model.path, timeout_s=self.limits.timeout_s)
+            except ImgclsError:
+                if model.kept is not None:
+                    model.kept.remove()
+                raise
             self.residency.touch(model)
         self.loads += 1
 
@@ -184,7 +189,12 @@ class ModelRegistry:
         await self.residency.reserve(name, needed)
         with self.residency.settled(needed):
             load = partial(self._load, name, file, kept)
-            model = await on_thread_of_its_own(load, file, timeout_s=limits.timeout_s, most_bytes=most_bytes)
+            try:
+                model = await on_thread_of_its_own(load, file, timeout_s=limits.timeout_s, most_bytes=most_bytes)
+            except ImgclsError:
+                if kept is not None:
+                    kept.remove()  # whatever is wrong with it, the next load makes it anew
+                raise
             check_published(file, model.sha256)
             self._take(model)
         return model
