@@ -35,7 +35,7 @@ _GRAPH: Final = "graph.onnx"
 _PROVIDERS: Final = frozenset({"auto", "cuda", "cpu"})
 _METADATA: Final = "metadata.onnx"
 # What a session takes beside its weights, and the service of an artifact's metadata, as measured on MobileNetV2.
-_SESSION_BYTES: Final = 3_000_000
+SESSION_BYTES: Final = 3_000_000
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class KeptGraph:
     @property
     def bytes(self) -> int:
         """What a session over it takes, its mapped weights included."""
-        return _SESSION_BYTES + sum(one.stat().st_size for one in self.folder.glob(f"{_GRAPH}*"))
+        return SESSION_BYTES + sum(one.stat().st_size for one in self.folder.glob(f"{_GRAPH}*"))
 
     def open(self, *, provider: str, threads: int) -> OnnxRuntimeSession:
         """Makes a session over it; raises as `OnnxRuntimeSession`."""

@@ -17,7 +17,7 @@ from imgcls_core.images.preprocess import PreparedImage
 from imgcls_core.inference.runtime import Runtime
 from numpy.typing import NDArray
 
-from imgcls_serve.models.kept_graphs import KeptGraph
+from imgcls_serve.models.kept_graphs import SESSION_BYTES, KeptGraph
 from imgcls_serve.models.model_files import ArtifactDamagedError
 from imgcls_serve.observing.counters import AnswerCounters
 
@@ -153,7 +153,7 @@ def _without_golden(metadata: ArtifactMetadata) -> ArtifactMetadata:
 
 def bytes_when_read(file: Path) -> int:
     """Gives what an artifact takes in memory whose graph is not kept."""
-    return _READ_BYTES_PER_BYTE * file.stat().st_size
+    return SESSION_BYTES + _READ_BYTES_PER_BYTE * file.stat().st_size
 
 
 def _answer_nothing(_: NDArray[np.uint8]) -> NDArray[np.float32]:
