@@ -15,11 +15,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from imgcls_core.artifact import OUTPUT_NAME
+from imgcls_core.artifact import NETWORK_INPUT, OUTPUT_NAME
 from numpy.typing import NDArray
 from onnx import AttributeProto, GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
-
-from imgcls_convert.graph.preprocess import NETWORK_INPUT
 
 MOST_SECOND_LOOKS: Final = 0.2  # of the images; with more, int8 that is 3 times as fast loses most of that
 # Of the noise of a margin; of Gaussian noise 1.5 leave one changed top-1 of fourteen.
