@@ -324,6 +324,7 @@ class StandIn:
             seal="6" * 64,
             signed_by=(),
             accuracy=self.faults.accuracy,
+            memory_bytes=3_100_000,
         )
         return msgspec.to_builtins(ModelsReply(default=only.name, models=[only]))
 
