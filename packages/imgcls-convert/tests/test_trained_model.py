@@ -89,7 +89,7 @@ def test_smaller_precisions_carry_the_same_reference(
     # Which layers stay in float is measured, and so differs by processor; with them the size would.
     told = run_cli(
         trained_folder, "--precision", precision, "--calibrate", images, "--min-agreement", "50", "--output", output,
-        "--float-share", "0",
+        "--float-share", "0", "--second-look", "0",
     )  # fmt: skip
     assert told.code == 0, told.err
     metadata = OnnxClassifier(output, provider="cpu").metadata
