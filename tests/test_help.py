@@ -6,6 +6,7 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import click
 import pytest
@@ -22,6 +23,19 @@ def test_help_fits_the_terminal_and_ends_with_an_example(name: str, columns: int
     assert f"  {name.split()[0]}" in examples
     assert [line for line in said.splitlines() if len(line) > columns] == []
     assert columns < 80 or [line for line in examples.splitlines() if len(line) > columns] == []
+
+
+# Each takes longer to import than all else that a help text needs.
+HEAVY = {
+    *("asyncio", "duckdb", "fastapi", "fsspec", "httpx", "jinja2", "msgspec", "numpy", "onnx", "onnxruntime", "PIL"),
+    *("pyarrow", "pydantic", "rich", "sqlite3", "ssl", "torch", "torchvision", "transformers", "uvicorn"),
+}
+
+
+def test_no_help_waits_for_what_its_command_does() -> None:
+    code = f"import sys; sys.path[:0] = [{str(Path(__file__).parent)!r}]; import test_help; print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert sorted(HEAVY & {*done.stdout.split()}) == []
 
 
 @pytest.mark.parametrize("name", COMMANDS)

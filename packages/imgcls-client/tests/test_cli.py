@@ -25,6 +25,16 @@ def test_help_loads_neither_httpx_nor_rich() -> None:
     assert "predict" in ended.stdout
 
 
+def test_a_call_loads_nothing_that_draws() -> None:
+    code = (
+        "import sys; from imgcls_client.cli import main\n"
+        "try: main(['ready', '--url', 'http://127.0.0.1:1', '--retries', '0'])\n"
+        "except SystemExit as ended: print(ended.code, *{'httpx', 'rich', 'pygments', 'asyncio'} & set(sys.modules))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout == "3 httpx\n"
+
+
 @pytest.mark.parametrize("command", ["predict", "ready", "suite", "bench", "monitor"])
 def test_every_command_explains_itself(run: Run, command: str) -> None:
     ended = run(command, "--help")
@@ -60,7 +70,7 @@ def test_a_bug_of_ours_is_one_line_and_70(run: Run, monkeypatch: pytest.MonkeyPa
     def broken(*_: object, **__: object) -> None:
         raise ZeroDivisionError("planted")
 
-    monkeypatch.setattr("imgcls_client.commands.predict.find_images", broken)
+    monkeypatch.setattr("imgcls_client.predict.image_sources.find_images", broken)
     ended = run("predict", tmp_path)
     assert ended.exit_code == 70
     assert "ZeroDivisionError: planted" in ended.stderr

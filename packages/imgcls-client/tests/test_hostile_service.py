@@ -219,7 +219,7 @@ def test_a_full_disk_is_one_sentence(
     run: Run, serve: Serve, tmp_path: Path, image: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "a.png").write_bytes(image)
-    monkeypatch.setattr("imgcls_client.commands.predict.opened", on_a_full_disk)
+    monkeypatch.setattr("imgcls_client.predict.output.opened", on_a_full_disk)
     ended = run("predict", "--url", serve().url, tmp_path / "a.png", "--jsonl", "--output", tmp_path / "o.jsonl")
     assert ended.exit_code == 2
     assert "The disk is full." in ended.stderr

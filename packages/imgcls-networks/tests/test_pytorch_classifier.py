@@ -54,7 +54,7 @@ def test_float32_may_round_farther_where_large_sums_cancel() -> None:
 
     def farthest(raised: float) -> float:
         network = classifier(nn.GroupNorm(4, 16), raised)
-        ways = network.rounded(asked)
+        ways = [*network.rounded(asked)]
         assert len(ways) == 5
         return max(float(np.abs(way - network.exact(asked)).max()) for way in ways)
 

@@ -1,6 +1,6 @@
 """Where a command's settings come from: flag, then environment, then profile in the config file, then default.
 
-click looks them up; this module says which there are, and reads the config file.
+click looks them up; this module says which there are, `config_file.py` reads what a profile says.
 """
 
 from __future__ import annotations
@@ -12,9 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import msgspec
 from imgcls_cli.durations import DURATION_OR_ZERO
-from imgcls_sdk.errors import SettingsError
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +79,6 @@ def mistyped_variables() -> list[str]:
     return [f"{name} is no setting of this command. Is {meant[0]} meant?" for name, meant in near.items() if meant]
 
 
-class _ConfigFile(msgspec.Struct):
-    default_profile: str | None = None
-    profiles: dict[str, dict[str, object]] = {}
-
-
 @dataclass(frozen=True, slots=True)
 class Origin:
     """A value and where it came from, for showing; `rank` is 0 for a flag, 1 environment, 2 profile, 3 default."""
@@ -119,39 +112,6 @@ class ResolvedSettings:
         return "••••" if setting.secret else f"{value:g}" if isinstance(value, int | float) else value
 
 
-def config_path() -> Path:
-    """Says where the config file is: `IMGCLS_CONFIG`, or `imgcls/config.toml` in the XDG config folder."""
-    if named := os.environ.get("IMGCLS_CONFIG"):
-        return Path(named)
-    return Path(os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config") / "imgcls" / "config.toml"
-
-
 def state_path() -> Path:
     """Says where the monitor's database is by default: `imgcls/monitor.sqlite` in the XDG state folder."""
     return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "imgcls" / "monitor.sqlite"
-
-
-def read_profile(name: str | None) -> tuple[str | None, dict[str, object]]:
-    """Reads a profile of the config file: the one named, or the file's `default_profile`, or none.
-
-    Raises:
-        SettingsError: the file is not TOML, has no such profile, or the profile has a key that is no setting.
-    """
-    path = config_path()
-    try:
-        file = msgspec.toml.decode(path.read_bytes(), type=_ConfigFile)
-    except FileNotFoundError:
-        file = _ConfigFile()
-    except (OSError, UnicodeDecodeError, msgspec.DecodeError) as error:
-        raise SettingsError(f"The config file {path} cannot be used: {error}.") from error
-    name = name or file.default_profile
-    if name is None:
-        return None, {}
-    if name not in file.profiles:
-        known = ", ".join(sorted(file.profiles)) or "none"
-        raise SettingsError(f"There is no profile {name!r} in {path}; it has: {known}.")
-    known_names = [setting.name for setting in SETTINGS]
-    for key in file.profiles[name]:
-        if key not in known_names:
-            raise SettingsError(f"Profile {name!r} in {path} sets {key!r}; it can set: {', '.join(known_names)}.")
-    return name, file.profiles[name]

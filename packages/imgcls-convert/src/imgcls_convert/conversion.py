@@ -30,8 +30,9 @@ from imgcls_convert.graph.artifact import scratch_folder, write_artifact
 from imgcls_convert.graph.embed import embed_network
 from imgcls_convert.graph.export import OPSET, export_network
 from imgcls_convert.images.selection import select_images
+from imgcls_convert.parity.comparison import Evidence
 from imgcls_convert.parity.decoding import judge_decode
-from imgcls_convert.parity.gate import Evidence, Gate
+from imgcls_convert.parity.gate import Gate
 from imgcls_convert.parity.golden import check_proves, record_golden
 from imgcls_convert.parity.speed import with_costs
 from imgcls_convert.plan import Plan, fall_back, plan_conversion

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -99,7 +99,7 @@ class PyTorchClassifier:
         size = max(1, _BATCH_PIXELS // (height * width))
         batches = [images[start : start + size] for start in range(0, len(images), size)]
         found: list[NDArray[np.float32]] = []
-        with ThreadPoolExecutor(allotted_cpus()) as pool:
+        with pool_beside_pytorch() as pool:
             for batch in progress.track(batches, "PyTorch", len(batches)):
                 found.append(self._answer(torch.stack([*pool.map(self._prepared, batch)])))
                 finite = np.isfinite(found[-1]).all(axis=1)
@@ -147,30 +147,29 @@ class PyTorchClassifier:
         except (RuntimeError, TypeError, NotImplementedError, MemoryError):  # float32 is written into the network
             return None
 
-    def rounded(self, images: Sequence[bytes]) -> list[NDArray[np.float32]]:
+    def rounded(self, images: Sequence[bytes]) -> Iterator[NDArray[np.float32]]:
         """Answers encoded images as float32 may, no less rightly, where it sums in another order.
 
         Other layouts in memory and other batches take other kernels; weights moved by their last bit stand for the
         orders of other libraries. How far these are from float64 is the rounding that the network's own sums have.
 
-        Returns:
-            [images, classes] of each way that the network can be asked in.
+        Yields:
+            [images, classes] of each way that the network can be asked in, as long as others are wanted.
         """
         pixels = torch.stack([self.pixels(encoded) for encoded in images])
-        found: list[NDArray[np.float32]] = []
-        with torch.inference_mode(), contextlib.suppress(RuntimeError, TypeError, NotImplementedError, MemoryError):
-            found.append(self.network(pixels).numpy())
-            found.append(torch.cat([self.network(one[None]) for one in pixels]).numpy())
+        with contextlib.suppress(RuntimeError, TypeError, NotImplementedError, MemoryError):
             moved = copy.deepcopy(self.network)
             draw = torch.Generator().manual_seed(20180)
-            for weight in moved.parameters():
-                if weight.dtype == torch.float32:
-                    towards = torch.rand(weight.shape, generator=draw) - 0.5
-                    weight.copy_(torch.nextafter(weight, towards * torch.inf))
-            found.append(moved(pixels).numpy())
+            with torch.inference_mode():
+                for weight in moved.parameters():
+                    if weight.dtype == torch.float32:
+                        towards = torch.rand(weight.shape, generator=draw) - 0.5
+                        weight.copy_(torch.nextafter(weight, towards * torch.inf))
+            yield _asked(moved, pixels)
+            yield _asked(self.network, pixels)
+            yield np.concatenate([_asked(self.network, one[None]) for one in pixels])
             last = pixels.contiguous(memory_format=torch.channels_last)
-            found.extend(network(last).numpy() for network in (self.network, moved))
-        return found
+            yield from (_asked(network, last) for network in (self.network, moved))
 
     def _answer(self, pixels: Tensor) -> NDArray[np.float32]:
         try:
@@ -200,6 +199,22 @@ class PyTorchClassifier:
             return self.pixels(encoded)
         except (OSError, SyntaxError, ValueError) as error:
             raise RequestError(f"The image {name!r} cannot be read: {error}.") from error
+
+
+@contextlib.contextmanager
+def pool_beside_pytorch() -> Generator[ThreadPoolExecutor]:
+    """Gives a thread for each processor, on which PyTorch takes no others: those would wait for each other."""
+    threads = torch.get_num_threads()  # of this thread, which keeps them
+    with ThreadPoolExecutor(allotted_cpus(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        try:
+            yield pool
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _asked(network: nn.Module, pixels: Tensor) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        return network(pixels).numpy()
 
 
 def middle(image: Any, spec: Preprocessing) -> Any:  # noqa: ANN401 - PIL or tensor; torchvision takes both

@@ -9,28 +9,24 @@ from contextlib import nullcontext
 from dataclasses import replace
 from itertools import islice, product
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-import msgspec
 from imgcls_cli.durations import Duration, duration_option
 from imgcls_cli.files import OUTPUT_FILE, replace_file
 from imgcls_cli.helped import HelpedCommand, HelpedOption
 from imgcls_cli.printable import echo
 from imgcls_cli.terminal import show_time
-from imgcls_report import model_words
-from imgcls_sdk.calls import Call, predict_call
-from imgcls_sdk.client import ImgclsClient
 from imgcls_sdk.errors import SettingsError, UnreachableError
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.load.generator import LoadPlan, LoadRun
-from imgcls_client.load.page import html_page
-from imgcls_client.load.report import comparison, plan_text, sweep_advice, sweep_header, sweep_row, text_report
-from imgcls_client.load.samples import Load, LoadFigures
-from imgcls_client.load.sweep import SweepPoint, recommended, started_service, sweep_callers
-from imgcls_client.predict.image_sources import find_images
-from imgcls_client.served import Served, ask_served
+
+if TYPE_CHECKING:
+    from imgcls_sdk.calls import Call
+    from imgcls_sdk.client import ImgclsClient
+
+    from imgcls_client.load.samples import Load, LoadFigures
+    from imgcls_client.load.sweep import SweepPoint
 
 # More images than this in memory say nothing more about a service.
 _MOST_IMAGES = 256
@@ -117,6 +113,17 @@ def bench(  # noqa: C901 - one load after another
     when the last one is answered (closed loop). With --rate calls are sent at even times, and latency counts from when
     a call was due, which corrects for coordinated omission.
     """
+    import msgspec
+    from imgcls_report import model_words
+    from imgcls_sdk.calls import predict_call
+    from imgcls_sdk.client import ImgclsClient
+
+    from imgcls_client.load.generator import LoadPlan, LoadRun
+    from imgcls_client.load.page import html_page
+    from imgcls_client.load.report import comparison, plan_text, text_report
+    from imgcls_client.predict.image_sources import find_images
+    from imgcls_client.served import Served, ask_served
+
     if sweep and (rate or html or compare or concurrency):
         raise click.UsageError(
             "--sweep chooses the callers itself; leave --rate, --concurrency, --html, --compare out."
@@ -175,6 +182,11 @@ def _sweep(
     as_json: bool,
 ) -> None:
     """Measures every setting with more and more callers, row by row, and says which is best."""
+    import msgspec
+
+    from imgcls_client.load.report import sweep_advice, sweep_header, sweep_row
+    from imgcls_client.load.sweep import recommended, started_service, sweep_callers
+
     cpus = os.cpu_count() or 1
     pairs = product(threads or sorted({1, max(1, cpus // 2), cpus}), batches or (1, 4, 16))
     setups: list[dict[str, str]] = (
@@ -207,6 +219,10 @@ def _read_earlier(path: Path) -> LoadFigures:
     Raises:
         SettingsError: the file is not one that `bench --json` wrote.
     """
+    import msgspec
+
+    from imgcls_client.load.samples import LoadFigures
+
     try:
         return msgspec.json.decode(path.read_bytes(), type=LoadFigures)
     except (OSError, msgspec.DecodeError) as error:

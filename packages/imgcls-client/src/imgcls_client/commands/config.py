@@ -9,7 +9,7 @@ from imgcls_cli.helped import HelpedCommand, HelpedGroup
 from imgcls_cli.printable import echo
 
 from imgcls_client.commands.connection_options import connection_options, settings_of, url_of
-from imgcls_client.settings import SETTINGS, config_path
+from imgcls_client.settings import SETTINGS
 
 
 @click.group(cls=HelpedGroup, examples=("imgcls-client config show", "imgcls-client config show --profile production"))
@@ -29,6 +29,8 @@ def config() -> None:
 @click.pass_context
 def show(context: click.Context, as_json: bool) -> None:
     """Show each setting's value and where it came from; keys are masked."""
+    from imgcls_client.config_file import config_path
+
     settings = settings_of(context)
     path = config_path()
     rows = [(setting.name, settings.shown(setting), settings.origins[setting.name].source) for setting in SETTINGS]

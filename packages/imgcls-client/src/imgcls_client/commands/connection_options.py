@@ -5,22 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from click.core import ParameterSource
 from imgcls_cerebrium.address import CerebriumApp, app_of_url, make_app
 from imgcls_cerebrium.errors import AppAddressError
-from imgcls_cerebrium.rest_api import CerebriumApi
 from imgcls_cli.durations import DURATION_OR_ZERO
 from imgcls_cli.helped import HelpedOption
 from imgcls_cli.printable import echo
-from imgcls_sdk.client import ImgclsClient
-from imgcls_sdk.connection import base_address
 from imgcls_sdk.errors import SettingsError
 from imgcls_sdk.retry_policy import NO_RETRY, RetryPolicy, Timeouts
 
-from imgcls_client.settings import SETTINGS, Origin, ResolvedSettings, Setting, mistyped_variables, read_profile
+from imgcls_client.settings import SETTINGS, Origin, ResolvedSettings, Setting, mistyped_variables
+
+if TYPE_CHECKING:
+    from imgcls_cerebrium.rest_api import CerebriumApi
+    from imgcls_sdk.client import ImgclsClient
 
 # The service leaves answers to such calls out of what it compares with the reference distribution.
 _CHECK_HEADER = "x-imgcls-check"
@@ -56,6 +57,8 @@ def connection_options(command: _Command, *, for_command: str | None = None) -> 
 
 def _use_profile(context: click.Context, _parameter: click.Parameter, value: str | None) -> None:
     """Makes the values of a profile the defaults of the command."""
+    from imgcls_client.config_file import read_profile
+
     if "imgcls.profile" not in context.meta:
         for sentence in mistyped_variables():
             echo(f"note: {sentence}", err=True)
@@ -104,6 +107,8 @@ def platform_app_of(settings: ResolvedSettings) -> CerebriumApp | None:
 
 def url_of(settings: ResolvedSettings) -> str:
     """Gives the base address of the deployment."""
+    from imgcls_sdk.connection import base_address
+
     found, url = platform_app_of(settings), settings.text("url") or ""
     if found is None or app_of_url(url) == found:
         return base_address(url)
@@ -133,6 +138,8 @@ def client_from(
         max_connections: how many calls can be under way at once.
         is_check: whether its images test the deployment, and must not count as traffic when drift is judged.
     """
+    from imgcls_sdk.client import ImgclsClient
+
     token, key = _platform_token_of(settings), settings.text("api_key")
     headers = {_CHECK_HEADER: "true"} if is_check else {}
     if token is not None and key is not None:
@@ -149,6 +156,8 @@ def client_from(
 
 def anonymous_client(settings: ResolvedSettings, key: str | None) -> ImgclsClient:
     """Makes a client for the same deployment with another key, or with none, that sends once."""
+    from imgcls_sdk.client import ImgclsClient
+
     checks, limits = {_CHECK_HEADER: "true"}, _timeouts_of(settings)
     return ImgclsClient(url_of(settings), api_key=key, timeouts=limits, retry=NO_RETRY, headers=checks)
 
@@ -159,6 +168,8 @@ def _timeouts_of(settings: ResolvedSettings) -> Timeouts:
 
 def platform_api_from(settings: ResolvedSettings) -> CerebriumApi | None:
     """Makes a client of the platform's API, where the platform is known and there is a token."""
+    from imgcls_cerebrium.rest_api import CerebriumApi
+
     app, token = platform_app_of(settings), _platform_token_of(settings)
     if app is None or token is None:
         return None

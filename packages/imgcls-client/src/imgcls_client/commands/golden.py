@@ -9,7 +9,6 @@ import click
 from imgcls_cli.files import replace_file
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
-from imgcls_sdk.calls import media_type_of
 from imgcls_sdk.errors import SettingsError
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
@@ -45,6 +44,8 @@ def golden(context: click.Context, folder: Path | None, model: str | None) -> No
 
 def _file_name(name: str, image: bytes) -> str:
     """Gives a name that stays in its folder, whatever the service says."""
+    from imgcls_sdk.calls import media_type_of
+
     media_type = media_type_of(image)
     suffix = _SUFFIXES.get(media_type, f".{media_type.rsplit('/', 1)[1]}")
     plain = re.sub(r"[^\w.-]+", "_", name.rsplit("/", 1)[-1]).strip("._") or "image"

@@ -7,6 +7,7 @@ from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from click.core import ParameterSource
@@ -15,21 +16,13 @@ from imgcls_cli.files import OUTPUT_FILE, replace_file
 from imgcls_cli.helped import HelpedCommand, HelpedGroup
 from imgcls_cli.printable import echo
 from imgcls_sdk.errors import SettingsError
-from imgcls_sdk.retry_policy import NO_RETRY
 
 from imgcls_client.commands import connection_options as connection
 from imgcls_client.commands.identity_options import identity_options, truth_of
-from imgcls_client.monitor.alerts import Alerting
-from imgcls_client.monitor.exports import figures_of, pass_document, pass_line, prometheus_text, start_wandb
-from imgcls_client.monitor.history import History, fault_of
-from imgcls_client.monitor.platform import platform_figures
-from imgcls_client.monitor.report import report_page
-from imgcls_client.monitor.rules import Limits
-from imgcls_client.monitor.store import opened_store
-from imgcls_client.monitor.summary import markdown_summary
-from imgcls_client.monitor.watch import Pass, Watch, times_of
-from imgcls_client.predict.image_sources import find_images
 from imgcls_client.settings import ResolvedSettings, state_path
+
+if TYPE_CHECKING:
+    from imgcls_client.monitor.watch import Pass, Watch
 
 _UNREACHABLE = 3
 _monitor_options = partial(connection.connection_options, for_command="monitor")
@@ -91,6 +84,16 @@ def monitor(
     """
     if context.invoked_subcommand is not None:
         return
+    from imgcls_sdk.retry_policy import NO_RETRY
+
+    from imgcls_client.monitor.alerts import Alerting
+    from imgcls_client.monitor.exports import figures_of, prometheus_text, start_wandb
+    from imgcls_client.monitor.platform import platform_figures
+    from imgcls_client.monitor.rules import Limits
+    from imgcls_client.monitor.store import opened_store
+    from imgcls_client.monitor.watch import Watch, times_of
+    from imgcls_client.predict.image_sources import find_images
+
     settings = connection.settings_of(context)
     truth = truth_of(artifact)
     expected = tuple(each for each in (model_sha256, None if truth is None else truth.sha256) if each is not None)
@@ -131,6 +134,8 @@ def monitor(
 
 
 def _say(made: Pass, *, as_json: bool) -> None:
+    from imgcls_client.monitor.exports import pass_document, pass_line
+
     echo(json.dumps(pass_document(made), ensure_ascii=False) if as_json else pass_line(made))
     for problem in made.problems:
         echo(f"imgcls-client: {problem}.", err=True)
@@ -145,6 +150,8 @@ def _say_what_drift_lacks(made: Pass) -> None:
 
 def _last_good_s(watch: Watch) -> float | None:
     """Says when the last pass without fault was, in seconds since 1970."""
+    from imgcls_client.monitor.history import fault_of
+
     passes = watch.store.observations(watch.client.connection.url, datetime.now(UTC) - timedelta(days=30))
     return next((seen.at.timestamp() for seen in reversed(passes) if fault_of(seen) is None), None)
 
@@ -170,6 +177,11 @@ def _database_of(settings: ResolvedSettings) -> Path:
 @click.pass_context
 def report(context: click.Context, since_s: float, html: Path, summary: Path | None) -> None:
     """Draw what was kept as one HTML page, and print a summary."""
+    from imgcls_client.monitor.history import History
+    from imgcls_client.monitor.report import report_page
+    from imgcls_client.monitor.store import opened_store
+    from imgcls_client.monitor.summary import markdown_summary
+
     settings = connection.settings_of(context)
     with opened_store(_database_of(settings), must_exist=True) as store:
         watched, url = store.urls(), connection.url_of(settings)

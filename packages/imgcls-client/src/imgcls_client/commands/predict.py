@@ -7,7 +7,7 @@ import stat
 import sys
 import time
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import click
 from imgcls_cli.helped import HelpedCommand
@@ -15,10 +15,10 @@ from imgcls_cli.printable import echo
 from imgcls_cli.terminal import show_items
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
-from imgcls_client.predict.classification import classify
-from imgcls_client.predict.image_sources import find_images
-from imgcls_client.predict.output import Form, PredictionOutput, RunCounters, opened
-from imgcls_client.predict.resumption import Earlier, take_up
+
+if TYPE_CHECKING:
+    from imgcls_client.predict.output import Form, RunCounters
+    from imgcls_client.predict.resumption import Earlier
 
 _SUFFIX_FORMS: dict[str, Form] = {
     "": "table", ".txt": "table", ".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv"
@@ -66,6 +66,11 @@ def predict(
     Prints class id, label, probability and the time that the call took. An image that cannot be read or used is one
     line in the output, and the exit code is then 1.
     """
+    from imgcls_client.predict.classification import classify
+    from imgcls_client.predict.image_sources import find_images
+    from imgcls_client.predict.output import PredictionOutput, opened
+    from imgcls_client.predict.resumption import Earlier, take_up
+
     chosen = _chosen_form(form, output, resume=resume)
     sources = list(find_images(images))
     earlier = take_up(output) if resume and output is not None else Earlier()

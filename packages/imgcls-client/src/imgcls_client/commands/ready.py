@@ -8,8 +8,6 @@ import click
 from imgcls_cli.durations import duration_option
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
-from imgcls_sdk.readiness import wait_until_ready
-from imgcls_sdk.retry_policy import NO_RETRY
 
 from imgcls_client.commands.connection_options import client_from, connection_options, settings_of
 
@@ -24,6 +22,9 @@ def ready(context: click.Context, wait_s: float | None, as_json: bool) -> None:
 
     Exit code 0 when it is ready, 1 when not, 3 when it cannot be reached.
     """
+    from imgcls_sdk.readiness import wait_until_ready
+    from imgcls_sdk.retry_policy import NO_RETRY
+
     with client_from(settings_of(context), retry=NO_RETRY) as client:
         readiness = client.ready() if wait_s is None else wait_until_ready(client, wait_s)
         health = client.health()

@@ -15,17 +15,9 @@ from imgcls_cli.durations import duration_option
 from imgcls_cli.files import OUTPUT_FILE, replace_file
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
-from imgcls_sdk.retry_policy import NO_RETRY
 
 from imgcls_client.commands import connection_options as connection
 from imgcls_client.commands.identity_options import identity_options, truth_of
-from imgcls_client.served import Served, ask_served
-from imgcls_client.suite.deployment import Deployment, SuiteOptions
-from imgcls_client.suite.labelled_cases import read_labelled_cases
-from imgcls_client.suite.reports import html_page, junit_xml
-from imgcls_client.suite.runner import SuiteRun, model_of, other_models, preflight, run_checks, skip_checks
-from imgcls_client.suite.selection import choose, of_model
-from imgcls_client.suite.table import list_checks, show_while_running
 
 _NOT_READY = 3
 _OLD_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -85,6 +77,16 @@ def suite(
 
     Exit code 0 when all pass, 1 when one fails, 3 when the service cannot be reached or is not ready.
     """
+    from imgcls_sdk.retry_policy import NO_RETRY
+
+    from imgcls_client.served import Served, ask_served
+    from imgcls_client.suite.deployment import Deployment, SuiteOptions
+    from imgcls_client.suite.labelled_cases import read_labelled_cases
+    from imgcls_client.suite.reports import html_page, junit_xml
+    from imgcls_client.suite.runner import SuiteRun, model_of, other_models, preflight, run_checks, skip_checks
+    from imgcls_client.suite.selection import choose, of_model
+    from imgcls_client.suite.table import list_checks, show_while_running
+
     if all_models and (model or artifact or asked["model_sha256"]):
         raise click.UsageError("--all-models goes with neither --model nor --artifact nor --model-sha256.")
     checks = choose(only, skip)

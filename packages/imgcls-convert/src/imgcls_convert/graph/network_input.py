@@ -14,7 +14,7 @@ from onnx import NodeProto, TensorProto, helper
 
 
 def network_input_of(artifact: Path) -> Callable[[NDArray[np.uint8]], NDArray[np.float32]]:
-    """Takes it out of an artifact's file: uint8 [H, W, 3] → float32 [1, 3, height, width]."""
+    """Takes it out of an artifact's file: uint8 [H, W, 3] → float32 [1, 3, height, width], on one processor."""
     model = onnx.load(artifact)
     graph = model.graph
     end = next(place for place, node in enumerate(graph.node) if NETWORK_INPUT in node.output) + 1
@@ -24,7 +24,10 @@ def network_input_of(artifact: Path) -> Callable[[NDArray[np.uint8]], NDArray[np
     del graph.initializer[:]
     graph.initializer.extend(kept)
     graph.output.append(helper.make_tensor_value_info(NETWORK_INPUT, TensorProto.FLOAT, None))
-    session = import_runtime().InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    runtime = import_runtime()
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = runtime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
     return lambda pixels: session.run([NETWORK_INPUT], {INPUT_NAME: np.ascontiguousarray(pixels[np.newaxis])})[0]
 
 

@@ -88,14 +88,18 @@ def select_images(
     return chosen
 
 
+def evenly_spread(length: int, most: int) -> list[int]:
+    """Gives so many places of a list at most, the first and the last among them."""
+    return np.linspace(0, length - 1, min(most, length)).round().astype(int).tolist()
+
+
 def _golden(images: Sequence[LabelledImage] | None, progress: Progress) -> list[LoadedImage]:
     """Takes at most 16 images of 2 MB in all, evenly spread over a longer list; generated ones when there are none."""
     if images is None:
         return [LoadedImage(name, encoded, generated=True) for name, encoded in generated_images().items()]
     chosen = list(images)
     if len(chosen) > MAX_GOLDEN_CASES:
-        spread = np.linspace(0, len(chosen) - 1, MAX_GOLDEN_CASES).round().astype(int)
-        chosen = [chosen[i] for i in spread]
+        chosen = [chosen[i] for i in evenly_spread(len(chosen), MAX_GOLDEN_CASES)]
         progress.note(f"{MAX_GOLDEN_CASES} of {len(images)} golden images are recorded, evenly spread over the list")
     found = [image.load() for image in chosen]
     kept = sorted(found, key=lambda image: len(image.encoded))
@@ -131,7 +135,7 @@ def _divide(
         folder = {image.encoded for image in loaded}
         others = [image for image in verify if image.encoded not in folder]
         most = ENOUGH if len(others) >= _HELD_OUT_ENOUGH else max(1, min(ENOUGH, len(loaded) // 2))
-        spread = set(np.linspace(0, len(loaded) - 1, min(most, len(loaded))).round().astype(int).tolist())
+        spread = {*evenly_spread(len(loaded), most)}
         calibration = [image for i, image in enumerate(loaded) if i in spread]
         rest = [image for i, image in enumerate(loaded) if i not in spread]
         if len(calibration) < ENOUGH:

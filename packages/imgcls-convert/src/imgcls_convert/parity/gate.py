@@ -1,10 +1,9 @@
-"""The gate: an artifact's answers beside PyTorch's, image by image, and a refusal where they differ too much."""
+"""The gate: lets an artifact pass that answers as PyTorch does, and refuses one that differs too much."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final
 
@@ -12,108 +11,22 @@ import msgspec
 import numpy as np
 from imgcls_cli.progress import Progress
 from imgcls_core.artifact import GOLDEN_TOLERANCE, ArtifactMetadata, GoldenCase, Parity, Precision, Source
-from imgcls_core.cpus import allotted_cpus
-from imgcls_core.errors import ImageError
-from imgcls_core.images.preprocess import ImagePreprocessor
-from imgcls_core.inference.classifier import OnnxClassifier
-from imgcls_networks.errors import RequestError
-from numpy.typing import NDArray
 
 from imgcls_convert.errors import AgreementError, ConversionError, ParityError
-from imgcls_convert.graph.network_input import network_input_of
-from imgcls_convert.images.files import LoadedImage
-from imgcls_convert.images.selection import ImageSelection
-from imgcls_convert.parity.figures import Figures, ImageComparison, PrecisionRow
+from imgcls_convert.parity.comparison import ArtifactComparison, Evidence, compare_with_pytorch
+from imgcls_convert.parity.figures import ImageComparison, PrecisionRow
 
 FP32_TOLERANCE: Final = 1e-5  # max |Δp|; the sample networks stay below 5e-6
 # What differs by more may be rounding: PyTorch is asked in float64 about the worst images, and the artifact may be
 # this many times as far from that as PyTorch's own float32 is, the farthest of its orders of summing (they differ by
 # five times and more), but never so far that golden cases could fail elsewhere.
 _ROUNDINGS: Final = 4
+_CLEARLY: Final = 2  # roundings: the artifact is no farther from PyTorch than that, and other orders prove nothing more
 _ASKED_EXACTLY: Final = 4  # convolutions in float64 take thirty times as long (ResNet-18: 2 s an image)
 _MOST_TOLERANCE: Final = GOLDEN_TOLERANCE["fp32"] * 3 / 4
 _ROUNDED: Final = 2e-6  # so near, two probabilities are the same in float32 after a network's sums
-_BATCH_PIXELS: Final = 16 * 224 * 224  # of the images that the artifact is asked about at once
 # Top-1 agreement with PyTorch below which an artifact is refused, and what its sensitive layers are chosen for.
 MIN_AGREEMENT: Final[Mapping[Precision, float]] = {"fp32": 1.0, "fp16": 0.995, "int8": 0.98}
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """What PyTorch says.
-
-    Args:
-        images: those of the conversion.
-        answers: to `images.compared`, float32 [images, classes].
-        exact: answers encoded images in float64, [images, classes]; None where the network cannot.
-        rounded: answers them in float32 in several orders of summing.
-    """
-
-    images: ImageSelection
-    answers: NDArray[np.float32]
-    exact: Callable[[Sequence[bytes]], NDArray[np.float64] | None]
-    rounded: Callable[[Sequence[bytes]], Sequence[NDArray[np.float32]]]
-
-
-@dataclass(frozen=True)
-class ArtifactComparison:
-    """One artifact against PyTorch.
-
-    Args:
-        rows: all images, in the order in which they were asked.
-        answers: the artifact's to them, float32 [images, classes].
-        onnx: the artifact's figures on the images that judge.
-        pytorch: PyTorch's own on the same images; only its accuracy says anything.
-    """
-
-    rows: Sequence[ImageComparison]
-    answers: NDArray[np.float32]
-    onnx: Figures
-    pytorch: Figures
-
-
-def compare_with_pytorch(
-    evidence: Evidence, artifact: Path, progress: Progress, *, provider: str = "cpu"
-) -> ArtifactComparison:
-    """Asks the artifact about every image as a service does: shrunk by core, in batches.
-
-    An image of any size must give the same answer. Where the graph's own resize makes the same input of the original
-    pixels, bit for bit, the network need not be asked twice; the golden images are all the same.
-
-    Raises:
-        RequestError: an image cannot be read.
-    """
-    classifier = OnnxClassifier(artifact, provider=provider)
-    network_input = network_input_of(artifact)
-    preprocess = ImagePreprocessor(classifier.metadata.preprocessing)
-    height, width = classifier.metadata.preprocessing.native_size
-    size = max(1, _BATCH_PIXELS // (height * width))
-    images = evidence.images.compared
-
-    def prepare(place: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
-        try:
-            pixels = preprocess.decode(images[place].encoded)
-        except ImageError as error:
-            raise RequestError(f"{images[place].name!r}: {error}") from error
-        shrunk = preprocess.shrink(pixels)
-        is_same = place >= len(evidence.images.golden) and np.array_equal(network_input(pixels), network_input(shrunk))
-        return shrunk, None if is_same else pixels
-
-    batches = [range(start, min(start + size, len(images))) for start in range(0, len(images), size)]
-    answers: list[NDArray[np.float32]] = []
-    with ThreadPoolExecutor(allotted_cpus()) as pool:
-        for batch in progress.track(batches, "ONNX", len(batches)):
-            prepared = [*pool.map(prepare, batch)]
-            served = classifier.predict(np.stack([shrunk for shrunk, _ in prepared]))
-            for expected, answer, (_, pixels) in zip(evidence.answers[batch], served, prepared, strict=True):
-                ways = [answer] if pixels is None else [answer, classifier.predict(pixels)[0]]
-                answers.append(max(ways, key=lambda way: float(np.abs(way - expected).max())))
-    rows = [_compare_answers(*each) for each in zip(images, evidence.answers, answers, strict=True)]
-    scoring = {image.encoded for image in evidence.images.scoring or images}
-    scored = [row for image, row in zip(images, rows, strict=True) if image.encoded in scoring]
-    ranks = [row.pytorch_rank for row in scored if row.pytorch_rank is not None]
-    pytorch = Figures(len(scored), 1.0, 0.0, 0.0, len(ranks), _share(ranks, 1), _share(ranks, 5))
-    return ArtifactComparison(rows, np.array(answers), _figures(scored), pytorch)
 
 
 class Gate:
@@ -202,49 +115,6 @@ class Gate:
         return kept
 
 
-def _compare_answers(image: LoadedImage, expected: NDArray[np.float32], actual: NDArray[np.float32]) -> ImageComparison:
-    """Compares two answers, float32 [classes] each."""
-    top, actual_top = int(expected.argmax()), int(actual.argmax())
-    return ImageComparison(
-        name=image.name,
-        class_id=image.class_id,
-        pytorch_class_id=top,
-        pytorch_probability=float(expected[top]),
-        onnx_class_id=actual_top,
-        onnx_probability=float(actual[actual_top]),
-        max_abs_diff=float(np.abs(actual - expected).max()),
-        pytorch_gap=float(expected[top] - expected[actual_top]),
-        pytorch_rank=_rank(expected, image.class_id),
-        onnx_rank=_rank(actual, image.class_id),
-    )
-
-
-def _figures(rows: Sequence[ImageComparison]) -> Figures:
-    ranks = [row.onnx_rank for row in rows if row.onnx_rank is not None]
-    distances = [row.max_abs_diff for row in rows]
-    return Figures(
-        images=len(rows),
-        top1_agreement=sum(row.is_same for row in rows) / len(rows),
-        max_abs_diff=max(distances),
-        mean_abs_diff=sum(distances) / len(rows),
-        labelled=len(ranks),
-        top1_accuracy=_share(ranks, 1),
-        top5_accuracy=_share(ranks, 5),
-    )
-
-
-def _share(ranks: Sequence[int], places: int) -> float | None:
-    return sum(rank < places for rank in ranks) / len(ranks) if ranks else None
-
-
-def _rank(answer: NDArray[np.float32], class_id: int | None) -> int | None:
-    if class_id is None:
-        return None
-    better = answer > answer[class_id]
-    ties_before = answer[:class_id] == answer[class_id]
-    return int(better.sum() + ties_before.sum())
-
-
 def _check_fp32(evidence: Evidence, comparison: ArtifactComparison, source: Source) -> Parity:
     """Sums up, and refuses an artifact that differs.
 
@@ -258,14 +128,9 @@ def _check_fp32(evidence: Evidence, comparison: ArtifactComparison, source: Sour
     tolerance, rounding = FP32_TOLERANCE, None
     if not differing and worst.max_abs_diff > FP32_TOLERANCE:
         # Is that float32's own rounding, which a deep network adds up, or another computation?
-        doubtful = order[:_ASKED_EXACTLY]
-        asked = [evidence.images.compared[i].encoded for i in doubtful]
-        exact = evidence.exact(asked)
-        if exact is not None:
-            orders = [evidence.answers[doubtful], *evidence.rounded(asked)]
-            rounding = max(float(np.abs(order - exact).max()) for order in orders)
-            if np.abs(comparison.answers[doubtful] - exact).max() <= _ROUNDINGS * rounding:
-                tolerance = max(FP32_TOLERANCE, min(_ROUNDINGS * rounding, _MOST_TOLERANCE))
+        rounding, off = _rounding(evidence, comparison, order)
+        if rounding is not None and off <= _ROUNDINGS * rounding:
+            tolerance = max(FP32_TOLERANCE, min(_ROUNDINGS * rounding, _MOST_TOLERANCE))
     if differing or not worst.max_abs_diff <= tolerance:
         raise ParityError(
             image=worst.name,
@@ -279,6 +144,28 @@ def _check_fp32(evidence: Evidence, comparison: ArtifactComparison, source: Sour
             yardstick=source.yardstick or "PyTorch",
         )
     return Parity(len(rows), worst.max_abs_diff, sum(row.is_same for row in rows) / len(rows), tolerance)
+
+
+def _rounding(evidence: Evidence, comparison: ArtifactComparison, order: Sequence[int]) -> tuple[float | None, float]:
+    """Measures on the worst images how far PyTorch's float32 and the artifact are from PyTorch's float64.
+
+    Only the worst is asked in as many orders of summing as make the artifact's difference clearly rounding; more images
+    and the other orders where these do not.
+
+    Returns:
+        Both; None and infinity where the network cannot be asked in float64.
+    """
+    rounding, off = None, np.inf
+    for doubtful in (order[:1], order[:_ASKED_EXACTLY]):
+        asked = [evidence.images.compared[i].encoded for i in doubtful]
+        if (exact := evidence.exact(asked)) is None:
+            break
+        off = float(np.abs(comparison.answers[doubtful] - exact).max())
+        for answers in chain((evidence.answers[doubtful],), evidence.rounded(asked)):
+            rounding = max(rounding or 0.0, float(np.abs(answers - exact).max()))
+            if max(off, comparison.rows[order[0]].max_abs_diff) <= _CLEARLY * rounding:
+                return rounding, off
+    return rounding, off
 
 
 def _reproduced_golden(

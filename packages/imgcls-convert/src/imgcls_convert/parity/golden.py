@@ -30,13 +30,13 @@ from torchvision.transforms.functional import center_crop, pil_to_tensor
 
 from imgcls_convert.errors import WeakProofError
 from imgcls_convert.images.files import LoadedImage
+from imgcls_convert.images.selection import evenly_spread
 from imgcls_convert.pixel_values import IMAGENET_MEAN, IMAGENET_STD
 
 _RECORDED_CLASSES: Final = 5
 _MAX_VECTORS_BYTES: Final = 200_000  # of all whole answers together, in base64
 _BATCH: Final = 16  # images that PyTorch is asked at once
-# Images that carry the faults which every image shows: more than half of those that are usual, and a conversion takes
-# a fifth more processor time (ResNet-18: 4.1 of 24.3 s); all of them would cost twice that.
+# Images that carry the faults which every image shows: a fifth of a conversion's processor time goes into them.
 _CARRIERS: Final = 8
 _LOGITS: Final = "logits"  # a fault of right pixels: what the network gives is taken as it is
 _ORIENTATION: Final = 0x0112  # in EXIF
@@ -111,22 +111,9 @@ def _counterfactuals(
     pytorch: PyTorchClassifier, stages: Iterable[DecodedStages], answers: NDArray[np.float32], progress: Progress
 ) -> list[tuple[Counterfactual, ...]]:
     """Asks PyTorch about each image under each fault; keeps what differs from the right answer."""
-    carriers = set(np.linspace(0, len(answers) - 1, min(_CARRIERS, len(answers))).round().astype(int).tolist())
+    carriers = evenly_spread(len(answers), _CARRIERS)
     found = [_faulty_outputs(answer) for answer in answers]
-    inputs = [
-        (place, fault, pixels)
-        for place, decoded in enumerate(stages)
-        for fault, pixels in _faulty_inputs(decoded, pytorch.preprocessing, all_faults=place in carriers)
-    ]
     network, wants_logits = pytorch.network, pytorch.network.output_kind is OutputKind.LOGITS
-    batches = [
-        (ask, chosen[start : start + _BATCH])
-        for ask, chosen in (
-            (network, [one for one in inputs if one[1] != _LOGITS]),
-            (network.logits, [one for one in inputs if one[1] == _LOGITS and wants_logits]),
-        )
-        for start in range(0, len(chosen), _BATCH)
-    ]
 
     def answer(job: tuple[Callable[[Tensor], Tensor], Sequence[tuple[int, str, Tensor]]]) -> NDArray[np.float32]:
         ask, batch = job
@@ -135,6 +122,19 @@ def _counterfactuals(
             return ask(pixels.contiguous(memory_format=pytorch.layout)).numpy()
 
     with _one_thread_each(), ThreadPoolExecutor(allotted_cpus()) as pool:
+        inputs = [
+            (place, fault, pixels)
+            for place, decoded in enumerate(stages)
+            for fault, pixels in _faulty_inputs(decoded, pytorch.preprocessing, all_faults=place in carriers)
+        ]
+        batches = [
+            (ask, chosen[start : start + _BATCH])
+            for ask, chosen in (
+                (network, [one for one in inputs if one[1] != _LOGITS]),
+                (network.logits, [one for one in inputs if one[1] == _LOGITS and wants_logits]),
+            )
+            for start in range(0, len(chosen), _BATCH)
+        ]
         answered = progress.track(pool.map(answer, batches), "Faults", len(batches))
         for (_, batch), rows in zip(batches, answered, strict=True):
             for (place, fault, _), row in zip(batch, rows, strict=True):
@@ -153,7 +153,7 @@ def _faulty_outputs(answer: NDArray[np.float32]) -> dict[str, NDArray[np.float32
 
 @contextmanager
 def _one_thread_each() -> Generator[None]:
-    """Lets each batch run on one processor: several would wait for each other at every layer."""
+    """Lets each image and batch take one processor: several would wait for each other at every step."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:

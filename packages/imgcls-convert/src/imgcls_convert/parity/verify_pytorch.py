@@ -15,7 +15,8 @@ from imgcls_networks.pytorch_classifier import PyTorchClassifier
 
 from imgcls_convert.images.files import LoadedImage, read_images
 from imgcls_convert.images.selection import ImageSelection
-from imgcls_convert.parity.gate import FP32_TOLERANCE, MIN_AGREEMENT, Evidence, compare_with_pytorch
+from imgcls_convert.parity.comparison import Evidence, compare_with_pytorch
+from imgcls_convert.parity.gate import FP32_TOLERANCE, MIN_AGREEMENT
 from imgcls_convert.parity.verify import Authenticity, Verification, VerifiedImage
 from imgcls_convert.plan import plan_conversion
 from imgcls_convert.request import ConvertRequest

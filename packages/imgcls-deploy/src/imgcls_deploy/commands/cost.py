@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 import click
-from imgcls_cerebrium.cost import cost_of
 from imgcls_cerebrium.hardware import Plan
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
@@ -29,6 +28,8 @@ from imgcls_deploy.commands.repository import checked_config, plan_option, root_
 )
 def command(root: Path, plan: Plan, images_per_s: float, busy: float) -> None:
     """Price the hardware of cerebrium.toml at IMAGES_PER_S a replica, as `imgcls-client bench` measures it."""
+    from imgcls_cerebrium.cost import cost_of
+
     config = checked_config(root, plan, complete=False)
     protected = config.scaling.compute_tier == "protected"
     echo(f"{'compute':<20}{'$ an hour':>12}{'$ for 30 days':>16}{'$ a million images':>22}")

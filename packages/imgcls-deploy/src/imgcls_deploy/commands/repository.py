@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
-from imgcls_cerebrium.config import CerebriumConfig, ConfigError, read_config
-from imgcls_cerebrium.cross_checks import find_faults
 from imgcls_cerebrium.hardware import Plan
 from imgcls_cli.printable import echo
 
 from imgcls_deploy.errors import DeployError
+
+if TYPE_CHECKING:
+    from imgcls_cerebrium.config import CerebriumConfig
 
 root_option = click.option(
     "--root",
@@ -31,6 +33,9 @@ def checked_config(root: Path, plan: Plan, *, complete: bool) -> CerebriumConfig
         plan: whose limits hold.
         complete: whether files that are made and not committed (the artifact) must be there.
     """
+    from imgcls_cerebrium.config import ConfigError, read_config
+    from imgcls_cerebrium.cross_checks import find_faults
+
     try:
         config = read_config(root / "cerebrium.toml")
         faults = find_faults(config, root, plan=plan, complete=complete)

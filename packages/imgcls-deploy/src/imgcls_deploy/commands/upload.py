@@ -7,7 +7,6 @@ from pathlib import Path
 
 import click
 from imgcls_cerebrium.hardware import Plan
-from imgcls_cerebrium.upload import files_to_upload
 from imgcls_cli.files import OUTPUT_FILE
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
@@ -28,6 +27,8 @@ from imgcls_deploy.commands.repository import checked_config, plan_option, root_
 @click.option("--zip", "zip_path", type=OUTPUT_FILE, help="Also write them to this file, as it is sent.")
 def command(root: Path, plan: Plan, zip_path: Path | None) -> None:
     """List the files that `cerebrium deploy` would send, with their sizes; all that the build needs must be there."""
+    from imgcls_cerebrium.upload import files_to_upload
+
     config = checked_config(root, plan, complete=True)
     paths = files_to_upload(root, include=config.deployment.include, exclude=config.deployment.exclude)
     for path in paths:

@@ -10,10 +10,7 @@ import click
 from imgcls_cli.durations import duration_option
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
-from imgcls_sdk.client import ImgclsClient
 from imgcls_sdk.errors import ImgclsClientError, SettingsError, UnknownHostError
-from imgcls_sdk.readiness import wait_until_ready
-from imgcls_sdk.retry_policy import NO_RETRY
 
 from imgcls_deploy.errors import DeployError
 
@@ -36,6 +33,10 @@ def command(url: str, artifact: Path | None, timeout_s: float) -> None:
 
     IMGCLS_PLATFORM_TOKEN or, without it, IMGCLS_API_KEY is sent as bearer token.
     """
+    from imgcls_sdk.client import ImgclsClient
+    from imgcls_sdk.readiness import wait_until_ready
+    from imgcls_sdk.retry_policy import NO_RETRY
+
     token = os.environ.get("IMGCLS_PLATFORM_TOKEN") or os.environ.get("IMGCLS_API_KEY")
     sha256 = hashlib.sha256(artifact.read_bytes()).hexdigest() if artifact else None
     too_late = f"{url} did not get ready within {timeout_s:g} s"

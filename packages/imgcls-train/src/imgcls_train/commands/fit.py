@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import msgspec
 from imgcls_cli.durations import duration_option
 from imgcls_cli.helped import HelpedCommand
 from imgcls_cli.printable import echo
@@ -92,6 +91,8 @@ def command(*, dataset: Path, run: Path | None, name: str | None, recipe: str | 
     with FitConsole() as console:
         card = fit(request, console, sinks)
     if options["as_json"]:
+        import msgspec
+
         echo(msgspec.json.encode(card).decode())
         return
     last = card.training["last_epoch"]
