@@ -59,6 +59,13 @@ Examples:
 @click.option(
     "--port", type=click.IntRange(0, 65535), metavar="N", help="Port to listen on (IMGCLS_PORT, default 8192)."
 )
+@click.option(
+    "--workers",
+    type=click.IntRange(1, 256),
+    metavar="N",
+    help="Processes that serve as one, where one cannot feed the machine (IMGCLS_WORKERS, default 1).",
+)
+@click.option("--seat", hidden=True, help="Of a worker, from its supervisor.")
 @click.option("--settings", "show_settings", is_flag=True, help="Print all settings as a table and exit.")
 @click.option("--openapi", "show_openapi", is_flag=True, help="Print the OpenAPI document and exit.")
 def main(
@@ -67,6 +74,8 @@ def main(
     models_dir: Path | None,
     host: str | None,
     port: int | None,
+    workers: int | None,
+    seat: str | None,
     show_settings: bool,
     show_openapi: bool,
 ) -> None:
@@ -88,18 +97,33 @@ def main(
     from imgcls_serve.settings import InvalidSettingError, read_settings
 
     try:
-        settings = read_settings(model=model, models_dir=models_dir, host=host, port=port)
+        settings = read_settings(model=model, models_dir=models_dir, host=host, port=port, workers=workers)
+        if seat is not None:
+            _serve_as_worker(settings, seat)
         model, models_dir, notice = _in_time(partial(_what_to_serve, path, settings), settings.load_timeout_s)
-        settings = read_settings(model=model, models_dir=models_dir, host=host, port=port)
+        settings = read_settings(model=model, models_dir=models_dir, host=host, port=port, workers=workers)
     except (InvalidSettingError, _RefusedError) as error:
         _refuse(str(error))
     except OSError as error:
         _refuse(f"{error.filename!r} cannot be read: {error.strerror}.")
 
     from imgcls_serve.models.loading import end_process
-    from imgcls_serve.start import serve
 
+    if settings.workers > 1:
+        from imgcls_serve.workers.supervisor import supervise as serve
+    else:
+        from imgcls_serve.start import serve
     end_process(serve(settings, notice=notice))
+
+
+def _serve_as_worker(settings: Settings, seat: str) -> NoReturn:
+    import msgspec
+
+    from imgcls_serve.models.loading import end_process
+    from imgcls_serve.start import serve
+    from imgcls_serve.workers.seat import Seat
+
+    end_process(serve(settings, seat=msgspec.json.decode(seat, type=Seat, dec_hook=lambda kind, text: kind(text))))
 
 
 def _print_settings() -> NoReturn:

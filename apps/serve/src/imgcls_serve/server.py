@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Generator
 from types import FrameType
+from typing import Any
 
 import uvicorn
 
@@ -24,6 +25,8 @@ from imgcls_serve.listeners import bound_unsent, turn_away, why_not
 from imgcls_serve.models.loading import LoadAbandonedError
 from imgcls_serve.observing.log_lines import FIELDS
 from imgcls_serve.service import Service
+from imgcls_serve.workers.channel import ConnectionChannel
+from imgcls_serve.workers.together import Together
 
 logger = logging.getLogger(__name__)
 
@@ -41,6 +44,7 @@ _LOOKS = 10
 EXIT_OK = 0
 EXIT_USAGE = 2
 EXIT_CANNOT_LISTEN = 3
+EXIT_BROKEN = 70
 
 
 class DrainingServer(uvicorn.Server):
@@ -54,6 +58,7 @@ class DrainingServer(uvicorn.Server):
         super().__init__(config)
         self._service = service
         self._drain_until_s: float | None = None
+        self._channel: ConnectionChannel | None = None
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
@@ -81,7 +86,12 @@ class DrainingServer(uvicorn.Server):
         self._service.drain()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begins to listen and says where."""
+        """Begins to listen and says where; a worker takes its connections from its supervisor."""
+        if isinstance(together := self._service.together, Together):
+            await self.lifespan.startup()
+            self.servers, self.started = [], True
+            self._channel = ConnectionChannel(together, self._protocol, self.server_state.connections)
+            return
         await super().startup(sockets)
         for server in self.servers:
             for listening in server.sockets:
@@ -89,6 +99,10 @@ class DrainingServer(uvicorn.Server):
         host, port = self.servers[0].sockets[0].getsockname()[:2]
         url = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         logger.info("Listening on %s", url, extra={FIELDS: {"url": url, "version": __version__}})
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        return kind(config=self.config, server_state=self.server_state, app_state=self.lifespan.state)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Ends after those who have just connected: no more are let in, and these are told 503 instead of a reset."""
@@ -114,12 +128,21 @@ class DrainingServer(uvicorn.Server):
 
     async def on_tick(self, counter: int) -> bool:
         """Is asked ten times a second whether to end."""
-        if self._service.fatal is not None:
+        service, channel = self._service, self._channel
+        if service.fatal is not None or (service.is_broken and channel is not None):
             return True
+        if channel is not None and channel.has_ended and self._drain_until_s is None:  # its supervisor has died
+            self.handle_exit(signal.SIGTERM, None)
         if self._drain_until_s is not None:
             is_late = time.monotonic() >= self._drain_until_s
-            if is_late or (self._service.requests_in_flight == 0 and self._service.pending == 0):
+            is_done = service.requests_in_flight == 0 and service.pending == 0
+            if channel is not None:
+                channel.tell(is_done=is_done)
+                is_done &= channel.has_ended  # until then others are answered, and more may come
+            if is_late or is_done:
                 return True
+        elif channel is not None:
+            channel.tell(is_done=False)
         return await super().on_tick(counter)
 
 
@@ -137,7 +160,7 @@ async def serve(service: Service) -> int:
         http=guarded_protocol(
             QuickRefusals(service, Gatekeeper.of(settings)),
             header_timeout_s=settings.header_timeout_s,
-            max_connections=settings.max_connections,
+            max_connections=-(-settings.max_connections // settings.workers),
             write_timeout_s=settings.write_timeout_s,
         ),
         ws="none",
@@ -157,6 +180,8 @@ async def serve(service: Service) -> int:
         reason = why_not(settings.host, settings.port)
         sys.stderr.write(f"imgcls-serve: cannot listen on {settings.host} port {settings.port}: {reason}\n")
         return EXIT_CANNOT_LISTEN
+    if service.is_broken and service.together.seat is not None:
+        return EXIT_BROKEN
     if service.fatal is not None:
         sys.stderr.write(f"imgcls-serve: {service.fatal}\n")
         return EXIT_USAGE

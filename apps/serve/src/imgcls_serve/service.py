@@ -7,30 +7,32 @@ import gc
 import logging
 import time
 from collections.abc import Hashable
-from pathlib import Path
 
-from imgcls_core import DecodeLimits
 from imgcls_core.errors import ArtifactError, RuntimeMissingError
 from imgcls_core.inference.providers import GpuPresence, find_gpu
 from imgcls_core.memory import give_memory_back
 
 from imgcls_serve.errors import ModelRefusedError, NotReadyError, QueueFullError
-from imgcls_serve.models.kept_graphs import KeptGraph, KeptGraphs
-from imgcls_serve.models.loading import LoadLimits
+from imgcls_serve.models.assembly import registry_of
+from imgcls_serve.models.kept_graphs import KeptGraphs
 from imgcls_serve.models.on_demand import OnDemandModels
 from imgcls_serve.models.registry import ModelRegistry
 from imgcls_serve.models.served_model import ServedModel
 from imgcls_serve.observing.idle_memory import give_back_when_idle
 from imgcls_serve.observing.metrics import Metrics
 from imgcls_serve.observing.request_lines import RequestLines
-from imgcls_serve.observing.state_metrics import ObservedModel, ServiceState
+from imgcls_serve.observing.state_metrics import ServiceState
 from imgcls_serve.observing.tracing import tracer_from_environment
-from imgcls_serve.scheduler.assembly import cpus_of, queue_bounds, scheduler_of
+from imgcls_serve.scheduler.assembly import queue_bounds, scheduler_of
 from imgcls_serve.scheduler.full_sign import FullSign
 from imgcls_serve.scheduler.held_bytes import HeldBytes
 from imgcls_serve.scheduler.job import Stage
 from imgcls_serve.scheduler.scheduler import Scheduler
 from imgcls_serve.settings import Settings
+from imgcls_serve.workers.alone import Alone
+from imgcls_serve.workers.rows import Figure
+from imgcls_serve.workers.seat import Seat
+from imgcls_serve.workers.together import Together, metrics_folder
 
 logger = logging.getLogger(__name__)
 
@@ -47,37 +49,35 @@ class Service:
         tracer: records requests where a collector is named.
         requests_in_flight: kept by the middleware; the end of the process waits for them.
         bodies: of all requests.
+        together: what it has in common with other workers, or `Alone`.
+        is_broken: whether a thread of the scheduler has died.
         gpu: what the NVIDIA driver says; None until it was asked.
         fatal: why the process should end, once it should: what was given at start cannot be used.
     """
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, seat: Seat | None = None) -> None:
         self.settings = settings
-        self.metrics = Metrics(self.state)
+        self.metrics = Metrics(metrics_folder(seat.folder) if seat is not None else None)
         self.request_lines = RequestLines(for_people=settings.logs_for_people)
         self._graphs = KeptGraphs.of(settings.models_memory, settings.models_cache, settings.provider)
-        self.registry = ModelRegistry(
-            model=settings.model,
-            folder=settings.models_dir,
-            default=settings.default_model,
-            load=self._load,
-            provider=settings.provider,
-            limits=LoadLimits(settings.load_timeout_s, settings.max_load_bytes),
-            memory=settings.models_memory,
-            graphs=self._graphs,
-            on_eviction=self.metrics.forget_model,
+        self.registry = registry_of(settings, self._graphs, on_eviction=self.metrics.forget_model)
+        self.together = (
+            Together(seat, self.registry, timeout_s=settings.load_timeout_s, state=self.state, give_way=self._give_way)
+            if seat is not None
+            else Alone(self.registry, self.state)
         )
         self.on_demand = OnDemandModels(self.registry, self.load_model, is_on=settings.models_memory > 0)
         self.tracer = tracer_from_environment()
         self.requests_in_flight = 0
-        self.bodies = HeldBytes(settings.max_inflight_bytes)
+        self.bodies = HeldBytes(settings.max_inflight_bytes, self.together.count(Figure.HELD_BYTES))
         self.gpu: GpuPresence | None = None
         self.fatal: ArtifactError | RuntimeMissingError | None = None
+        self.is_broken = False
         self._scheduler: Scheduler | None = None
         self._full_sign = FullSign(settings.full_at)
         self._reason: str | None = "The model is being loaded."
         self._is_draining = False
-        self._started_s = time.monotonic()
+        self._started_s = seat.started_s if seat is not None else time.monotonic()
         self._starting: asyncio.Task[None] | None = None
         self._housekeeping: asyncio.Task[None] | None = None
 
@@ -98,6 +98,16 @@ class Service:
         return scheduler.admission.queue_size if scheduler is not None else queue_bounds(self.settings).least
 
     @property
+    def _waiting(self) -> int:
+        return self._scheduler.admission.everywhere if self._scheduler is not None else 0
+
+    def _give_way(self, key: Hashable) -> bool:
+        is_done = self._scheduler is not None and self._scheduler.admission.give_way(key)
+        if is_done:
+            self.metrics.job_dropped("gave_way")
+        return is_done
+
+    @property
     def most_images(self) -> int:
         """Most images of one request."""
         return min(self.settings.max_images, self.settings.queue_size or self.settings.max_images)
@@ -107,21 +117,13 @@ class Service:
         scheduler, registry = self._scheduler, self.registry
         return ServiceState(
             is_ready=self.not_ready_reason is None,
-            is_full=self._full_sign.is_up(self.pending, self.queue_size),
+            is_full=self._full_sign.is_up(self._waiting, self.queue_size),
             queue_size=self.queue_size,
             pending_images={stage.value: scheduler.count(stage) if scheduler is not None else 0 for stage in Stage},
             requests_in_flight=self.requests_in_flight,
             bytes_held=self.bodies.total,
             models={
-                name: ObservedModel(
-                    counters=model.counters,
-                    reference=model.metadata.reference,
-                    sha256=model.sha256,
-                    provider=model.provider,
-                    precision=model.metadata.source.precision,
-                    is_default=name == registry.default_name,
-                    bytes=model.bytes,
-                )
+                name: model.observed(is_default=name == registry.default_name)
                 for name, model in registry.loaded.items()
             },
             model_loads=registry.loads,
@@ -149,7 +151,7 @@ class Service:
     def check_takes_more(self) -> None:
         """Raises if a balancer should send images elsewhere: NotReadyError, or QueueFullError (`IMGCLS_FULL_AT`)."""
         self.check_ready()
-        if self._full_sign.is_up(pending := self.pending, size := self.queue_size):
+        if self._full_sign.is_up(pending := self._waiting, size := self.queue_size):
             raise QueueFullError(f"{pending} of at most {size} images wait", retry_after_s=1)
 
     @property
@@ -178,6 +180,7 @@ class Service:
         for task in (self._starting, self._housekeeping):
             if task is not None:
                 task.cancel()
+        self.together.leave()
         if self._scheduler is not None:
             await self._scheduler.stop()
         if self._graphs is not None:
@@ -208,7 +211,10 @@ class Service:
 
     async def load_model(self, name: str) -> ServedModel:
         """Loads a model, or loads it again from its file; see `ModelRegistry.load`."""
-        model = await self.registry.load(name)
+        return await self._load_model(name, self.together)
+
+    async def _load_model(self, name: str, models: ModelRegistry | Together | Alone) -> ServedModel:
+        model = await models.load(name)
         if self._scheduler is None:
             self._become_ready()
         return model
@@ -228,12 +234,13 @@ class Service:
         preferred = self.registry.default_name or next(iter(names))
         for name in sorted({preferred} if self.settings.models_memory else names, key=lambda one: one != preferred):
             try:
-                await self.load_model(name)
+                await self._load_model(name, self.registry)
             except ModelRefusedError as error:
                 if name == preferred:
                     self._refuse_to_start(error)
                     return
                 logger.error("%s", error)  # noqa: TRY400 - the sentence says it all
+        await self.together.join(is_ready=lambda: self._reason is None)
 
     def _start_ended(self, starting: asyncio.Task[None]) -> None:
         if not starting.cancelled() and (error := starting.exception()) is not None:
@@ -259,6 +266,8 @@ class Service:
             expected_s=model.s_per_image,
             observer=self.metrics,
             on_death=self._worker_died,
+            elsewhere=self.together.waiting,
+            pixels=self.together.count(Figure.PIXELS),
         )
         self._scheduler.start()
         self._reason = None
@@ -275,21 +284,7 @@ class Service:
             self._scheduler.layout.max_batch,
         )
 
-    def _load(self, name: str, file: Path, kept: KeptGraph | None) -> ServedModel:
-        settings = self.settings
-        return ServedModel(
-            file,
-            name=name,
-            provider=settings.provider,
-            threads=cpus_of(settings) if settings.thread_layout == "wide" else 1,
-            # Beside others who are being answered it takes one.
-            at_once=1 if self.registry.loaded else cpus_of(settings),
-            limits=DecodeLimits(max_bytes=settings.max_image_bytes, max_pixels=settings.max_image_pixels),
-            window_s=settings.drift_window_s,
-            trusted_keys=settings.public_keys,
-            kept=kept,
-        )
-
     def _worker_died(self, error: BaseException) -> None:
         logger.critical("A worker of the scheduler died", exc_info=error)
         self._reason = "A worker of the inference engine has died; restart the service."
+        self.is_broken = True

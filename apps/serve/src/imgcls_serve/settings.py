@@ -74,6 +74,9 @@ class Settings(BaseSettings):
     threads: Annotated[
         int, Field(ge=0, le=1024, description="Processors to use; 0 counts those that the process may use.")
     ] = 0
+    workers: Annotated[
+        int, Field(ge=1, le=256, description="Processes that serve as one, each with its share of the processors.")
+    ] = 1
     max_batch: Annotated[
         int,
         Field(
@@ -86,7 +89,6 @@ class Settings(BaseSettings):
     max_wait_ms: Annotated[
         float, Field(ge=0, le=1000, description="How long an inference may wait for its batch to fill, in ms.")
     ] = 0.0
-
     queue_size: Annotated[
         int,
         Field(
@@ -183,7 +185,6 @@ class Settings(BaseSettings):
     drift_window_s: Annotated[
         int, Field(ge=60, le=604_800, description="How far back the figures of drift look, in s; in twelve steps.")
     ] = 3600
-
     api_keys: Annotated[
         SecretStr | None,
         Field(description="Keys that callers must send, separated by commas, each of at least 8 characters."),

@@ -17,6 +17,7 @@ from imgcls_core.memory import tune_malloc
 from imgcls_serve.observing.log_lines import log_config
 from imgcls_serve.service import Service
 from imgcls_serve.settings import Settings, unknown_variables
+from imgcls_serve.workers.seat import Seat
 
 logger = logging.getLogger(__name__)
 
@@ -27,12 +28,13 @@ _SWITCH_S = 0.000_5
 _GC_THRESHOLD = 20_000
 
 
-def serve(settings: Settings, *, notice: str | None = None) -> int:
+def serve(settings: Settings, *, notice: str | None = None, seat: Seat | None = None) -> int:
     """Serves until told to end.
 
     Args:
         settings: what to serve, and how.
         notice: what somebody should know of the model, as a sentence.
+        seat: of a worker, whose supervisor tells what is to be told once.
 
     Returns:
         The exit code: 0 drained, 2 the artifact cannot be used, 3 the port cannot be listened on.
@@ -42,9 +44,9 @@ def serve(settings: Settings, *, notice: str | None = None) -> int:
     # Pillow warns of each oddity in a damaged file, and `warnings` remembers each text for good.
     warnings.filterwarnings("ignore", module=r"PIL\.")
     logging.config.dictConfig(log_config(settings.log_level, for_people=settings.logs_for_people))
-    for sentence in [*unknown_variables(), *([notice] if notice else [])]:
+    for sentence in [*unknown_variables(), *([notice] if notice else [])] if seat is None else []:
         logger.warning("%s", sentence)
-    service = Service(settings)
+    service = Service(settings, seat)
 
     def drain(_signal: int, _frame: FrameType | None) -> None:
         service.drain()

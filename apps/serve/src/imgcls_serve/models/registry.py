@@ -127,6 +127,18 @@ class ModelRegistry:
             UnknownModelError: there is no file of that name.
             ModelRefusedError: the file cannot be served; nothing has changed.
         """
+        return await self._loaded_from_file(name, is_tried=False, is_taken=True)
+
+    async def prepare(self, name: str, *, is_tried: bool = False) -> ServedModel:
+        """Loads a model beside the one that answers; nothing changes before it is taken. Raises as `load`.
+
+        Args:
+            name: of the model.
+            is_tried: whether its file was loaded elsewhere and need not be tried in a process first.
+        """
+        return await self._loaded_from_file(name, is_tried=is_tried, is_taken=False)
+
+    async def _loaded_from_file(self, name: str, *, is_tried: bool, is_taken: bool) -> ServedModel:
         async with self._lock:
             file = self._folder or Path()
             began_s = time.monotonic()
@@ -135,7 +147,7 @@ class ModelRegistry:
                 if (found := files.get(name)) is None:
                     raise UnknownModelError(name, known=files)
                 file = found
-                model = await self._load_checked(name, file)
+                model = await self._load_checked(name, file, is_tried=is_tried, is_taken=is_taken)
             except ImgclsError as error:
                 raise ModelRefusedError(name, error, file) from error
             except OSError as error:
@@ -173,10 +185,10 @@ class ModelRegistry:
             self.files, self._folder or self._model or Path(), timeout_s=self.limits.timeout_s
         )
 
-    async def _load_checked(self, name: str, file: Path) -> ServedModel:
+    async def _load_checked(self, name: str, file: Path, *, is_tried: bool, is_taken: bool) -> ServedModel:
         limits, most_bytes = self.limits, None
         kept = await self._kept_graph(file)
-        if kept is None and (self._known or self._graphs is not None):
+        if kept is None and not is_tried and (self._known or self._graphs is not None):
             # Others are being answered, whom it must not take down. What has passed has as much time again.
             keep = self._graphs.folder if self._graphs is not None else None
             work = partial(try_apart, file, provider=self._provider, limits=limits, keep=keep)
@@ -196,7 +208,8 @@ class ModelRegistry:
                     kept.remove()  # whatever is wrong with it, the next load makes it anew
                 raise
             check_published(file, model.sha256)
-            self._take(model)
+            if is_taken:
+                self.take(model)
         return model
 
     async def _kept_graph(self, file: Path) -> KeptGraph | None:
@@ -204,7 +217,8 @@ class ModelRegistry:
             return None
         return await on_thread_of_its_own(lambda: graphs.find(file_sha256(file)), file, timeout_s=self.limits.timeout_s)
 
-    def _take(self, model: ServedModel) -> None:
+    def take(self, model: ServedModel) -> None:
+        """Lets a model answer to its name from now on."""
         former = self._known.get(model.name)
         self._known[model.name] = model
         self.residency.touch(model)

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from imgcls_serve.models.kept_graphs import SESSION_BYTES, KeptGraph
 from imgcls_serve.models.model_files import ArtifactDamagedError
 from imgcls_serve.observing.counters import AnswerCounters
+from imgcls_serve.observing.state_metrics import ObservedModel
 
 # The weights, and once more as the kernels want them, as measured; metadata, graph and activations come on top.
 _READ_BYTES_PER_BYTE: Final = 2
@@ -116,6 +117,18 @@ class ServedModel:
             runtime.run if runtime is not None else classifier.predict
         )
         self.count: Callable[[NDArray[np.float32]], None] = self.counters.add
+
+    def observed(self, *, is_default: bool) -> ObservedModel:
+        """Gives what metrics show of it."""
+        return ObservedModel(
+            counters=self.counters,
+            reference=self.metadata.reference,
+            sha256=self.sha256,
+            provider=self.provider,
+            precision=self.metadata.source.precision,
+            is_default=is_default,
+            bytes=self.bytes,
+        )
 
     def golden_metadata(self) -> ArtifactMetadata:
         """Gives what the artifact says of itself, golden cases included."""

@@ -5,20 +5,36 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from imgcls_core import ReferenceDistribution
 from imgcls_core.artifact import REFERENCE_BINS
-from imgcls_core.artifact.drift import drift_figures
+from imgcls_core.artifact.drift import AnswerCounts, drift_figures
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily, Metric
 
-from imgcls_serve.observing.counters import AnswerCounters
+
+class CountsOfAnswers(Protocol):
+    """What is read of `AnswerCounters`, of one process or several."""
+
+    @property
+    def window_s(self) -> float:
+        """How far back `window` looks."""
+        ...
+
+    def window(self) -> AnswerCounts:
+        """Gives the counts of the latest `window_s`."""
+        ...
+
+    def since_load(self) -> AnswerCounts:
+        """Gives the counts of all answers."""
+        ...
 
 
 @dataclass(frozen=True)
 class CountedModel:
     """What a model has answered, and what it is expected to answer where its artifact says so."""
 
-    counters: AnswerCounters
+    counters: CountsOfAnswers
     reference: ReferenceDistribution | None
 
 

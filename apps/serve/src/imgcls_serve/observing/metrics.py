@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from pathlib import Path
 from typing import Final
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, Histogram, PlatformCollector
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.multiprocess import MultiProcessCollector
+from prometheus_client.registry import Collector
 
 from imgcls_serve.observing.state_metrics import ServiceState, StateCollector
 from imgcls_serve.scheduler.job import JobResult
@@ -20,10 +22,11 @@ class Metrics:
     """Counts and measures; is the scheduler's observer.
 
     Args:
-        read_state: gives the service's present state, at each scrape.
+        folder: where the counters of all workers are; None of a service of one process.
     """
 
-    def __init__(self, read_state: Callable[[], ServiceState]) -> None:
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         ours = self._registry = CollectorRegistry()
         self._requests = Counter(
             "imgcls_requests",
@@ -63,9 +66,6 @@ class Metrics:
             buckets=_CONFIDENCE,
             registry=ours,
         )
-        ours.register(StateCollector(read_state))
-        ProcessCollector(registry=ours)
-        PlatformCollector(registry=ours)
         self._by_route: dict[str, Histogram] = {}
 
     def request_answered(self, route: str, status: int, code: str | None, seconds: float) -> None:
@@ -96,7 +96,19 @@ class Metrics:
         for family in (self._classes, self._confidence):
             family.remove_by_labels({"model": name})
 
-    def exposition(self, accept: str) -> tuple[bytes, str]:
-        """Gives the text that Prometheus reads and its media type, in the format that `accept` asks for."""
+    def exposition(self, accept: str, state: ServiceState, process: Collector) -> tuple[bytes, str]:
+        """Gives the text that Prometheus reads and its media type.
+
+        Args:
+            accept: which format its reader takes.
+            state: the service's present one.
+            process: what is measured of its process, or its processes.
+        """
         encoder, media_type = choose_encoder(accept)
-        return encoder(self._registry), media_type
+        whole = CollectorRegistry()
+        if self._folder is not None:
+            MultiProcessCollector(whole, str(self._folder))
+        for collector in (*([self._registry] if self._folder is None else []), StateCollector(state), process):
+            whole.register(collector)
+        PlatformCollector(registry=whole)
+        return encoder(whole), media_type

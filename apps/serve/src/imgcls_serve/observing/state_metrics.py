@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
@@ -39,6 +39,8 @@ class ServiceState:
         model_evictions: how often one left it for another.
         models_limit_bytes: of all in memory; 0 for none.
         has_gpu: whether there is one to read.
+        workers: processes that answer images; None of a service of one process.
+        worker_deaths: how many have ended before the service did.
     """
 
     is_ready: bool
@@ -52,21 +54,28 @@ class ServiceState:
     model_evictions: int
     models_limit_bytes: int
     has_gpu: bool
+    workers: int | None = None
+    worker_deaths: int = 0
 
 
 class StateCollector(Collector):
-    """Asks for the service's state at each scrape.
+    """Shows the service's state.
 
     Args:
-        read_state: gives it.
+        state: at the scrape.
     """
 
-    def __init__(self, read_state: Callable[[], ServiceState]) -> None:
-        self._read_state = read_state
+    def __init__(self, state: ServiceState) -> None:
+        self._state = state
 
     def collect(self) -> Iterator[Metric]:
         """Gives the metrics of this moment."""
-        state = self._read_state()
+        state = self._state
+        if state.workers is not None:
+            yield GaugeMetricFamily("imgcls_workers", "Processes that answer images.", state.workers)
+            yield CounterMetricFamily(
+                "imgcls_worker_deaths", "Workers that have ended before the service did.", state.worker_deaths
+            )
         yield GaugeMetricFamily("imgcls_ready", "Whether images are answered.", float(state.is_ready))
         yield GaugeMetricFamily("imgcls_full", "Whether /ready says that much waits.", float(state.is_full))
         yield GaugeMetricFamily("imgcls_queue_limit_images", "Most images waiting.", state.queue_size)

@@ -34,14 +34,16 @@ async def drift(service: ServiceDep, name: ModelPath, limit_psi: LimitPsi = LIMI
     the service's own checks at load, and requests with `X-Imgcls-Check: true`.
     """
     model = service.registry.get(name)
-    window = model.counters.window()
+    observed = (await service.together.state()).models.get(name)
+    counters = observed.counters if observed is not None else model.counters  # it has left the memory
+    window = counters.window()
     reference = model.metadata.reference
     reply = ModelDriftReply(
         model=model_id(model),
         limit_psi=limit_psi,
-        window_s=model.counters.window_s,
+        window_s=counters.window_s,
         window=_histograms(window),
-        since_load=_histograms(model.counters.since_load()),
+        since_load=_histograms(counters.since_load()),
         reference=None
         if reference is None
         else ReferenceReply(

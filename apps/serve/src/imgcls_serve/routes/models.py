@@ -40,7 +40,7 @@ async def load_model(service: ServiceDep, name: ModelPath) -> Response:
 async def set_default_model(request: Request, service: ServiceDep, name: ModelPath) -> Response:
     """Lets a loaded model answer the requests that name none."""
     await context_of(request.scope).model(name)
-    service.registry.set_default(name)
+    await service.together.set_default(name)
     return json_reply(await _models(service))
 
 

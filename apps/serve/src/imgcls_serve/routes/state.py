@@ -55,7 +55,7 @@ async def health(service: ServiceDep, is_stranger: IsStranger) -> Response:
         provider_reason=model.provider_reason if model else None,
         gpu=Gpu(present=gpu.present, reason=gpu.reason) if gpu else Gpu(present=False, reason="not yet looked for"),
         memory={
-            "process_rss": psutil.Process().memory_info().rss,
+            "process_rss": service.together.processes().resident_bytes,
             "machine_total": machine.total,
             "machine_available": machine.available,
         },
@@ -106,7 +106,10 @@ async def golden(request: Request, model: ModelName = None) -> Response:
 @router.get("/metrics", response_class=PlainTextResponse)
 async def metrics(request: Request, service: ServiceDep) -> Response:
     """Gives counters and measurements in the text format of Prometheus, or OpenMetrics where asked for."""
-    text, media_type = service.metrics.exposition(request.headers.get("accept", ""))
+    state = await service.together.state()
+    text, media_type = service.metrics.exposition(
+        request.headers.get("accept", ""), state, service.together.processes()
+    )
     return Response(text, headers={"content-type": media_type})
 
 

@@ -146,7 +146,7 @@ async def load(service: ServiceDep, name: ModelPath) -> dict[str, str]:
 @router.post("/repository/models/{name}/unload", dependencies=[ADMIN], responses=problems(401, 403, 404, 422))
 async def unload(service: ServiceDep, name: ModelPath) -> dict[str, str]:
     """Forgets a model that is not the default one; what it was given it finishes."""
-    service.registry.unload(name)
+    await service.together.unload(name)
     return _state(service, name)
 
 

@@ -7,7 +7,8 @@ from typing import Final
 
 from imgcls_core.cpus import allotted_cpus
 
-from imgcls_serve.scheduler.admission import QueueBounds
+from imgcls_serve.scheduler.admission import Elsewhere, QueueBounds
+from imgcls_serve.scheduler.held_bytes import CommonCount
 from imgcls_serve.scheduler.job import SchedulerObserver
 from imgcls_serve.scheduler.layout import choose_layout
 from imgcls_serve.scheduler.scheduler import Scheduler
@@ -19,8 +20,8 @@ _CHANNELS: Final = 3
 
 
 def cpus_of(settings: Settings) -> int:
-    """Gives how many processors the service uses."""
-    return settings.threads or allotted_cpus()
+    """Gives how many processors this process of the service uses."""
+    return max(1, (settings.threads or allotted_cpus()) // settings.workers)
 
 
 def queue_bounds(settings: Settings, size: tuple[int, int] | None = None) -> QueueBounds:
@@ -46,6 +47,8 @@ def scheduler_of(
     expected_s: float,
     observer: SchedulerObserver,
     on_death: Callable[[BaseException], None],
+    elsewhere: Elsewhere | None = None,
+    pixels: CommonCount | None = None,
 ) -> Scheduler:
     """Gives the scheduler, not yet started.
 
@@ -56,6 +59,8 @@ def scheduler_of(
         expected_s: how long an image has taken so far.
         observer: see `Scheduler`.
         on_death: likewise.
+        elsewhere: what waits in other processes.
+        pixels: what all processes decode.
     """
     layout = choose_layout(
         settings.thread_layout,
@@ -63,7 +68,7 @@ def scheduler_of(
         cpus=cpus_of(settings),
         max_batch=settings.max_batch,
         max_wait_ms=settings.max_wait_ms,
-        most_isolated=settings.max_decoding_pixels // 2 // settings.max_image_pixels,
+        most_isolated=settings.max_decoding_pixels // 2 // settings.max_image_pixels // settings.workers,
     )
     return Scheduler(
         layout,
@@ -72,4 +77,6 @@ def scheduler_of(
         observer=observer,
         on_death=on_death,
         expected_s=expected_s,
+        elsewhere=elsewhere,
+        pixels=pixels,
     )

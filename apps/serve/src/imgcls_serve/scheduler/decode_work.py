@@ -25,7 +25,7 @@ class DecodeWork:
         budget: how many pixels may be decoded at a time.
     """
 
-    def __init__(self, queue: WorkQueue, *, isolated: int, budget: PixelBudget) -> None:
+    def __init__(self, queue: WorkQueue, isolated: int, budget: PixelBudget) -> None:
         self._queue = queue
         self._isolated = isolated
         self._budget = budget

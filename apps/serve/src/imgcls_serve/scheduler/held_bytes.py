@@ -25,6 +25,28 @@ class BodyHolder(Protocol):
         ...
 
 
+class CommonCount(Protocol):
+    """A number of which the sum over several processes is limited."""
+
+    @property
+    def others(self) -> int:
+        """The sum of the others' numbers."""
+        ...
+
+    def set(self, own: int) -> None:
+        """Sets one's own number, which the others see from now on."""
+        ...
+
+
+class AloneCount:
+    """Of a process that is alone."""
+
+    others = 0
+
+    def set(self, own: int) -> None:
+        """Tells nobody."""
+
+
 class HeldBytes:
     """The bodies of all requests.
 
@@ -33,13 +55,15 @@ class HeldBytes:
 
     Args:
         most: bytes.
+        shared: those of all processes together.
 
     Attributes:
-        total: bytes that are held.
+        total: bytes that are held here.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, shared: CommonCount | None = None) -> None:
         self._most = most
+        self._shared = shared or AloneCount()
         self._of_caller: dict[Hashable, dict[BodyHolder, None]] = {}
         self.total = 0
 
@@ -52,7 +76,8 @@ class HeldBytes:
         self._of_caller.setdefault(holder.caller, {})[holder] = None
         holder.held_bytes += size
         self.total += size
-        while self.total > self._most:
+        self._shared.set(self.total)
+        while self.total + self._shared.others > self._most:
             self._end_one_for(holder)
 
     def release(self, holder: BodyHolder) -> None:
@@ -60,6 +85,7 @@ class HeldBytes:
         holders = self._of_caller.get(holder.caller, {})
         if holder in holders:
             self.total -= holder.held_bytes
+            self._shared.set(self.total)
             holder.held_bytes = 0
             del holders[holder]
             if not holders:

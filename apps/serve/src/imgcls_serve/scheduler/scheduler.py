@@ -18,9 +18,10 @@ from imgcls_core.images.preprocess import PreparedImage
 from numpy.typing import NDArray
 
 from imgcls_serve.errors import DeadlinePassedError, NotReadyError, QueueFullError
-from imgcls_serve.scheduler.admission import Admission, QueueBounds
+from imgcls_serve.scheduler.admission import Admission, Elsewhere, QueueBounds
 from imgcls_serve.scheduler.budget import PixelBudget
 from imgcls_serve.scheduler.decode_work import DecodeWork
+from imgcls_serve.scheduler.held_bytes import CommonCount
 from imgcls_serve.scheduler.job import BatchModel, Deadline, Job, JobResult, SchedulerObserver, Stage
 from imgcls_serve.scheduler.layout import ThreadLayout
 from imgcls_serve.scheduler.speed import Speed
@@ -42,7 +43,7 @@ class Scheduler:
         max_decoding_pixels: most pixels that are decoded at a time by all threads together; more wait.
         observer: is told of batches and drops.
         on_death: is called once if a worker dies; by then every waiting caller has got its error.
-        expected_s: see `Speed`.
+        expected_s: see `Speed`; `elsewhere`: see `Admission`; `pixels`: see `PixelBudget`.
 
     Attributes:
         submitted: images accepted since the start.
@@ -58,6 +59,8 @@ class Scheduler:
         observer: SchedulerObserver | None = None,
         on_death: Callable[[BaseException], None] | None = None,
         expected_s: float = 0.0,
+        elsewhere: Elsewhere | None = None,
+        pixels: CommonCount | None = None,
     ) -> None:
         self.layout = layout
         self.submitted = 0
@@ -66,15 +69,14 @@ class Scheduler:
         self._queue = WorkQueue(
             max_batch=layout.max_batch, max_wait_ms=layout.max_wait_ms, before_sleep=self._hand_over
         )
-        self._decoding = DecodeWork(self._queue, isolated=layout.isolated, budget=PixelBudget(max_decoding_pixels))
+        self._decoding = DecodeWork(self._queue, layout.isolated, PixelBudget(max_decoding_pixels, pixels))
         self._outbox: deque[tuple[list[Job], list[JobResult]]] = deque()
         self._is_delivery_due = False
         self._loop = asyncio.get_running_loop()
         self._threads: list[threading.Thread] = []
         self._death: BaseException | None = None
         self._speed = Speed(layout, expected_s=expected_s)
-        bounds = queue_size if isinstance(queue_size, QueueBounds) else QueueBounds(queue_size, queue_size, 0.0)
-        self.admission = Admission(bounds, self._speed, lambda: self._queue.waiting_isolated)
+        self.admission = Admission(queue_size, self._speed, lambda: self._queue.waiting_isolated, elsewhere)
 
     def start(self) -> None:
         """Starts the threads."""
@@ -86,9 +88,8 @@ class Scheduler:
         }
         for role, count in roles.items():
             for number in range(count):
-                thread = threading.Thread(
-                    target=self._work, args=(role,), name=f"imgcls-{role.value}-{number}", daemon=True
-                )
+                name = f"imgcls-{role.value}-{number}"
+                thread = threading.Thread(target=self._work, args=(role,), name=name, daemon=True)
                 thread.start()
                 self._threads.append(thread)
 
