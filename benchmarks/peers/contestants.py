@@ -95,6 +95,7 @@ PEERS = (
             # Its documents' advice for throughput, but for the ingress that needs HAProxy.
             "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
             "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
+            "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",  # else its workers take the environment of this command's `uv run`
             "RAY_worker_niceness": "0",  # else its workers give way to the load that asks them
             "RAY_agent_register_timeout_ms": "300000",  # a busy machine starts its agents slowly
         },
