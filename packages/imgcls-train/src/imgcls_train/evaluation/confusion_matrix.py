@@ -1,9 +1,11 @@
-"""The part of a confusion matrix that can be read: the classes that are confused most, their groups side by side."""
+"""A confusion matrix of many classes, to be looked at: those confused most side by side, and all of them in groups."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from imgcls_train.evaluation.document import ImageAnswers
 
@@ -13,13 +15,13 @@ class ConfusionMatrix:
     """Counts of images by labelled and answered class.
 
     Args:
-        class_ids: of rows and columns.
-        counts: row by row; a row is what the images of one class were answered with.
+        groups: the class ids of each row and column; one each, but where classes were taken together.
+        counts: row by row; a row is what the images of its classes were answered with.
         others: of each row, how many were answered with a class that has no column.
         is_whole: whether every labelled class has a row.
     """
 
-    class_ids: tuple[int, ...]
+    groups: tuple[tuple[int, ...], ...]
     counts: tuple[tuple[int, ...], ...]
     others: tuple[int, ...]
     is_whole: bool
@@ -27,25 +29,53 @@ class ConfusionMatrix:
 
 def confusion_matrix(answers: ImageAnswers, most: int) -> ConfusionMatrix:
     """Counts answers; of more than `most` labelled classes those in the most frequent confusions are taken."""
-    images = Counter(answers.expected_class_ids)
-    counts = Counter(zip(answers.expected_class_ids, answers.predicted_class_ids, strict=True))
-    is_whole = len(images) <= most
-    among = sorted(images) if is_whole else _most_confused(counts, images, most)
-    rows = tuple(tuple(counts[row, column] for column in among) for row in among)
-    others = tuple(images[row] - sum(line) for row, line in zip(among, rows, strict=True))
-    return ConfusionMatrix(tuple(among), rows, others, is_whole)
+    classes = sorted(set(answers.expected_class_ids))
+    is_whole = len(classes) <= most
+    among = classes if is_whole else _side_by_side(_confused(answers)[:most], answers)
+    return _counted(answers, [(class_id,) for class_id in among], range(len(answers.names)), is_whole=is_whole)
 
 
-def _most_confused(counts: Counter[tuple[int, int]], images: Counter[int], most: int) -> list[int]:
-    """Gives the classes of the most frequent confusions, those taken for each other next to each other."""
-    both_ways = Counter[tuple[int, int]]()
-    for (expected, predicted), count in counts.items():
-        if expected != predicted and predicted in images:
-            both_ways[min(expected, predicted), max(expected, predicted)] += count
-    pairs = sorted(both_ways, key=lambda pair: (-both_ways[pair], pair))
-    chosen = list(dict.fromkeys(class_id for pair in pairs for class_id in pair))[:most]
+def grouped_matrix(answers: ImageAnswers, most: int) -> ConfusionMatrix:
+    """Counts the wrong answers to all labelled classes, in at most `most` groups of neighbours, alike in size."""
+    among = _side_by_side(_confused(answers), answers)
+    among += sorted(set(answers.expected_class_ids).difference(among))  # never confused
+    groups = min(most, len(among))
+    ends = [len(among) * place // groups for place in range(groups + 1)]
+    chosen = [tuple(among[start:end]) for start, end in pairwise(ends)]
+    wrong = [place for place, is_right in enumerate(answers.right) if not is_right]
+    return _counted(answers, chosen, wrong, is_whole=True)
+
+
+def _counted(
+    answers: ImageAnswers, groups: Sequence[tuple[int, ...]], images: Iterable[int], *, is_whole: bool
+) -> ConfusionMatrix:
+    row_of = {class_id: row for row, group in enumerate(groups) for class_id in group}
+    expected, predicted = answers.expected_class_ids, answers.predicted_class_ids
+    counts = Counter((row_of.get(expected[place]), row_of.get(predicted[place])) for place in images)
+    rows = tuple(tuple(counts[row, column] for column in range(len(groups))) for row in range(len(groups)))
+    return ConfusionMatrix(tuple(groups), rows, tuple(counts[row, None] for row in range(len(groups))), is_whole)
+
+
+def _pairs(answers: ImageAnswers) -> list[tuple[int, int]]:
+    """Gives the labelled classes that are taken for one another, the most frequent first, either way counted."""
+    labelled = set(answers.expected_class_ids)
+    both_ways = Counter(
+        (min(expected, predicted), max(expected, predicted))
+        for expected, predicted in zip(answers.expected_class_ids, answers.predicted_class_ids, strict=True)
+        if expected != predicted and predicted in labelled
+    )
+    return sorted(both_ways, key=lambda pair: (-both_ways[pair], pair))
+
+
+def _confused(answers: ImageAnswers) -> list[int]:
+    """Gives the classes that are confused, those of the most frequent confusions first."""
+    return list(dict.fromkeys(class_id for pair in _pairs(answers) for class_id in pair))
+
+
+def _side_by_side(chosen: Sequence[int], answers: ImageAnswers) -> list[int]:
+    """Puts classes in an order in which those taken for each other stand next to each other."""
     group_of = {class_id: [class_id] for class_id in chosen}
-    for one, other in pairs:
+    for one, other in _pairs(answers):
         first, second = group_of.get(one), group_of.get(other)
         if first is None or second is None or first is second:
             continue

@@ -30,7 +30,7 @@ from imgcls_report import (
 
 from imgcls_train.evaluation.accuracy import ClassAccuracy, Share
 from imgcls_train.evaluation.calibration import Calibration
-from imgcls_train.evaluation.confusion_matrix import confusion_matrix
+from imgcls_train.evaluation.confusion_matrix import confusion_matrix, grouped_matrix
 from imgcls_train.evaluation.document import Evaluation, worst_errors
 from imgcls_train.evaluation.text import facts as evaluation_facts
 from imgcls_train.evaluation.text import held_out_words
@@ -43,6 +43,7 @@ _PAIRS: Final = 15  # above the fold
 _CLASSES: Final = 20  # likewise
 _MOST_PAIRS: Final = 500
 _MATRIX_CLASSES: Final = 24  # more cannot be read
+_GROUPS: Final = 60  # of all classes, where those are more
 _THUMBNAIL_PX: Final = 160
 _TOLD: Final = frozenset({"model", "top-1", "top-5", "log loss", "ECE"})  # facts with a place of their own
 
@@ -137,7 +138,7 @@ def _confusions(found: Evaluation, labels: Sequence[str]) -> list[Markup]:
     ]
     columns = ("image of", "answer", Column("images", "number"), Column("", "bars"))
     matrix = confusion_matrix(found.answers, _MATRIX_CLASSES)
-    shown = len(matrix.class_ids)
+    shown = len(matrix.groups)
     title = "confusion matrix" if matrix.is_whole else f"confusion matrix of the {shown} classes that are confused most"
     return [
         section(
@@ -146,15 +147,41 @@ def _confusions(found: Evaluation, labels: Sequence[str]) -> list[Markup]:
             *([details(f"{len(rows) - _PAIRS} more", table(columns, rows[_PAIRS:]))] if rows[_PAIRS:] else []),
             heat_map(
                 title,
-                [labels[class_id] for class_id in matrix.class_ids],
+                [labels[class_id] for (class_id,) in matrix.groups],
                 matrix.counts,
                 row_label="labelled",
                 column_label="answered",
                 rest=matrix.others,
             ),
+            *([] if matrix.is_whole else _overview(found, labels)),
             note=f"{sum(pair.images for pair in found.confusions):,} of {found.images:,} images, by "
             f"{len(found.confusions):,} confusions, the most frequent first",
         )
+    ]
+
+
+def _overview(found: Evaluation, labels: Sequence[str]) -> list[Markup]:
+    """Draws the wrong answers among all classes, more than can be read one by one, in groups."""
+    matrix = grouped_matrix(found.answers, _GROUPS)
+    groups = [[labels[class_id] for class_id in group] for group in matrix.groups]
+    return [
+        heat_map(
+            f"wrong answers among all {sum(map(len, groups)):,} classes, in {len(groups)} groups of classes that are "
+            "taken for each other; on the diagonal those within a group",
+            [f"{group[0]} … {group[-1]}" if group[1:] else group[0] for group in groups],
+            matrix.counts,
+            row_label="labelled",
+            column_label="answered",
+            rest=matrix.others,
+            is_wrong_alone=True,
+        ),
+        details(
+            "The classes of each group",
+            table(
+                (Column("group", "number"), "classes"),
+                [(f"{number}", ", ".join(group)) for number, group in enumerate(groups, 1)],
+            ),
+        ),
     ]
 
 
