@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from imgcls_core import DecodeLimits, ImageError, ImageTooLargeError, ImageUndecodableError
 from imgcls_core.images.decode import decode_image
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, TiffImagePlugin, TiffTags
 
 Encode = Callable[..., bytes]
 
@@ -139,11 +139,38 @@ def test_the_first_frame_of_an_animation_is_taken(encode: Encode, frames: list[s
         (b"this is a text file, not an image", "it is none of JPEG, PNG, WEBP, BMP, GIF, TIFF, AVIF"),
         (b"\x89PNG\r\n\x1a\n", "it is"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "it is SVG, which has no pixels; convert it to one of JPEG"),
+        (b"<?xml version='1.0'?>\n<!-- of an editor -->\n<svg>", "it is SVG, .*; convert it to one of JPEG"),
+        (b"\xef\xbb\xbf<!DOCTYPE svg PUBLIC '-//W3C//DTD SVG 1.1//EN'>", "it is SVG"),
+        (b"<!-- saved -->\n<HTML lang=en>", "it is a web page; send the image that it shows"),
+        (b"<!--" * 1000, "it is none of"),
+        (b"<!---->" * 500 + b"?", "it is none of"),
+        (b"#!/bin/sh\necho hello\n", "it is a program; send an image"),
+        (b"PK\x05\x06" + bytes(18), "it is an archive; send the images in it one by one"),
+        (b"a.jpg".ljust(257, b"\0") + b"ustar\0", "it is an archive"),
+        (b"\0\0\0\x18ftypcrx \0\0\0\1", "it is a camera's raw file; convert it to one of JPEG"),
+        (b"II*\0\x10\0\0\0CR\2\0" + bytes(200), "it is a camera's raw file; convert it to one of JPEG"),
+        (b"MM\0*" + bytes(200) + b"NIKON CORPORATION\0", "it is a camera's raw file or a damaged TIFF; convert"),
+        (b"\0\0\2\0\1\0", "it is an icon"),
+        (b"P6\n2 2\n255\n" + bytes(12), "it is PPM, PGM or a relative of them; convert it"),
+        (b"/9j/4AAQSkZJRgABAQ", "it is base64 text; send the bytes"),
+        (b"data:image/png;base64,iVBORw0KGgo", "it is a data URI; send the bytes"),
+        (b"\0\0\0\x1cftypavif" + bytes(40), "it is AVIF, but corrupt or truncated; send it anew"),
     ],
 )
 def test_what_is_no_image_is_named(source: Any, reason: str) -> None:
     with pytest.raises(ImageUndecodableError, match=reason):
         decode(source)
+
+
+def test_a_raw_file_that_begins_as_a_tiff_is_named_where_its_pixels_cannot_be_decoded(encode: Encode) -> None:
+    tiff = TiffImagePlugin.ImageFileDirectory_v2()
+    tiff.tagtype[0xC612] = TiffTags.BYTE
+    tiff[0xC612] = b"\x01\x04\x00\x00"  # the version of DNG
+    whole = encode(Image.new("RGB", (8, 8), RED), "TIFF", tiffinfo=tiff)
+    assert (decode(whole) == RED).all()
+    lossless = whole.replace(struct.pack("<HHIH", 259, 3, 1, 1), struct.pack("<HHIH", 259, 3, 1, 7))
+    with pytest.raises(ImageUndecodableError, match="it is a camera's raw file; convert it to one of JPEG"):
+        decode(lossless)
 
 
 @pytest.mark.parametrize("format_", ["JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP"])

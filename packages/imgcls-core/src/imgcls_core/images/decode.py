@@ -25,7 +25,7 @@ from PIL import (
 )
 
 from imgcls_core.errors import ImageTooLargeError, ImageUndecodableError
-from imgcls_core.images.other_files import check_not_stripped, open_other
+from imgcls_core.images.other_files import check_not_raw, check_not_stripped, open_other
 
 ImageSource: TypeAlias = bytes | bytearray | memoryview | str | Path | BinaryIO | Image.Image | NDArray[np.uint8]
 
@@ -175,7 +175,11 @@ def _decode(encoded: bytes | bytearray | memoryview, limits: DecodeLimits, least
     is_jpeg = isinstance(image, JpegImagePlugin.JpegImageFile)
     size = _reduce(image, least) if is_jpeg and least is not None else None
     # First, by itself: reading the EXIF data of a PNG loads the pixels too, and a second try at damaged ones passes.
-    image.load()
+    try:
+        image.load()
+    except _DAMAGED:
+        check_not_raw(encoded, FORMATS)
+        raise
     upright = _to_rgb(_upright(image))
     return DecodedImage(upright, *(size or upright.size))
 
