@@ -42,7 +42,17 @@ def load(name: str, file: Path) -> ServedModel:
 def test_a_reload_that_cannot_read_changes_nothing(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # In a process of its own nothing would fail.
     monkeypatch.setattr(registry_module, "try_apart", lambda *_, **__: None)
-    models = ModelRegistry(model=None, folder=store, default=None, load=load, provider="cpu", limits=LoadLimits(60))
+    models = ModelRegistry(
+        model=None,
+        folder=store,
+        default=None,
+        load=lambda name, file, _: load(name, file),
+        provider="cpu",
+        limits=LoadLimits(60),
+        memory=0,
+        graphs=None,
+        on_eviction=lambda _: None,
+    )
     before = asyncio.run(models.load(NAME))
 
     def reload() -> str:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from imgcls_core.artifact import ArtifactMetadata
@@ -16,8 +16,10 @@ from imgcls_report import Column, table
 
 from imgcls_convert.parity.figures import DecodeFigures, Figures, ImageComparison, PrecisionRow
 from imgcls_convert.plan import Fallback
-from imgcls_convert.quantize.second_look import SecondLook
 from imgcls_convert.report.inspection import preprocessing_words, yardstick_words
+
+if TYPE_CHECKING:  # it brings onnx, which a command that only tells does without
+    from imgcls_convert.quantize.second_look import SecondLook
 
 
 @dataclass(frozen=True)
