@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import io
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
@@ -99,7 +99,7 @@ class PyTorchClassifier:
         size = max(1, _BATCH_PIXELS // (height * width))
         batches = [images[start : start + size] for start in range(0, len(images), size)]
         found: list[NDArray[np.float32]] = []
-        with pool_beside_pytorch() as pool:
+        with ThreadPoolExecutor(allotted_cpus()) as pool:
             for batch in progress.track(batches, "PyTorch", len(batches)):
                 found.append(self._answer(torch.stack([*pool.map(self._prepared, batch)])))
                 finite = np.isfinite(found[-1]).all(axis=1)
@@ -199,17 +199,6 @@ class PyTorchClassifier:
             return self.pixels(encoded)
         except (OSError, SyntaxError, ValueError) as error:
             raise RequestError(f"The image {name!r} cannot be read: {error}.") from error
-
-
-@contextlib.contextmanager
-def pool_beside_pytorch() -> Generator[ThreadPoolExecutor]:
-    """Gives a thread for each processor, on which PyTorch takes no others: those would wait for each other."""
-    threads = torch.get_num_threads()  # of this thread, which keeps them
-    with ThreadPoolExecutor(allotted_cpus(), initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        try:
-            yield pool
-        finally:
-            torch.set_num_threads(threads)
 
 
 def _asked(network: nn.Module, pixels: Tensor) -> NDArray[np.float32]:
