@@ -43,8 +43,8 @@ _PARTS = {
     "export": ("imgcls_convert.conversion:export_network", "imgcls_convert.conversion:embed_network"),
     "writing and sealing": ("imgcls_convert.conversion:write_artifact",),
     "gate: sessions": (
-        "imgcls_convert.parity.comparison:OnnxClassifier",
-        "imgcls_convert.parity.comparison:network_input_of",
+        f"{_COMPARISON}:OnnxClassifier",
+        f"{_COMPARISON}:network_input_of",
     ),
     "gate: the artifact's answers": ("imgcls_convert.parity.gate:compare_with_pytorch",),
     "gate: PyTorch in float64": ("imgcls_networks.pytorch_classifier:PyTorchClassifier.exact",),
