@@ -1,8 +1,12 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import httpx
@@ -27,6 +31,26 @@ def test_who_presses_ctrl_c_twice_sees_no_traceback(start_service: StartService)
         running.sigterm()
         assert running.wait(20) == 0
     assert [entry for entry in running.log if entry["level"] == "error"] == []
+
+
+def test_whatever_hangs_the_process_ends_and_says_where(colours_path: Path) -> None:
+    hang = "asyncio.to_thread(threading.Event().wait)"
+    stop = f"import asyncio, sys, threading, imgcls_serve.service as s; s.Service.stop = lambda self: {hang}"
+    start = f"sys.argv[1:] = [{str(colours_path)!r}]; from imgcls_serve.cli import main; main()"
+    environment = {**os.environ, "IMGCLS_PORT": "0", "IMGCLS_PROVIDER": "cpu"}
+    command = [sys.executable, "-c", f"{stop}\n{start}"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as hanging:
+        assert hanging.stdout is not None
+        assert hanging.stderr is not None
+        for awaited in ("Ready", "Draining"):
+            while awaited not in hanging.stdout.readline():
+                pass
+            hanging.terminate()
+        told = hanging.stderr.read()
+        assert hanging.wait(60) == 1
+    assert "most recent call first" in told
 
 
 def test_sigterm_answers_everything_accepted_and_takes_nothing_new(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import signal
 import socket
@@ -35,6 +36,9 @@ _KEEP_ALIVE_S = 75
 
 # All are answered, or late, when the server ends: whatever a connection still waits for, it ends with it.
 _LAST_S = 10
+
+# Threads that hang, or what an interpreter waits for when it ends, hold the process no longer than this.
+_END_S = 5
 
 # Who connected while the end came has sent its request by then.
 _LINGER_S = 1.0
@@ -80,7 +84,9 @@ class DrainingServer(uvicorn.Server):
         del sig, frame
         if self._drain_until_s is not None:
             self.should_exit = self.force_exit = True
+            _end_within(_LINGER_S + _END_S)
             return
+        _end_within(self._service.settings.drain_timeout_s + _LINGER_S + _LAST_S + _END_S)
         logger.info("Draining: %d requests in flight", self._service.requests_in_flight)
         self._drain_until_s = time.monotonic() + self._service.settings.drain_timeout_s
         self._service.drain()
@@ -144,6 +150,11 @@ class DrainingServer(uvicorn.Server):
         elif channel is not None:
             channel.tell(is_done=False)
         return await super().on_tick(counter)
+
+
+def _end_within(seconds: float) -> None:
+    """Ends the process by then in any case, exit code 1, and tells where each thread stood, which names the fault."""
+    faulthandler.dump_traceback_later(seconds, exit=True)
 
 
 async def serve(service: Service) -> int:
