@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import traceback
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NoReturn
@@ -87,6 +88,7 @@ class Program:
             echo(said.getvalue(), err=True, nl=False)
             return error.exit_code
         except (KeyboardInterrupt, click.Abort):
+            warnings.simplefilter("ignore", RuntimeWarning)  # of what was about to be awaited
             echo("", err=True)  # the terminal has shown ^C
             return self._say(f"interrupted{self.after_interrupt(given) or '.'}", INTERRUPTED)
         except self.expected as error:
